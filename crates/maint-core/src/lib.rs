@@ -1,0 +1,77 @@
+//! Housekeeping of a monitoring database: what is expired goes, in small steps, beside live
+//! traffic, and nothing else does.
+//!
+//! The same words in the same order as everywhere in Elpis: a [`Policy`] says what is wanted, an
+//! [`Inspection`] gathers [`Facts`] through a [`Store`], [`Plan::new`] is a pure function of both,
+//! and [`Purge::run`] walks the plan and returns a [`PurgeReport`].
+//!
+//! ```no_run
+//! # #[cfg(feature = "sqlite")]
+//! # async fn purge() -> Result<(), Box<dyn std::error::Error>> {
+//! use elpis_maint_core::{
+//!     AdaptiveThrottle, Inspection, Limits, Plan, Policy, Purge, Rates, SqliteStore,
+//! };
+//! use elpis_run::journal::MemoryJournal;
+//! use elpis_run::{Clock, Holder, RealClock, StopToken};
+//!
+//! let policy = Policy::from_toml(
+//!     r#"
+//!     [[table]]
+//!     name = "samples"
+//!     time = { column = "at", unit = "epoch_seconds" }
+//!     keep = { days = 30 }
+//!     "#,
+//! )?;
+//! let mut store = SqliteStore::open("monitoring.db".as_ref(), "my-tool")?;
+//! let (clock, stop) = (RealClock::new(), StopToken::new());
+//! let inspection = Inspection { clock: &clock, observer: &(), stop: &stop, exact: false };
+//! let facts = inspection.run(&policy, &mut store).await?;
+//! let plan = Plan::new(&policy, &facts, &Rates::new());
+//! let report = Purge {
+//!     journal: &MemoryJournal::new(),
+//!     throttle: &mut AdaptiveThrottle::new(policy.throttle.clone()),
+//!     observer: &(),
+//!     clock: &clock,
+//!     stop: &stop,
+//!     holder: Holder::current("my-tool", clock.now()),
+//!     limits: Limits::default(),
+//! }
+//! .run(&plan, &mut store)
+//! .await?;
+//! assert_eq!(report.deleted(), plan.due().rows);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod event;
+mod inspect;
+mod order;
+mod plan;
+pub mod policy;
+mod purge;
+mod rates;
+mod report;
+mod scalar;
+pub mod store;
+mod task;
+mod throttle;
+mod time;
+
+pub use event::PurgeEvent;
+pub use inspect::{Facts, InspectError, Inspection, TableFacts};
+pub use plan::{Moment, Plan, Rates, Refusal, TablePlan};
+pub use policy::{Filter, Policy, PolicyError, Retention, TableRule, Test, ThrottleRules};
+pub use purge::{JOB, Limits, Purge, PurgeError};
+pub use rates::measured_rates;
+pub use report::{Ended, PurgeReport, TableReport};
+pub use scalar::Scalar;
+#[cfg(feature = "mysql")]
+pub use store::MySqlStore;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+pub use store::{Store, StoreError};
+pub use task::{Cascade, Due, PurgeTask, Walk};
+pub use throttle::{AdaptiveThrottle, Unthrottled};
+pub use time::{Cutoff, TimeUnit};

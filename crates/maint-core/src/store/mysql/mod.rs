@@ -1,0 +1,307 @@
+//! A monitoring database on MariaDB or MySQL, through `elpis-mysql`.
+
+mod schema;
+
+use std::time::Duration;
+
+use elpis_mysql::{
+    Backoff, ConnectOptions, Error as MySqlError, Isolation, LoadProbe, Params, Row, Session,
+    SessionSettings, Value,
+};
+use elpis_run::Load;
+use jiff::Timestamp;
+
+use super::sql::{self, Dialect, Sql};
+use super::walk::{self, Executor};
+use super::{Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError};
+use crate::{PurgeTask, Scalar, TableRule};
+
+/// How often a chunk is begun again after a deadlock or lock wait.
+const TRIES: u32 = 6;
+
+/// MariaDB or MySQL as a [`Store`].
+///
+/// One session does everything that must be consistent: the locks, the reads and the writes. It
+/// never reconnects: when it is lost, so are the locks, and the run ends before the next write.
+/// The load is watched over connections of its own.
+pub struct MySqlStore {
+    session: Session,
+    probe: LoadProbe,
+    database: String,
+    target: String,
+}
+
+impl MySqlStore {
+    /// Connects. `replicas` are watched for lag under the given names.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`], also if `options` name no database.
+    pub async fn connect(
+        options: &ConnectOptions,
+        replicas: Vec<(String, ConnectOptions)>,
+    ) -> Result<MySqlStore, StoreError> {
+        let target = options.target();
+        let Some(database) = options.database.clone() else {
+            let source = "the configuration names no database".into();
+            return Err(StoreError::Unreachable { target, source });
+        };
+        let settings = SessionSettings {
+            statement_timeout: Duration::from_secs(30),
+            lock_wait: Duration::from_secs(3),
+            // Deletes then lock the rows they delete and no gaps between them, so that nobody
+            // waits who inserts beside them. Needs row-based replication: see `server`.
+            isolation: Isolation::ReadCommitted,
+            ..SessionSettings::default()
+        };
+        let session =
+            Session::open(options, &settings)
+                .await
+                .map_err(|e| StoreError::Unreachable {
+                    target: target.clone(),
+                    source: e.into(),
+                })?;
+        let probe = LoadProbe::new(options.clone(), replicas);
+        Ok(MySqlStore {
+            session,
+            probe,
+            database,
+            target,
+        })
+    }
+
+    /// One try at a chunk: a single statement, or a transaction if children go first.
+    async fn try_chunk(
+        &mut self,
+        task: &PurgeTask,
+        from: Option<&Position>,
+        limit: u64,
+    ) -> Result<Purged, StoreError> {
+        if task.cascades.is_empty() {
+            return walk::purge_chunk(&mut self.session, task, from, limit).await;
+        }
+        let begin = "at BEGIN";
+        self.session.begin().await.map_err(|e| failed(begin, e))?;
+        match walk::purge_chunk(&mut self.session, task, from, limit).await {
+            Ok(purged) => {
+                self.session
+                    .commit()
+                    .await
+                    .map_err(|e| failed("at COMMIT", e))?;
+                Ok(purged)
+            }
+            Err(error) => {
+                // The first error tells more; a lost session has rolled back by itself.
+                let _ = self.session.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Store for MySqlStore {
+    async fn server(&mut self) -> Result<ServerFacts, StoreError> {
+        let asking = |e| failed("asking the server about itself", e);
+        let role = elpis_mysql::role(&mut self.session).await.map_err(asking)?;
+        let micros = elpis_mysql::now(&mut self.session).await.map_err(asking)?;
+        let mut obstacles = Vec::new();
+        if role.read_only {
+            obstacles.push("read_only is set".to_owned());
+        }
+        if role.log_bin && role.binlog_format == "STATEMENT" {
+            obstacles.push(
+                "binlog_format is STATEMENT, under which a bounded delete may delete other rows \
+                 on a replica: set MIXED or ROW"
+                    .to_owned(),
+            );
+        }
+        let mut warnings = Vec::new();
+        if role.replica_unknown {
+            warnings.push(
+                "this account may not see whether the server is a replica: grant it REPLICA \
+                 MONITOR (REPLICATION CLIENT on MySQL)"
+                    .to_owned(),
+            );
+        }
+        let info = self.session.server();
+        Ok(ServerFacts {
+            product: format!("{:?} {}", info.flavour, info.version_text),
+            database: self.database.clone(),
+            target: self.target.clone(),
+            obstacles,
+            warnings,
+            replica_of: role.replica_of,
+            clock: Timestamp::from_microsecond(micros).ok(),
+        })
+    }
+
+    async fn shape(&mut self, table: &str) -> Result<Option<Shape>, StoreError> {
+        schema::shape(&mut self.session, table).await
+    }
+
+    async fn estimate(&mut self, task: &PurgeTask) -> Result<Extent, StoreError> {
+        let total = schema::rows(&mut self.session, &task.table).await?;
+        walk::estimate(&mut self.session, task, total).await
+    }
+
+    async fn nth_newest(
+        &mut self,
+        rule: &TableRule,
+        keep: u64,
+    ) -> Result<Option<Scalar>, StoreError> {
+        let sql = sql::nth_newest(Dialect::MySql, &rule.name, &rule.time_column, keep)?;
+        walk::value(&mut self.session, &sql).await
+    }
+
+    async fn count_chunk(
+        &mut self,
+        task: &PurgeTask,
+        from: Option<&Position>,
+        limit: u64,
+    ) -> Result<Counted, StoreError> {
+        walk::count_chunk(&mut self.session, task, from, limit).await
+    }
+
+    async fn purge_chunk(
+        &mut self,
+        task: &PurgeTask,
+        from: Option<&Position>,
+        limit: u64,
+    ) -> Result<Purged, StoreError> {
+        let mut backoff = Backoff::new(TRIES, Duration::from_millis(20), Duration::from_secs(2));
+        let mut retries = 0;
+        loop {
+            match self.try_chunk(task, from, limit).await {
+                Ok(purged) => return Ok(Purged { retries, ..purged }),
+                Err(StoreError::Contended { doing, source, .. }) => match backoff.next() {
+                    Some(wait) => {
+                        retries += 1;
+                        tokio::time::sleep(wait).await;
+                    }
+                    None => {
+                        return Err(StoreError::Contended {
+                            doing,
+                            tries: retries + 1,
+                            source,
+                        });
+                    }
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn lock(&mut self, names: &[String]) -> Result<(), StoreError> {
+        self.session
+            .lock(names, Duration::ZERO)
+            .await
+            .map_err(|e| match e {
+                MySqlError::LockHeld { name, holder } => StoreError::LockHeld { name, holder },
+                other => failed("taking the locks", other),
+            })
+    }
+
+    async fn unlock(&mut self) -> Result<(), StoreError> {
+        self.session
+            .unlock()
+            .await
+            .map_err(|e| failed("giving the locks back", e))
+    }
+
+    async fn load(&mut self) -> Result<Load, StoreError> {
+        Ok(self.probe.sample().await)
+    }
+}
+
+impl Executor for Session {
+    const DIALECT: Dialect = Dialect::MySql;
+
+    async fn change(&mut self, sql: &Sql) -> Result<u64, StoreError> {
+        Session::execute(self, &sql.text, params(sql))
+            .await
+            .map_err(|e| at(sql, e))
+    }
+
+    async fn query(&mut self, sql: &Sql) -> Result<Vec<Vec<Scalar>>, StoreError> {
+        let rows: Vec<Row> = Session::rows(self, &sql.text, params(sql))
+            .await
+            .map_err(|e| at(sql, e))?;
+        let row = |row: Row| row.unwrap_raw().into_iter().map(|v| scalar(v?)).collect();
+        Ok(rows.into_iter().filter_map(row).collect())
+    }
+
+    async fn guess(&mut self, sql: &Sql) -> Result<Option<u64>, StoreError> {
+        let text = format!("EXPLAIN {}", sql.text);
+        let row: Option<Row> = Session::first(self, &text, params(sql))
+            .await
+            .map_err(|e| at(sql, e))?;
+        Ok(row
+            .and_then(|row| row.get_opt::<u64, _>("rows"))
+            .and_then(Result::ok))
+    }
+}
+
+/// Always positional, even if empty: without parameters a statement would go as text, and numbers
+/// would come back as text.
+fn params(sql: &Sql) -> Params {
+    Params::Positional(
+        sql.params
+            .iter()
+            .map(|param| match param {
+                Scalar::Int(n) => Value::Int(*n),
+                Scalar::UInt(n) => Value::UInt(*n),
+                Scalar::Text(text) => Value::Bytes(text.clone().into_bytes()),
+                Scalar::Bytes(bytes) => Value::Bytes(bytes.clone()),
+            })
+            .collect(),
+    )
+}
+
+/// `None` for NULL.
+fn scalar(value: Value) -> Option<Scalar> {
+    Some(match value {
+        Value::NULL => return None,
+        Value::Int(n) => Scalar::Int(n),
+        Value::UInt(n) => i64::try_from(n).map_or(Scalar::UInt(n), Scalar::Int),
+        Value::Bytes(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Scalar::Text(text),
+            Err(error) => Scalar::Bytes(error.into_bytes()),
+        },
+        Value::Date(year, month, day, hour, minute, second, micro) => {
+            let mut text =
+                format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+            if micro > 0 {
+                text.push_str(&format!(".{micro:06}"));
+            }
+            Scalar::Text(text)
+        }
+        other => Scalar::Text(other.as_sql(true).trim_matches('\'').to_owned()),
+    })
+}
+
+fn at(sql: &Sql, error: MySqlError) -> StoreError {
+    failed(
+        &format!("at `{}`", sql.text.chars().take(160).collect::<String>()),
+        error,
+    )
+}
+
+fn failed(doing: &str, error: MySqlError) -> StoreError {
+    let doing = doing.to_owned();
+    if error.is_lost() {
+        StoreError::Lost {
+            doing,
+            source: error.into(),
+        }
+    } else if error.is_retryable() {
+        StoreError::Contended {
+            doing,
+            tries: 1,
+            source: error.into(),
+        }
+    } else {
+        StoreError::Failed {
+            doing,
+            source: error.into(),
+        }
+    }
+}

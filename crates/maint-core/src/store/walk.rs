@@ -1,0 +1,284 @@
+//! The walk itself, the same for every SQL store: how a stretch is found, counted and deleted.
+
+use std::future::Future;
+
+use super::sql::{self, Dialect, Sql, Stretch};
+use super::{Count, Counted, Extent, Position, Purged, StoreError};
+use crate::{Cascade, PurgeTask, Scalar, Walk};
+
+/// How many rows a quick look counts before it turns to an estimate.
+const QUICK_LOOK: u64 = 20_000;
+/// The most keys that one statement names: SQLite takes 32 766 parameters, MySQL 65 535.
+const MAX_KEYS: u64 = 5_000;
+
+/// A session that carries out statements one after the other.
+pub(super) trait Executor: Send {
+    /// The SQL it speaks.
+    const DIALECT: Dialect;
+
+    /// Carries out a statement that returns no rows; the number of rows it changed.
+    fn change(&mut self, sql: &Sql) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// The rows of a query; rows with a NULL in any column are left out.
+    fn query(
+        &mut self,
+        sql: &Sql,
+    ) -> impl Future<Output = Result<Vec<Vec<Scalar>>, StoreError>> + Send;
+
+    /// The engine's own guess at a query's number of rows, if it has one.
+    fn guess(&mut self, sql: &Sql) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
+}
+
+/// The first row of a query.
+pub(super) async fn first<E: Executor>(
+    on: &mut E,
+    sql: &Sql,
+) -> Result<Option<Vec<Scalar>>, StoreError> {
+    Ok(on.query(sql).await?.into_iter().next())
+}
+
+/// The only value of a query's first row.
+pub(super) async fn value<E: Executor>(
+    on: &mut E,
+    sql: &Sql,
+) -> Result<Option<Scalar>, StoreError> {
+    Ok(first(on, sql).await?.and_then(|row| row.into_iter().next()))
+}
+
+/// The number a query returns.
+pub(super) async fn number<E: Executor>(on: &mut E, sql: &Sql) -> Result<u64, StoreError> {
+    match value(on, sql).await? {
+        Some(Scalar::Int(n)) => Ok(u64::try_from(n).unwrap_or(0)),
+        Some(Scalar::UInt(n)) => Ok(n),
+        _ => Ok(0),
+    }
+}
+
+/// [`super::Store::estimate`].
+pub(super) async fn estimate<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+    total: Count,
+) -> Result<Extent, StoreError> {
+    let oldest = value(on, &sql::edge(E::DIALECT, task, false)?).await?;
+    let newest = value(on, &sql::edge(E::DIALECT, task, true)?).await?;
+    let looked = number(on, &sql::quick_due(E::DIALECT, task, QUICK_LOOK)?).await?;
+    let whole = match &task.walk {
+        Walk::Time { .. } => looked < QUICK_LOOK,
+        Walk::Key { .. } => total.exact && total.rows <= QUICK_LOOK,
+    };
+    let due = if whole {
+        Count::exact(looked)
+    } else {
+        let guess = match &task.walk {
+            Walk::Time { .. } => guess_due(on, task, total).await?,
+            Walk::Key { .. } => None,
+        };
+        let rows = guess.or_else(|| {
+            share_of_span(&task.due.cutoff, oldest.as_ref()?, newest.as_ref()?)
+                .map(|share| (share * total.rows as f64) as u64)
+        });
+        Count::estimated(
+            rows.unwrap_or(looked)
+                .max(looked)
+                .min(total.rows.max(looked)),
+        )
+    };
+    Ok(Extent {
+        due,
+        oldest,
+        newest,
+    })
+}
+
+/// The optimiser's guess. InnoDB never guesses more than half a table for a range, so the side of
+/// the cutoff for which it guesses less is the one that it knows.
+async fn guess_due<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+    total: Count,
+) -> Result<Option<u64>, StoreError> {
+    let due = on.guess(&sql::one_side(E::DIALECT, task, " < ")?).await?;
+    let kept = on.guess(&sql::one_side(E::DIALECT, task, " >= ")?).await?;
+    Ok(due.zip(kept).map(|(due, kept)| {
+        if kept < due {
+            total.rows.saturating_sub(kept)
+        } else {
+            due
+        }
+    }))
+}
+
+/// The share of the time between `oldest` and `newest` that lies before the cutoff, for tables
+/// that are filled evenly. Known for integer times only.
+fn share_of_span(cutoff: &Scalar, oldest: &Scalar, newest: &Scalar) -> Option<f64> {
+    let (Scalar::Int(cutoff), Scalar::Int(oldest), Scalar::Int(newest)) = (cutoff, oldest, newest)
+    else {
+        return None;
+    };
+    let span = (*newest as f64) - (*oldest as f64);
+    (span > 0.0).then(|| (((*cutoff as f64) - (*oldest as f64)) / span).clamp(0.0, 1.0))
+}
+
+/// [`super::Store::count_chunk`].
+pub(super) async fn count_chunk<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Counted, StoreError> {
+    let boundary = sql::boundary(E::DIALECT, task, from, limit, false)?;
+    let boundary = first(on, &boundary).await?;
+    let stretch = Stretch {
+        from,
+        to: boundary.as_deref(),
+    };
+    let counts = first(on, &sql::count(E::DIALECT, task, stretch)?).await?;
+    let [rows, due, timed] = counts.as_deref().map_or([0; 3], three_numbers);
+    let mut counted = Counted {
+        rows,
+        due,
+        untimed: rows - timed,
+        ..Counted::default()
+    };
+    if let (Walk::Time { .. }, None) = (&task.walk, from) {
+        counted.untimed = number(on, &sql::untimed(E::DIALECT, task)?).await?;
+        counted.rows += counted.untimed;
+    }
+    let span = first(on, &sql::span(E::DIALECT, task, stretch)?).await?;
+    if let Some([oldest, newest]) = span.as_deref() {
+        counted.span = Some((oldest.clone(), newest.clone()));
+    }
+    counted.cascaded = vec![0; task.cascaded_tables().len()];
+    if due > 0 {
+        let counts = sql::count_cascaded(E::DIALECT, task, stretch)?;
+        for (slot, count) in counted.cascaded.iter_mut().zip(&counts) {
+            *slot = number(on, count).await?;
+        }
+    }
+    counted.next = boundary.map(|at| Position {
+        at,
+        inclusive: false,
+    });
+    Ok(counted)
+}
+
+fn three_numbers(row: &[Scalar]) -> [u64; 3] {
+    let at = |i: usize| match row.get(i) {
+        Some(Scalar::Int(n)) => u64::try_from(*n).unwrap_or(0),
+        Some(Scalar::UInt(n)) => *n,
+        _ => 0,
+    };
+    [at(0), at(1), at(2)]
+}
+
+/// [`super::Store::purge_chunk`], inside a transaction if the task has cascades.
+pub(super) async fn purge_chunk<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Purged, StoreError> {
+    let limit = if task.cascades.is_empty() {
+        limit
+    } else {
+        limit.min(MAX_KEYS)
+    };
+    let boundary = sql::boundary(E::DIALECT, task, from, limit, true)?;
+    let boundary = first(on, &boundary).await?;
+    let stretch = Stretch {
+        from,
+        to: boundary.as_deref(),
+    };
+    let mut purged = Purged {
+        cascaded: vec![0; task.cascaded_tables().len()],
+        ..Purged::default()
+    };
+    if let Some(cascade) = task.cascades.first() {
+        let key = &cascade.parent_column;
+        let keys = sql::due_keys(E::DIALECT, task, key, stretch, limit)?;
+        let keys = on.query(&keys).await?.concat();
+        if !purge_children(on, &task.cascades, &keys, limit, &mut purged.cascaded).await? {
+            // More children than one transaction should take: their parents wait for the next
+            // chunk, which starts from the same place.
+            purged.next = Some(from.cloned().unwrap_or_else(Position::beginning));
+            return Ok(purged);
+        }
+        if !keys.is_empty() {
+            let delete = sql::delete_keys(E::DIALECT, &task.table, key, &keys, limit)?;
+            purged.deleted = on.change(&delete).await?;
+        }
+    } else {
+        purged.deleted = on
+            .change(&sql::delete(E::DIALECT, task, stretch, limit)?)
+            .await?;
+    }
+    purged.examined = if boundary.is_some() {
+        limit
+    } else {
+        purged.deleted
+    };
+    purged.next = match &task.walk {
+        Walk::Time { .. } => next_in_time(from, boundary, purged.deleted >= limit),
+        Walk::Key { .. } => boundary.map(|at| Position {
+            at,
+            inclusive: false,
+        }),
+    };
+    Ok(purged)
+}
+
+/// Deletes the rows that point at `keys`, deepest first, counting in the depth-first order of
+/// `slots`. False if a table had more of them than `limit`; what was deleted stays deleted.
+async fn purge_children<E: Executor>(
+    on: &mut E,
+    cascades: &[Cascade],
+    keys: &[Scalar],
+    limit: u64,
+    slots: &mut [u64],
+) -> Result<bool, StoreError> {
+    if keys.is_empty() {
+        return Ok(true);
+    }
+    let mut slot = 0;
+    for cascade in cascades {
+        let below = cascade.tables_below();
+        let child = (cascade.table.as_str(), cascade.column.as_str());
+        if let Some(grandchild) = cascade.cascades.first() {
+            let wanted = &grandchild.parent_column;
+            let found = sql::child_keys(E::DIALECT, child, wanted, keys, limit)?;
+            let found = on.query(&found).await?.concat();
+            let slots = &mut slots[slot + 1..=slot + below];
+            let all = Box::pin(purge_children(on, &cascade.cascades, &found, limit, slots));
+            if !all.await? {
+                return Ok(false);
+            }
+        }
+        let delete = sql::delete_keys(E::DIALECT, child.0, child.1, keys, limit)?;
+        let deleted = on.change(&delete).await?;
+        slots[slot] += deleted;
+        if deleted >= limit {
+            return Ok(false);
+        }
+        slot += 1 + below;
+    }
+    Ok(true)
+}
+
+/// Where a walk along time goes on after a chunk up to `boundary`.
+///
+/// A full chunk may have left rows of the boundary's own instant behind (a second can hold a
+/// million rows), so the walk stays there until a chunk comes back less than full.
+fn next_in_time(
+    from: Option<&Position>,
+    boundary: Option<Vec<Scalar>>,
+    full: bool,
+) -> Option<Position> {
+    match boundary {
+        Some(at) => Some(Position {
+            at,
+            inclusive: full,
+        }),
+        None => full.then(|| from.cloned().unwrap_or_else(Position::beginning)),
+    }
+}

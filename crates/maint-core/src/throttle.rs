@@ -1,0 +1,236 @@
+//! The adaptive throttle: chunks of a constant duration, pauses in proportion, and limits on load.
+//!
+//! Chunk sizes follow an exponential average of the measured rate, so that a chunk takes about
+//! the target time whatever the server is busy with. The pause after a chunk is a share of what
+//! the chunk took: a slow server is left alone longer. `docs/throttling.md` has the figures.
+
+use std::time::Duration;
+
+use elpis_run::{ChunkTiming, Load, Pace, ReplicaState, Throttle};
+
+use crate::ThrottleRules;
+
+/// How much the newest chunk counts in the average. A tenfold slowdown shows in three chunks.
+const WEIGHT: f64 = 0.5;
+/// The most by which one chunk may be larger than the one before.
+const MAX_GROWTH: f64 = 2.0;
+/// How long to wait before looking at the load again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Chooses chunk sizes by measured latency, and waits while the server or a replica is behind.
+#[derive(Debug, Clone)]
+pub struct AdaptiveThrottle {
+    rules: ThrottleRules,
+    /// Rows a second, averaged.
+    rate: Option<f64>,
+    rows: u64,
+}
+
+impl AdaptiveThrottle {
+    /// A throttle with these limits, beginning with the smallest chunk.
+    pub fn new(rules: ThrottleRules) -> AdaptiveThrottle {
+        AdaptiveThrottle {
+            rows: rules.min_rows,
+            rate: None,
+            rules,
+        }
+    }
+
+    fn learn(&mut self, chunk: &ChunkTiming) -> Duration {
+        let work = chunk.examined.max(chunk.changed);
+        let seconds = chunk.took.as_secs_f64().max(1e-6);
+        // A chunk that found little to do says nothing of the rate of a full one.
+        if work * 2 >= chunk.asked.min(self.rules.min_rows) && work > 0 {
+            let measured = work as f64 / seconds;
+            let rate = self
+                .rate
+                .map_or(measured, |old| old + WEIGHT * (measured - old));
+            self.rate = Some(rate);
+            let wanted = rate * self.rules.target.as_secs_f64();
+            let wanted = wanted.min(self.rows as f64 * MAX_GROWTH) as u64;
+            self.rows = wanted.clamp(self.rules.min_rows, self.rules.max_rows);
+        }
+        chunk.took.mul_f64(1.0 / self.rules.duty - 1.0)
+    }
+
+    fn hold(&self, load: &Load) -> Option<String> {
+        for replica in &load.replicas {
+            let name = &replica.name;
+            match &replica.state {
+                ReplicaState::Behind(lag) if *lag > self.rules.max_replica_lag => {
+                    let (lag, limit) =
+                        (lag.as_secs_f64(), self.rules.max_replica_lag.as_secs_f64());
+                    return Some(format!("replica {name} lags {lag:.1} s > {limit:.1} s"));
+                }
+                ReplicaState::Behind(_) => {}
+                ReplicaState::NotReplicating { reason } => {
+                    return Some(format!("replica {name} does not replicate: {reason}"));
+                }
+                ReplicaState::Unreachable { reason } => {
+                    return Some(format!("replica {name} cannot be reached: {reason}"));
+                }
+            }
+        }
+        if let Some((running, limit)) = above(load.threads_running, self.rules.max_threads_running)
+        {
+            return Some(format!("{running} statements are running > {limit}"));
+        }
+        if let Some((length, limit)) = above(load.history_list, self.rules.max_history_list) {
+            return Some(format!("InnoDB's history list is {length} long > {limit}"));
+        }
+        None
+    }
+}
+
+fn above<T: PartialOrd + Copy>(value: Option<T>, limit: Option<T>) -> Option<(T, T)> {
+    value.zip(limit).filter(|(value, limit)| value > limit)
+}
+
+impl Throttle for AdaptiveThrottle {
+    fn pace(&mut self, last: Option<&ChunkTiming>, load: &Load) -> Pace {
+        let pause = last.map_or(Duration::ZERO, |chunk| self.learn(chunk));
+        if let Some((running, limit)) =
+            above(load.threads_running, self.rules.critical_threads_running)
+        {
+            let why = format!("{running} statements are running > critical limit {limit}");
+            return Pace::Stop { why };
+        }
+        match self.hold(load) {
+            Some(why) => Pace::Hold {
+                retry_after: RETRY,
+                why,
+            },
+            None => Pace::Go {
+                rows: self.rows,
+                pause,
+            },
+        }
+    }
+}
+
+/// No throttle: chunks of a fixed size, one after the other, whatever the load.
+#[derive(Debug, Clone, Copy)]
+pub struct Unthrottled {
+    /// Rows a chunk.
+    pub rows: u64,
+}
+
+impl Throttle for Unthrottled {
+    fn pace(&mut self, _last: Option<&ChunkTiming>, _load: &Load) -> Pace {
+        Pace::Go {
+            rows: self.rows,
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elpis_run::ReplicaLag;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Feeds `chunks` chunks at a constant number of rows a second; the last pace.
+    fn feed(throttle: &mut AdaptiveThrottle, rate: f64, chunks: usize) -> (u64, Duration) {
+        let mut rows = match throttle.pace(None, &Load::default()) {
+            Pace::Go { rows, .. } => rows,
+            other => panic!("{other:?}"),
+        };
+        let mut last = (rows, Duration::ZERO);
+        for _ in 0..chunks {
+            let took = Duration::from_secs_f64(rows as f64 / rate);
+            let timing = ChunkTiming {
+                asked: rows,
+                examined: rows,
+                changed: rows,
+                took,
+            };
+            match throttle.pace(Some(&timing), &Load::default()) {
+                Pace::Go { rows: next, pause } => (rows, last) = (next, (next, pause)),
+                other => panic!("{other:?}"),
+            }
+        }
+        last
+    }
+
+    fn rules() -> ThrottleRules {
+        ThrottleRules {
+            target: ms(10),
+            min_rows: 50,
+            max_rows: 10_000,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn chunks_take_the_target_time() {
+        let mut throttle = AdaptiveThrottle::new(rules());
+        let (rows, pause) = feed(&mut throttle, 100_000.0, 20);
+        assert_eq!(rows, 1000);
+        assert_eq!(pause.as_millis(), 10, "duty 0.5: as long as the chunk");
+    }
+
+    #[test]
+    fn a_tenfold_slowdown_shrinks_within_three_chunks_and_grows_back() {
+        let mut throttle = AdaptiveThrottle::new(rules());
+        feed(&mut throttle, 100_000.0, 20);
+        let (rows, _) = feed(&mut throttle, 10_000.0, 3);
+        assert!(rows < 300, "{rows}");
+        let (rows, _) = feed(&mut throttle, 100_000.0, 12);
+        assert!(rows > 900, "{rows}");
+    }
+
+    #[test]
+    fn sizes_stay_within_their_bounds() {
+        let mut throttle = AdaptiveThrottle::new(rules());
+        assert_eq!(feed(&mut throttle, 1e9, 40).0, 10_000);
+        assert_eq!(feed(&mut throttle, 10.0, 40).0, 50);
+    }
+
+    #[test]
+    fn load_holds_or_stops_and_says_why() {
+        let mut throttle = AdaptiveThrottle::new(rules());
+        let load = |state| Load {
+            replicas: vec![ReplicaLag {
+                name: "db2".to_owned(),
+                state,
+            }],
+            ..Load::default()
+        };
+        let why = |pace| match pace {
+            Pace::Hold { why, .. } | Pace::Stop { why } => why,
+            Pace::Go { .. } => String::new(),
+        };
+        let lag = throttle.pace(None, &load(ReplicaState::Behind(ms(7200))));
+        assert_eq!(why(lag), "replica db2 lags 7.2 s > 5.0 s");
+        assert_eq!(
+            why(throttle.pace(None, &load(ReplicaState::Behind(ms(4000))))),
+            ""
+        );
+        let stopped = ReplicaState::NotReplicating {
+            reason: "SQL thread stopped".to_owned(),
+        };
+        assert!(why(throttle.pace(None, &load(stopped))).contains("SQL thread stopped"));
+        let busy = Load {
+            threads_running: Some(26),
+            ..Load::default()
+        };
+        assert_eq!(
+            why(throttle.pace(None, &busy)),
+            "26 statements are running > 25"
+        );
+        let critical = Load {
+            threads_running: Some(101),
+            ..Load::default()
+        };
+        assert!(matches!(throttle.pace(None, &critical), Pace::Stop { .. }));
+        let behind = Load {
+            history_list: Some(1_000_001),
+            ..Load::default()
+        };
+        assert!(why(throttle.pace(None, &behind)).contains("history list"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The engine against a real MariaDB and real SQLite files. MariaDB (`mariadbd`, `mariadb`) and
+//! `sqlite3` must be installed: their absence fails the tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod conformance;
