@@ -45,6 +45,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "demo")]
+pub mod demo;
 mod event;
 mod inspect;
 mod order;

@@ -9,4 +9,12 @@
     reason = "tests"
 )]
 
+mod bounded;
 mod conformance;
+mod foreground;
+mod locks;
+mod outage;
+mod planning;
+mod property;
+mod replica;
+mod support;

@@ -33,7 +33,7 @@ fn number(row: &[Scalar], column: usize) -> u64 {
 /// The table's structure; `None` if it does not exist.
 pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>, StoreError> {
     let facts = ask(
-        "SELECT table_type, COALESCE(engine, ''), COALESCE(data_length + index_length, 0) \
+        "SELECT table_type, COALESCE(engine, ''), CAST(COALESCE(data_length + index_length, 0) AS UNSIGNED) \
          FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
         &[table],
     );
@@ -84,7 +84,7 @@ pub(super) async fn rows(s: &mut Session, table: &str) -> Result<Count, StoreErr
         return Ok(Count::exact(counted));
     }
     let estimate = ask(
-        "SELECT COALESCE(table_rows, 0) FROM information_schema.tables \
+        "SELECT CAST(COALESCE(table_rows, 0) AS UNSIGNED) FROM information_schema.tables \
          WHERE table_schema = DATABASE() AND table_name = ?",
         &[table],
     );
