@@ -64,6 +64,7 @@ impl MemoryTable {
             } else {
                 vec![self.key.clone()]
             },
+            tie_break: vec![],
             indexes: self.indexes.clone(),
             referenced_by: vec![],
             obstacle: None,

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::order::order;
-use crate::store::Count;
+use crate::store::{Count, ServerFacts};
 use crate::{
     Cutoff, Facts, Policy, PurgeTask, Retention, Scalar, TableFacts, TableRule, TimeUnit, Walk,
 };
 
-/// What a rate is taken to be while none was measured, in rows a second: a quarter of what a slow
-/// two-core server was measured at.
-const ASSUMED_RATE: f64 = 15_000.0;
+/// What a rate is taken to be while none was measured, in rows a second: what the default throttle
+/// reaches on a table with two indexes on two cores.
+const ASSUMED_RATE: f64 = 30_000.0;
 
 /// Deletion rates by table, in rows a second, measured by earlier runs on the same target.
 pub type Rates = BTreeMap<String, f64>;
@@ -28,6 +28,8 @@ pub struct Plan {
     pub target: String,
     /// The moment that ages are measured from.
     pub now: Timestamp,
+    /// Whether a target that is itself a replica may be purged.
+    pub allow_replica: bool,
     /// The locks the run takes.
     pub locks: Vec<String>,
     /// The tables in the order in which they are purged.
@@ -142,7 +144,13 @@ pub enum Refusal {
 impl Plan {
     /// Makes the plan for `policy` on the target that `facts` describe.
     pub fn new(policy: &Policy, facts: &Facts, rates: &Rates) -> Plan {
-        let mut refusals = server_refusals(policy, facts);
+        let mut refusals = server_refusals(&facts.server, policy.allow_replica);
+        if facts.clock_skew > policy.max_clock_skew {
+            refusals.push(Refusal::ClockSkew {
+                skew_s: facts.clock_skew.as_secs_f64(),
+                limit_s: policy.max_clock_skew.as_secs(),
+            });
+        }
         let mut tables = Vec::new();
         for (rule, facts) in policy.tables.iter().zip(&facts.tables) {
             match &facts.task {
@@ -177,6 +185,7 @@ impl Plan {
             product: facts.server.product.clone(),
             target: facts.server.target.clone(),
             now: facts.now,
+            allow_replica: policy.allow_replica,
             locks: policy
                 .locks
                 .iter()
@@ -221,29 +230,18 @@ fn table_order(policy: &Policy, facts: &Facts) -> Result<Vec<String>, String> {
     order(&names, &pairs)
 }
 
-fn server_refusals(policy: &Policy, facts: &Facts) -> Vec<Refusal> {
-    let mut refusals: Vec<Refusal> = facts
-        .server
+/// Why `server` must not be written to, whatever is planned for it.
+pub(crate) fn server_refusals(server: &ServerFacts, allow_replica: bool) -> Vec<Refusal> {
+    let mut refusals: Vec<Refusal> = server
         .obstacles
         .iter()
         .map(|reason| Refusal::NotWritable {
             reason: reason.clone(),
         })
         .collect();
-    if let Some(primary) = facts
-        .server
-        .replica_of
-        .as_ref()
-        .filter(|_| !policy.allow_replica)
-    {
+    if let Some(primary) = server.replica_of.as_ref().filter(|_| !allow_replica) {
         refusals.push(Refusal::Replica {
             primary: primary.clone(),
-        });
-    }
-    if facts.clock_skew > policy.max_clock_skew {
-        refusals.push(Refusal::ClockSkew {
-            skew_s: facts.clock_skew.as_secs_f64(),
-            limit_s: policy.max_clock_skew.as_secs(),
         });
     }
     refusals
@@ -261,11 +259,11 @@ fn table_plan(
     let with_children = due.rows + cascaded.iter().flatten().map(|(_, rows)| rows).sum::<u64>();
     let measured = rates.get(&rule.name).copied();
     let rate = measured.unwrap_or(ASSUMED_RATE).max(1.0);
-    // A table walked along its key is read whole; reading is far quicker than deleting.
-    let chunk = policy
-        .throttle
-        .max_rows
-        .min((rate * policy.throttle.target.as_secs_f64()) as u64);
+    // The rate covers the pauses, of which a chunk has none.
+    let working = rate / policy.throttle.duty;
+    let chunk = (working * policy.throttle.target.as_secs_f64()) as u64;
+    let chunk = chunk.clamp(policy.throttle.min_rows, policy.throttle.max_rows);
+    // A table walked along its key is read whole.
     let walked = match &task.walk {
         Walk::Time { .. } => due.rows,
         Walk::Key { .. } => rows.rows,
@@ -291,10 +289,10 @@ fn table_plan(
         oldest: moment(&rule.unit, facts.oldest.as_ref()),
         newest: moment(&rule.unit, facts.newest.as_ref()),
         method: match &task.walk {
-            Walk::Time { index } => format!("oldest first along index {index}"),
+            Walk::Time { index, .. } => format!("oldest first along index {index}"),
             Walk::Key { columns } => format!("along key ({})", columns.join(", ")),
         },
-        chunks: walked.div_ceil(chunk.max(policy.throttle.min_rows)),
+        chunks: walked.div_ceil(chunk),
         duration: Duration::from_secs_f64(with_children as f64 / rate),
         rate_measured: measured.is_some(),
         row_limit: row_limit(rule, rows),

@@ -10,6 +10,7 @@ use elpis_run::journal::{Event, Journal, JournalError, NewRun, Outcome, Query};
 use elpis_run::{ChunkTiming, Clock, Holder, Load, Observer, Pace, RunId, StopToken, Throttle};
 use serde_json::json;
 
+use crate::plan::server_refusals;
 use crate::report::{Ended, PurgeReport, TableReport};
 use crate::store::{Position, Store, StoreError};
 use crate::{Plan, PurgeEvent, Refusal, TablePlan, Walk};
@@ -117,9 +118,9 @@ impl Purge<'_> {
     ) -> Result<(PurgeReport, Option<StoreError>), PurgeError> {
         // The server may have become a replica since the plan was made.
         let server = store.server().await.map_err(PurgeError::NotBegun)?;
-        if let Some(reason) = server.obstacles.first() {
-            let reason = reason.clone();
-            return Err(PurgeError::Refused(vec![Refusal::NotWritable { reason }]));
+        let refusals = server_refusals(&server, plan.allow_replica);
+        if !refusals.is_empty() {
+            return Err(PurgeError::Refused(refusals));
         }
         self.close_dead_runs(&plan.target)?;
         let started = self.clock.now();
@@ -309,6 +310,12 @@ impl Purge<'_> {
                 pause_ms: pause.as_secs_f64() * 1000.0,
             });
             let changed = purged.deleted + cascaded;
+            if changed == 0 && purged.next.is_some() && purged.next == from {
+                return Err(StoreError::Failed {
+                    doing: format!("walking {}", report.table),
+                    source: "the walk came back to where it was and would never end".into(),
+                });
+            }
             last = Some(ChunkTiming {
                 asked: limit,
                 examined: purged.examined,
@@ -368,6 +375,10 @@ impl Purge<'_> {
                         return Ok(Turn::End(Ended::Interrupted));
                     }
                     report.paused_s += pause.as_secs_f64();
+                    // The pause may have used up the rest of the time.
+                    if let Some(ended) = progress.limit_reached(self.clock.monotonic()) {
+                        return Ok(Turn::End(ended));
+                    }
                     let rows = rows.min(progress.rows_left.unwrap_or(u64::MAX)).max(1);
                     return Ok(Turn::Go { rows, pause });
                 }

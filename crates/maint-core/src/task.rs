@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::store::{Column, ColumnKind, OnDelete, Shape};
-use crate::{Filter, Scalar, TableRule, Test, TimeUnit};
+use crate::{Filter, Retention, Scalar, TableRule, Test, TimeUnit};
 
 /// The structures of the tables of a policy, and of all that hang on them by foreign key.
 pub(crate) type Shapes = BTreeMap<String, Shape>;
@@ -49,6 +49,10 @@ pub enum Walk {
     Time {
         /// The index's name.
         index: String,
+        /// The key by which rows of one instant are told apart, where that is needed: a filter
+        /// may skip most of them, and a step must not read them all. Without a key it must.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        then: Vec<String>,
     },
     /// Along a unique key, reading every row once.
     Key {
@@ -130,20 +134,36 @@ pub(crate) fn walk(rule: &TableRule, shape: &Shape) -> Result<Walk, String> {
     for filter in &rule.filters {
         column(shape, &filter.column)?;
     }
-    let index = shape
+    let on_time = shape
         .indexes
         .iter()
-        .find(|i| i.columns.first() == Some(&rule.time_column));
+        .filter(|i| i.columns.first() == Some(&rule.time_column));
+    let index = on_time.min_by_key(|index| index.columns.len());
     if !rule.key.is_empty() && !shape.keys.contains(&rule.key) {
         let key = rule.key.join(", ");
         return Err(format!(
             "({key}) is no unique key without NULLs of this table"
         ));
     }
+    if index.is_none() && matches!(rule.keep, Retention::Rows(_)) {
+        let time = &rule.time_column;
+        return Err(format!(
+            "keeps a number of rows, for which it needs an index on {time}"
+        ));
+    }
     match (index, rule.key.is_empty(), shape.keys.first()) {
-        (Some(index), _, _) => Ok(Walk::Time {
-            index: index.name.clone(),
-        }),
+        (Some(index), _, _) => {
+            let selective = !rule.filters.is_empty() || rule.where_sql.is_some();
+            let then = if selective && index.columns.len() == 1 {
+                shape.tie_break.clone()
+            } else {
+                Vec::new()
+            };
+            Ok(Walk::Time {
+                index: index.name.clone(),
+                then,
+            })
+        }
         (None, false, _) => Ok(Walk::Key {
             columns: rule.key.clone(),
         }),
@@ -200,6 +220,11 @@ fn follow(
     own: &BTreeMap<String, Due>,
     path: &mut Vec<String>,
 ) -> Result<Vec<Cascade>, String> {
+    let through = if path.len() > 1 {
+        format!("takes {table} with it, which ")
+    } else {
+        String::new()
+    };
     let Some(shape) = shapes.get(table) else {
         return Ok(Vec::new());
     };
@@ -212,13 +237,13 @@ fn follow(
                     continue;
                 }
                 return Err(format!(
-                    "is referenced by {child} ({name}), which forbids deletes: give {child} a rule \
+                    "{through}is referenced by {child} ({name}), which forbids deletes: give {child} a rule \
                      of its own"
                 ));
             }
             OnDelete::SetNull => {
                 return Err(format!(
-                    "is referenced by {child} ({name}) ON DELETE SET NULL, which no bounded step \
+                    "{through}is referenced by {child} ({name}) ON DELETE SET NULL, which no bounded step \
                      can carry out"
                 ));
             }
@@ -226,7 +251,7 @@ fn follow(
         }
         if path.contains(child) || path.len() >= MAX_DEPTH {
             return Err(format!(
-                "is in a ring or long chain of cascades through {child} ({name})"
+                "{through}is in a ring or long chain of cascades through {child} ({name})"
             ));
         }
         let ([column], [parent_column]) = (
@@ -234,12 +259,12 @@ fn follow(
             reference.parent_columns.as_slice(),
         ) else {
             return Err(format!(
-                "has a cascade over several columns from {child} ({name})"
+                "{through}has a cascade over several columns from {child} ({name})"
             ));
         };
         if !shape.keys.contains(&vec![parent_column.clone()]) {
             return Err(format!(
-                "column {parent_column}, which {child} references, is not unique"
+                "{through}has a column {parent_column} that {child} references and that is not unique"
             ));
         }
         if cascades
@@ -247,7 +272,7 @@ fn follow(
             .is_some_and(|first: &Cascade| first.parent_column != *parent_column)
         {
             return Err(format!(
-                "is referenced by cascades to different columns ({name})"
+                "{through}is referenced by cascades to different columns ({name})"
             ));
         }
         path.push(child.clone());

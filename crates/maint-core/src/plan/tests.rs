@@ -41,6 +41,7 @@ fn facts(policy: &Policy) -> Facts {
                 due: Due::new(rule, cutoff.value.clone()),
                 walk: Walk::Time {
                     index: "at".to_owned(),
+                    then: vec![],
                 },
                 cascades: Vec::new(),
             }),

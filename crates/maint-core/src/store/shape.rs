@@ -14,6 +14,9 @@ pub struct Shape {
     /// Unique keys without NULLs, the primary key first. A hidden row id that the store can walk
     /// along counts as one.
     pub keys: Vec<Vec<String>>,
+    /// The unique key by which every index orders rows of the same values, as the primary key
+    /// does in InnoDB and the row id in SQLite; empty if there is none.
+    pub tie_break: Vec<String>,
     /// All indexes that can be walked in order.
     pub indexes: Vec<Index>,
     /// Foreign keys of other tables that point here.

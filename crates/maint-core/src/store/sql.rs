@@ -56,6 +56,12 @@ impl Sql {
         self
     }
 
+    fn append(mut self, other: &Sql) -> Sql {
+        self.text.push_str(&other.text);
+        self.params.extend(other.params.iter().cloned());
+        self
+    }
+
     pub(super) fn name(mut self, name: &str) -> Result<Sql, StoreError> {
         let quoted = self.dialect.quote(name)?;
         self.text.push_str(&quoted);
@@ -91,7 +97,7 @@ impl Sql {
     /// The table of `task`, read along the index it is walked by.
     fn walked(self, task: &PurgeTask) -> Result<Sql, StoreError> {
         let sql = self.name(&task.table)?;
-        let Walk::Time { index } = &task.walk else {
+        let Walk::Time { index, .. } = &task.walk else {
             return Ok(sql);
         };
         match sql.dialect {
@@ -177,7 +183,7 @@ impl Sql {
 /// The columns a task walks along.
 pub(super) fn walk_columns(task: &PurgeTask) -> Vec<String> {
     match &task.walk {
-        Walk::Time { .. } => vec![task.due.time_column.clone()],
+        Walk::Time { then, .. } => [&[task.due.time_column.clone()], then.as_slice()].concat(),
         Walk::Key { columns } => columns.clone(),
     }
 }
@@ -464,37 +470,45 @@ pub(super) fn count_cascaded(
         .raw(" AND ")
         .due(&task.due)?;
     let mut counts = Vec::new();
-    cascaded_sources(dialect, &task.cascades, &parents, &mut counts)?;
+    cascaded_sources(
+        dialect,
+        &task.cascades,
+        &parents,
+        &mut Vec::new(),
+        &mut counts,
+    )?;
     Ok(counts)
 }
 
-/// Pushes a count for each cascade; `parents` is a FROM clause that yields the dying parents.
+/// Pushes a count for each cascade; `parents` is a FROM clause that yields the dying parents,
+/// `reached` the conditions under which a table was reached before by another way.
 fn cascaded_sources(
     dialect: Dialect,
     cascades: &[crate::Cascade],
     parents: &Sql,
+    reached: &mut Vec<(String, Sql)>,
     into: &mut Vec<Sql>,
 ) -> Result<(), StoreError> {
     for cascade in cascades {
-        let mut source = Sql::new(dialect, " FROM ")
-            .name(&cascade.table)?
-            .raw(" WHERE ");
-        source = source
+        let table = &cascade.table;
+        let mut dying = Sql::new(dialect, "")
             .name(&cascade.column)?
-            .raw(" IN (SELECT ")
-            .name(&cascade.parent_column)?;
-        source.text.push_str(&parents.text);
-        source.params.extend(parents.params.iter().cloned());
-        source = source.raw(")");
+            .raw(" IN (SELECT ");
+        dying = dying.name(&cascade.parent_column)?.append(parents).raw(")");
         if let Some(own) = &cascade.own {
             // Its own rule has taken these before; IS NOT TRUE keeps those whose time is NULL.
-            source = source.raw(" AND (").due(own)?.raw(") IS NOT TRUE");
+            dying = dying.raw(" AND (").due(own)?.raw(") IS NOT TRUE");
         }
-        let mut count = Sql::new(dialect, "SELECT COUNT(*) AS n");
-        count.text.push_str(&source.text);
-        count.params.extend(source.params.iter().cloned());
-        into.push(count);
-        cascaded_sources(dialect, &cascade.cascades, &source, into)?;
+        let mut source = Sql::new(dialect, " FROM ")
+            .name(table)?
+            .raw(" WHERE ")
+            .append(&dying);
+        for (_, before) in reached.iter().filter(|(known, _)| known == table) {
+            source = source.raw(" AND (").append(before).raw(") IS NOT TRUE");
+        }
+        into.push(Sql::new(dialect, "SELECT COUNT(*) AS n").append(&source));
+        reached.push((table.clone(), dying));
+        cascaded_sources(dialect, &cascade.cascades, &source, reached, into)?;
     }
     Ok(())
 }

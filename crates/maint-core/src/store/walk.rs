@@ -47,11 +47,30 @@ pub(super) async fn value<E: Executor>(
 
 /// The number a query returns.
 pub(super) async fn number<E: Executor>(on: &mut E, sql: &Sql) -> Result<u64, StoreError> {
-    match value(on, sql).await? {
-        Some(Scalar::Int(n)) => Ok(u64::try_from(n).unwrap_or(0)),
-        Some(Scalar::UInt(n)) => Ok(n),
-        _ => Ok(0),
-    }
+    let [number] = numbers(on, sql).await?;
+    Ok(number)
+}
+
+/// The numbers in a query's only row.
+async fn numbers<E: Executor, const N: usize>(
+    on: &mut E,
+    sql: &Sql,
+) -> Result<[u64; N], StoreError> {
+    let row = first(on, sql).await?.unwrap_or_default();
+    let numbers: Option<Vec<u64>> = row
+        .iter()
+        .map(|value| match value {
+            Scalar::Int(n) => u64::try_from(*n).ok(),
+            Scalar::UInt(n) => Some(*n),
+            _ => None,
+        })
+        .collect();
+    numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| StoreError::Failed {
+            doing: format!("at `{}`", sql.text),
+            source: format!("expected {N} numbers, got {row:?}").into(),
+        })
 }
 
 /// [`super::Store::estimate`].
@@ -133,8 +152,7 @@ pub(super) async fn count_chunk<E: Executor>(
         from,
         to: boundary.as_deref(),
     };
-    let counts = first(on, &sql::count(E::DIALECT, task, stretch)?).await?;
-    let [rows, due, timed] = counts.as_deref().map_or([0; 3], three_numbers);
+    let [rows, due, timed] = numbers(on, &sql::count(E::DIALECT, task, stretch)?).await?;
     let mut counted = Counted {
         rows,
         due,
@@ -161,15 +179,6 @@ pub(super) async fn count_chunk<E: Executor>(
         inclusive: false,
     });
     Ok(counted)
-}
-
-fn three_numbers(row: &[Scalar]) -> [u64; 3] {
-    let at = |i: usize| match row.get(i) {
-        Some(Scalar::Int(n)) => u64::try_from(*n).unwrap_or(0),
-        Some(Scalar::UInt(n)) => *n,
-        _ => 0,
-    };
-    [at(0), at(1), at(2)]
 }
 
 /// [`super::Store::purge_chunk`], inside a transaction if the task has cascades.
@@ -244,20 +253,30 @@ async fn purge_children<E: Executor>(
     for cascade in cascades {
         let below = cascade.tables_below();
         let child = (cascade.table.as_str(), cascade.column.as_str());
-        if let Some(grandchild) = cascade.cascades.first() {
-            let wanted = &grandchild.parent_column;
-            let found = sql::child_keys(E::DIALECT, child, wanted, keys, limit)?;
-            let found = on.query(&found).await?.concat();
-            let slots = &mut slots[slot + 1..=slot + below];
-            let all = Box::pin(purge_children(on, &cascade.cascades, &found, limit, slots));
-            if !all.await? {
-                return Ok(false);
+        let mut more = false;
+        let delete = match cascade.cascades.first() {
+            None => sql::delete_keys(E::DIALECT, child.0, child.1, keys, limit)?,
+            Some(grandchild) => {
+                let wanted = &grandchild.parent_column;
+                let found = sql::child_keys(E::DIALECT, child, wanted, keys, limit)?;
+                let found = on.query(&found).await?.concat();
+                if found.is_empty() {
+                    slot += 1 + below;
+                    continue;
+                }
+                more = found.len() as u64 >= limit;
+                let slots = &mut slots[slot + 1..=slot + below];
+                let all = Box::pin(purge_children(on, &cascade.cascades, &found, limit, slots));
+                if !all.await? {
+                    return Ok(false);
+                }
+                // Exactly the rows whose own children are gone, and no others.
+                sql::delete_keys(E::DIALECT, child.0, wanted, &found, limit)?
             }
-        }
-        let delete = sql::delete_keys(E::DIALECT, child.0, child.1, keys, limit)?;
+        };
         let deleted = on.change(&delete).await?;
         slots[slot] += deleted;
-        if deleted >= limit {
+        if more || deleted >= limit {
             return Ok(false);
         }
         slot += 1 + below;

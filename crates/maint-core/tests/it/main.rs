@@ -11,10 +11,15 @@
 
 mod bounded;
 mod conformance;
+mod contention;
 mod foreground;
+mod journal;
+mod limits;
 mod locks;
 mod outage;
 mod planning;
 mod property;
+mod refusals;
 mod replica;
+mod retention;
 mod support;

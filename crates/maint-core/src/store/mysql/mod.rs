@@ -16,7 +16,7 @@ use super::walk::{self, Executor};
 use super::{Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError};
 use crate::{PurgeTask, Scalar, TableRule};
 
-/// How often a chunk is begun again after a deadlock or lock wait.
+/// How often a chunk is tried before deadlocks or lock waits end the run.
 const TRIES: u32 = 6;
 
 /// MariaDB or MySQL as a [`Store`].
@@ -167,7 +167,8 @@ impl Store for MySqlStore {
         from: Option<&Position>,
         limit: u64,
     ) -> Result<Purged, StoreError> {
-        let mut backoff = Backoff::new(TRIES, Duration::from_millis(20), Duration::from_secs(2));
+        let mut backoff =
+            Backoff::new(TRIES - 1, Duration::from_millis(20), Duration::from_secs(2));
         let mut retries = 0;
         loop {
             match self.try_chunk(task, from, limit).await {

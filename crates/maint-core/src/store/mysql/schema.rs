@@ -51,6 +51,22 @@ pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>,
         None
     };
     let indexes = indexes(s, table).await?;
+    let columns = columns(s, table).await?;
+    // A key is walked by comparing with values read from it. ENUM, SET and BIT do not compare as
+    // they read, and floating-point numbers may not come back as they are.
+    let comparable = |name: &String| {
+        columns.iter().any(|column| {
+            column.name == *name
+                && !matches!(&column.kind, ColumnKind::Other(kind)
+                    if ["enum", "set", "bit", "float", "double"].contains(&kind.as_str()))
+        })
+    };
+    let keys = indexes
+        .iter()
+        .filter(|i| i.unique && i.columns.iter().all(comparable));
+    let primary = keys.clone().find(|index| index.name == "PRIMARY");
+    let tie_break = primary.map_or_else(Vec::new, |index| index.columns.clone());
+    let keys = keys.map(|index| index.columns.clone()).collect();
     Ok(Some(Shape {
         rows: if obstacle.is_none() {
             rows(s, table).await?
@@ -58,12 +74,9 @@ pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>,
             Count::estimated(0)
         },
         bytes: Some(number(&facts, 2)),
-        columns: columns(s, table).await?,
-        keys: indexes
-            .iter()
-            .filter(|i| i.unique)
-            .map(|i| i.columns.clone())
-            .collect(),
+        columns,
+        keys,
+        tie_break,
         indexes: indexes
             .into_iter()
             .map(|index| Index {
@@ -76,10 +89,10 @@ pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>,
     }))
 }
 
-/// The number of rows: counted if it is small, else the engine's statistics.
+/// The number of rows: counted if it is small, else the engine's statistics; counted further
+/// where these are so stale that they deny what was just seen.
 pub(super) async fn rows(s: &mut Session, table: &str) -> Result<Count, StoreError> {
-    let count = Sql::new(Dialect::MySql, "SELECT COUNT(*) FROM (SELECT 1 FROM ").name(table)?;
-    let counted = walk::number(s, &count.raw(" LIMIT ").number(COUNTED).raw(") AS looked")).await?;
+    let counted = count_up_to(s, table, COUNTED).await?;
     if counted < COUNTED {
         return Ok(Count::exact(counted));
     }
@@ -88,9 +101,20 @@ pub(super) async fn rows(s: &mut Session, table: &str) -> Result<Count, StoreErr
          WHERE table_schema = DATABASE() AND table_name = ?",
         &[table],
     );
-    Ok(Count::estimated(
-        walk::number(s, &estimate).await?.max(counted),
-    ))
+    let estimate = walk::number(s, &estimate).await?;
+    if estimate >= counted {
+        return Ok(Count::estimated(estimate));
+    }
+    let counted = count_up_to(s, table, 50 * COUNTED).await?;
+    Ok(Count {
+        rows: counted,
+        exact: counted < 50 * COUNTED,
+    })
+}
+
+async fn count_up_to(s: &mut Session, table: &str, limit: u64) -> Result<u64, StoreError> {
+    let count = Sql::new(Dialect::MySql, "SELECT COUNT(*) FROM (SELECT 1 FROM ").name(table)?;
+    walk::number(s, &count.raw(" LIMIT ").number(limit).raw(") AS looked")).await
 }
 
 async fn columns(s: &mut Session, table: &str) -> Result<Vec<Column>, StoreError> {

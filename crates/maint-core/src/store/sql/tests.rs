@@ -44,6 +44,7 @@ fn task(walk: Walk) -> PurgeTask {
 fn along_time() -> PurgeTask {
     task(Walk::Time {
         index: "i".to_owned(),
+        then: vec![],
     })
 }
 
