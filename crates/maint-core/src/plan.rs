@@ -1,10 +1,8 @@
 //! The plan: a pure function of policy and facts, with nothing left to choose.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 use crate::order::order;
 use crate::store::{Count, ServerFacts};
@@ -67,8 +65,8 @@ pub struct TablePlan {
     pub method: String,
     /// About how many chunks it will take.
     pub chunks: u64,
-    /// About how long it will take.
-    pub duration: Duration,
+    /// About how long it will take, in seconds.
+    pub duration_s: f64,
     /// Whether the duration comes from a rate measured by an earlier run.
     pub rate_measured: bool,
     /// The most rows a run may delete here without more consent.
@@ -293,7 +291,7 @@ fn table_plan(
             Walk::Key { columns } => format!("along key ({})", columns.join(", ")),
         },
         chunks: walked.div_ceil(chunk),
-        duration: Duration::from_secs_f64(with_children as f64 / rate),
+        duration_s: with_children as f64 / rate,
         rate_measured: measured.is_some(),
         row_limit: row_limit(rule, rows),
     }

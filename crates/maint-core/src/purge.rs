@@ -232,7 +232,7 @@ impl Purge<'_> {
             Ok(Ended::Done) => Event::Done { step, detail },
             Ok(other) => Event::Failed {
                 step,
-                error: format!("{other:?}"),
+                error: other.to_string(),
                 detail,
             },
             Err(error) => Event::Failed {
@@ -371,9 +371,11 @@ impl Purge<'_> {
                             waited_s: waited,
                         });
                     }
+                    let begun = self.clock.monotonic();
                     if self.stop.sleep(self.clock, pause).await.is_err() {
                         return Ok(Turn::End(Ended::Interrupted));
                     }
+                    let pause = self.clock.monotonic().saturating_sub(begun);
                     report.paused_s += pause.as_secs_f64();
                     // The pause may have used up the rest of the time.
                     if let Some(ended) = progress.limit_reached(self.clock.monotonic()) {

@@ -1,5 +1,7 @@
 //! What a run did, as data.
 
+use std::fmt;
+
 use elpis_run::{Outcome, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -94,26 +96,27 @@ impl TableReport {
     }
 }
 
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Done => f.write_str("everything expired is gone"),
+            Ended::Limit { why } | Ended::Critical { why } => f.write_str(why),
+            Ended::Interrupted => f.write_str("stopped by the operator"),
+            Ended::ShareReached { table } => write!(f, "max_share of table {table} was reached"),
+            Ended::Failed { error } => f.write_str(error),
+        }
+    }
+}
+
 impl Ended {
     /// The same in the journal's words.
     pub(crate) fn outcome(&self) -> Outcome {
+        let reason = self.to_string();
         match self {
             Ended::Done => Outcome::Done,
-            Ended::Limit { why } => Outcome::Stopped {
-                reason: why.clone(),
-            },
-            Ended::Interrupted => Outcome::Stopped {
-                reason: "stopped by the operator".to_owned(),
-            },
-            Ended::Critical { why } => Outcome::Stopped {
-                reason: why.clone(),
-            },
-            Ended::ShareReached { table } => Outcome::Stopped {
-                reason: format!("max_share of table {table} was reached"),
-            },
-            Ended::Failed { error } => Outcome::Failed {
-                error: error.clone(),
-            },
+            Ended::Limit { .. } => Outcome::Partial { reason },
+            Ended::Failed { .. } => Outcome::Failed { error: reason },
+            _ => Outcome::Stopped { reason },
         }
     }
 }

@@ -114,7 +114,13 @@ impl Check<'_> {
     }
 
     fn share(&mut self, key: &str, value: &Option<Spanned<f64>>) -> Option<f64> {
-        self.real(key, value, 0.000_001..=1.0)
+        let written = value.as_ref()?;
+        let share = *written.get_ref();
+        if share > 0.0 && share <= 1.0 {
+            return Some(share);
+        }
+        self.add(written.span(), key, "must lie above 0 and be at most 1");
+        None
     }
 
     fn name(&mut self, key: &str, name: &Spanned<String>) -> String {

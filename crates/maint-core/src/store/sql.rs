@@ -183,7 +183,11 @@ impl Sql {
 /// The columns a task walks along.
 pub(super) fn walk_columns(task: &PurgeTask) -> Vec<String> {
     match &task.walk {
-        Walk::Time { then, .. } => [&[task.due.time_column.clone()], then.as_slice()].concat(),
+        Walk::Time { then, .. } => {
+            let mut columns = vec![task.due.time_column.clone()];
+            columns.extend_from_slice(then);
+            columns
+        }
         Walk::Key { columns } => columns.clone(),
     }
 }

@@ -1,0 +1,141 @@
+//! The purge of a large table beside foreground traffic: Elpis and its peers in the same run.
+//!
+//!     cargo build --release --workspace
+//!     cargo bench -p elpis-benches --bench purge_peers
+//!
+//! Needs `mariadb-server` and `percona-toolkit`. Every contestant is a process of its own and
+//! starts from a copy of the same data directory, warmed up in the same way.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod contestant;
+mod foreground;
+mod server;
+mod usage;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use jiff::Timestamp;
+
+use contestant::Contestant;
+use foreground::{Foreground, Latencies};
+
+#[derive(Parser)]
+struct Args {
+    /// Rows of the table; half of them are expired.
+    #[arg(long, default_value_t = 5_000_000)]
+    rows: u64,
+    /// Only these contestants.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Contestant>,
+    /// How often each contestant runs.
+    #[arg(long, default_value_t = 1)]
+    repeat: u32,
+    /// Lines for the `[policy.throttle]` table of the throttled contestant, such as `duty=0.4`.
+    #[arg(long)]
+    throttle: Vec<String>,
+    /// Works as the plain loop on this socket (used by the benchmark itself).
+    #[arg(long, hide = true)]
+    plain_loop: Option<String>,
+    /// The cutoff of the plain loop.
+    #[arg(long, hide = true, default_value_t = 0)]
+    cutoff: i64,
+    /// Passed by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    if let Some(socket) = &args.plain_loop {
+        return runtime.block_on(contestant::plain_loop(socket.as_ref(), args.cutoff));
+    }
+    let mut bench = server::Bench::create(&runtime, args.rows)?;
+    let idle = bench.restore(&runtime).and_then(|()| {
+        let foreground = Foreground::start(&runtime, bench.options());
+        std::thread::sleep(Duration::from_secs(15));
+        foreground.stop(&runtime)
+    })?;
+    println!(
+        "| contestant | rows/s | wall s | client CPU s | server CPU s | client MB | {} |",
+        HEAD
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| nothing (idle) | - | 15.0 | - | - | - | {} |",
+        figures(&idle)
+    );
+    let all = [
+        Contestant::Elpis,
+        Contestant::Unthrottled,
+        Contestant::PtArchiver,
+        Contestant::Loop,
+    ];
+    let chosen = if args.only.is_empty() {
+        all.to_vec()
+    } else {
+        args.only.clone()
+    };
+    for _ in 0..args.repeat {
+        for contestant in &chosen {
+            run(&runtime, &mut bench, *contestant, &args)?;
+        }
+    }
+    Ok(())
+}
+
+const HEAD: &str = "insert p50 ms | p99 | max | read p50 ms | p99 | max";
+
+fn run(
+    runtime: &tokio::runtime::Runtime,
+    bench: &mut server::Bench,
+    contestant: Contestant,
+    args: &Args,
+) -> Result<()> {
+    bench.restore(runtime)?;
+    let cutoff = Timestamp::now().as_second() - 30 * 86_400;
+    let before = bench.expired(runtime, cutoff)?;
+    ensure!(before > 0, "nothing is expired");
+    let foreground = Foreground::start(runtime, bench.options());
+    // Let the foreground settle, so that its connection does not count.
+    std::thread::sleep(Duration::from_secs(1));
+    foreground.reset();
+    let server_cpu = usage::cpu_seconds(bench.pid()).unwrap_or_default();
+    let begun = Instant::now();
+    let work = tempfile::tempdir()?;
+    let command = contestant.command(&bench.socket(), cutoff, work.path(), &args.throttle)?;
+    let usage = usage::run(command).with_context(|| format!("{contestant:?}"))?;
+    let wall = begun.elapsed().as_secs_f64();
+    let server_cpu = usage::cpu_seconds(bench.pid()).unwrap_or_default() - server_cpu;
+    let latencies = foreground.stop(runtime)?;
+    let left = bench.expired(runtime, cutoff)?;
+    ensure!(left == 0, "{contestant:?} left {left} expired rows");
+    println!(
+        "| {} | {:.0} | {wall:.1} | {:.1} | {server_cpu:.1} | {:.1} | {} |",
+        contestant.title(),
+        before as f64 / wall,
+        usage.cpu_s,
+        usage.peak_mb,
+        figures(&latencies),
+    );
+    Ok(())
+}
+
+fn figures(latencies: &Latencies) -> String {
+    let of = |samples: &[Duration]| {
+        let mut sorted = samples.to_vec();
+        sorted.sort();
+        let at = |share: f64| {
+            let index = ((sorted.len() as f64 - 1.0) * share).round().max(0.0) as usize;
+            sorted
+                .get(index)
+                .map_or(f64::NAN, |d| d.as_secs_f64() * 1000.0)
+        };
+        format!("{:.2} | {:.2} | {:.2}", at(0.5), at(0.99), at(1.0))
+    };
+    format!("{} | {}", of(&latencies.inserts), of(&latencies.reads))
+}

@@ -1,0 +1,192 @@
+//! The command line of `elpis-maint`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Housekeeping of a monitoring database: what is expired goes, in small steps, beside live
+/// traffic, and nothing else does.
+#[derive(Debug, Parser)]
+#[command(name = "elpis-maint", version, max_term_width = 100, after_help = MAIN_EXAMPLES)]
+pub(crate) struct Maint {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration [default: $ELPIS_CONFIG, or /etc/elpis/maint.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// How data is written: tables and sentences, or one document (one object a line for events)
+    #[arg(long, value_enum, default_value = "human", global = true)]
+    pub(crate) format: Format,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more: every chunk in JSON, progress every second in lines
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Look at the policy without looking at the database
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Show what a run would do; changes nothing
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(Plan),
+    /// Delete what is expired
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Tell whether a run is at work, and how the last one ended
+    Status,
+    /// List earlier runs, or show everything that is known of one
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(History),
+    /// Create a monitoring database, purge it, verify it and write a report
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+    /// Write a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual page
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Check the configuration and say in words what it asks for
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Count rows in bounded steps instead of estimating them
+    #[arg(long)]
+    pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Consent {
+    /// Let a run delete up to this share (above 0, up to 1) of any table
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) max_share: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Begin no chunk after this long, such as 50m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) max_time: Option<Duration>,
+    /// Delete no more rows than this
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_rows: Option<u64>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+    /// Large chunks without pauses, whatever the load
+    #[arg(long)]
+    pub(crate) no_throttle: bool,
+    /// Count first, so that progress has an exact goal
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Only show the plan
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// At most so many runs
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// The number of one run
+    pub(crate) run: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Put everything into this new or empty directory [default: a temporary one, which is kept]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// About how many rows the database gets
+    #[arg(long, default_value_t = 2_200_000, value_parser = clap::value_parser!(u64).range(10_000..=50_000_000))]
+    pub(crate) rows: u64,
+    /// How many days they span
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(8..=730))]
+    pub(crate) days: u32,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if share > 0.0 && share <= 1.0 {
+        return Ok(share);
+    }
+    Err("must be above 0 and up to 1".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "not a duration such as 90s, 50m or 2h30m".to_owned())?;
+    match Duration::try_from(span) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("must be longer than nothing".to_owned()),
+    }
+}
+
+const MAIN_EXAMPLES: &str = "\
+Examples:
+  elpis-maint demo                       see everything at work on a database of its own
+  elpis-maint policy check               is the configuration right?
+  elpis-maint plan                       what would go?
+  elpis-maint run --max-time 50m         let it go, for at most 50 minutes
+
+Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 4 stopped part-way,
+5 needs a person, 6 another run holds the lock, 7 partial, 8 unreachable, 130 interrupted.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  elpis-maint plan                       estimates, marked with ~, within a second
+  elpis-maint plan --exact               counted to the row
+  elpis-maint plan --format json | jq '.tables[] | {table: .task.table, due}'";
+
+const RUN_EXAMPLES: &str = "\
+Ctrl-C or SIGTERM ends the run after the chunk it is at; once more, at once. Either way the next
+run simply continues.
+
+Examples:
+  elpis-maint run --max-time 50m         the hourly job
+  elpis-maint run --max-share 0.9        the first run on a database that was never purged
+  elpis-maint run --format json          one event a line";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  elpis-maint history --limit 5
+  elpis-maint history 12 --format json";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  elpis-maint demo
+  elpis-maint demo --keep /tmp/elpis --days 30
+  elpis-maint --config /tmp/elpis/maint.toml plan";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  elpis-maint completions bash > /etc/bash_completion.d/elpis-maint";

@@ -1,0 +1,147 @@
+//! The verbs. Each takes plain values and says how it ended; [`maint`] chooses among them.
+
+mod demo;
+mod history;
+mod journal;
+mod man;
+mod plan;
+mod policy;
+mod run;
+mod status;
+mod store;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser};
+
+use crate::args::maint::{Format, Global, Maint, PolicyVerb, Verb};
+use crate::exit::{Code, Verdict};
+use crate::interrupt::{Interrupt, LeftAtOnce};
+use crate::output::Printer;
+use crate::settings::{Environment, Settings};
+
+pub(crate) use status::TargetStatus;
+
+/// The whole of `elpis-maint`: reads arguments, environment and configuration, carries out one
+/// verb, and returns the exit code.
+pub fn maint() -> ExitCode {
+    let args = match Maint::try_parse() {
+        Ok(args) => args,
+        Err(answer) => {
+            // Help and version are answers too; they go to standard output.
+            let code = if answer.use_stderr() {
+                Code::Usage
+            } else {
+                Code::Done
+            };
+            let _ = answer.print();
+            return ExitCode::from(code as u8);
+        }
+    };
+    let printer = Printer {
+        json: args.global.format == Format::Json,
+        quiet: args.global.quiet,
+        verbose: args.global.verbose,
+    };
+    let verdict = match carry_out(args, printer) {
+        Ok(verdict) => verdict,
+        Err(error) => Verdict::from(&error),
+    };
+    let weight = match verdict.code {
+        Code::Done | Code::Partial | Code::Interrupted => "note",
+        _ => "error",
+    };
+    if let Some(message) = &verdict.message {
+        printer.always(&format!("{weight}: {message}"));
+    }
+    if let Some(hint) = &verdict.hint {
+        printer.always(&format!("hint: {hint}"));
+    }
+    ExitCode::from(verdict.code as u8)
+}
+
+fn carry_out(args: Maint, printer: Printer) -> Result<Verdict> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let interrupt = Interrupt::new();
+    let result = runtime.block_on(async {
+        // On a thread of its own, so that a busy command cannot keep it from listening.
+        let watch = tokio::spawn(interrupt.clone().watch(printer));
+        tokio::select! {
+            result = dispatch(args, printer, &interrupt) => result,
+            watched = watch => {
+                watched??;
+                Err(LeftAtOnce.into())
+            }
+        }
+    });
+    // A statement that still runs on a blocking thread is rolled back by the end of the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Result<Verdict> {
+    let Maint { global, verb } = args;
+    match verb {
+        Verb::Policy(PolicyVerb::Check) => policy::check(&settings(&global)?, printer),
+        Verb::Plan(args) => {
+            let mut settings = settings(&global)?;
+            settings.consent(args.consent.max_share);
+            plan::plan(&settings, args.exact, printer, interrupt).await
+        }
+        Verb::Run(args) => {
+            let mut settings = settings(&global)?;
+            settings.consent(args.consent.max_share);
+            if args.dry_run {
+                return plan::plan(&settings, args.exact, printer, interrupt).await;
+            }
+            let options = run::Options {
+                limits: elpis_maint_core::Limits {
+                    max_time: args.max_time,
+                    max_rows: args.max_rows,
+                },
+                exact: args.exact,
+                throttled: !args.no_throttle,
+            };
+            run::run(&settings, options, printer, interrupt).await
+        }
+        Verb::Status => status::status(&settings(&global)?, printer),
+        Verb::History(args) => {
+            let settings = settings(&global)?;
+            match args.run {
+                None => history::list(&settings, args.limit, printer),
+                Some(run) => history::show(&settings, elpis_run::RunId(run), printer),
+            }
+        }
+        Verb::Demo(args) => {
+            demo::demo(
+                args.keep.as_deref(),
+                args.rows,
+                args.days,
+                printer,
+                interrupt,
+            )
+            .await
+        }
+        Verb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Maint::command(), "elpis-maint", &mut script);
+            printer.data(&String::from_utf8(script)?)?;
+            Ok(Verdict::silent(Code::Done))
+        }
+        Verb::Man => {
+            printer.data(&man::page(Maint::command())?)?;
+            Ok(Verdict::silent(Code::Done))
+        }
+    }
+}
+
+fn settings(global: &Global) -> Result<Settings> {
+    Ok(Settings::load(
+        global.config.as_deref(),
+        &Environment::read(),
+    )?)
+}

@@ -1,0 +1,43 @@
+//! The one place that chooses between the stores.
+
+use anyhow::Result;
+use elpis_maint_core::{MySqlStore, SqliteStore, Store};
+
+use crate::output::Printer;
+use crate::settings::{Database, Settings};
+
+/// The name under which we hold locks.
+pub(crate) const PROGRAM: &str = "elpis-maint";
+
+/// Work that any store will do for.
+pub(crate) trait Work {
+    type Output;
+
+    async fn on<S: Store>(self, store: &mut S) -> Result<Self::Output>;
+}
+
+/// Opens the database of `settings` and does `work` on it.
+pub(crate) async fn with_store<W: Work>(
+    settings: &Settings,
+    printer: Printer,
+    work: W,
+) -> Result<W::Output> {
+    match &settings.database {
+        Database::Sqlite(path) => work.on(&mut SqliteStore::open(path, PROGRAM)?).await,
+        Database::MySql(server) => {
+            let mut warnings = Vec::new();
+            let mut options = server.connect_options(&mut warnings)?;
+            options.database.clone_from(&server.name);
+            let mut replicas = Vec::with_capacity(settings.replicas.len());
+            for replica in &settings.replicas {
+                let name = replica.name.clone().unwrap_or_default();
+                replicas.push((name, replica.connect_options(&mut warnings)?));
+            }
+            for warning in &warnings {
+                printer.say(&format!("warning: {warning}"));
+            }
+            work.on(&mut MySqlStore::connect(&options, replicas).await?)
+                .await
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The configuration as written, and what each key may say.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use elpis_maint_core::policy::{Problem, RawPolicy};
+use elpis_mysql::Tls;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use toml::Spanned;
+
+use super::{Database, KEEP_DAYS, Server, State};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    pub(super) database: Spanned<RawServer>,
+    #[serde(default)]
+    pub(super) replica: Vec<Spanned<RawServer>>,
+    #[serde(default)]
+    pub(super) state: RawState,
+    #[serde(default)]
+    pub(super) policy: RawPolicy,
+}
+
+/// `[database]`, and each `[[replica]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServer {
+    kind: Option<Spanned<String>>,
+    path: Option<Spanned<PathBuf>>,
+    name: Option<Spanned<String>>,
+    option_file: Option<Spanned<PathBuf>>,
+    host: Option<Spanned<String>>,
+    port: Option<Spanned<i64>>,
+    socket: Option<Spanned<PathBuf>>,
+    user: Option<Spanned<String>>,
+    /// Only so that it can be refused with a good word, and never with its value.
+    password: Option<Spanned<IgnoredAny>>,
+    password_file: Option<Spanned<PathBuf>>,
+    tls: Option<Spanned<String>>,
+    ca: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawState {
+    directory: Option<Spanned<PathBuf>>,
+    keep_days: Option<Spanned<i64>>,
+}
+
+/// Collects problems while it turns raw values into settings.
+pub(super) struct Check<'a> {
+    base: &'a Path,
+    text: &'a str,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'a> Check<'a> {
+    /// Relative paths in the file at `path` are relative to its directory.
+    pub(super) fn new(path: &'a Path, text: &'a str) -> Check<'a> {
+        Check {
+            base: path.parent().unwrap_or(Path::new("")),
+            text,
+            problems: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, span: Range<usize>, key: &str, reason: impl Into<String>) {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        self.problems.push(Problem {
+            line: before.matches('\n').count() + 1,
+            column: last_line.chars().count() + 1,
+            key: key.to_owned(),
+            // Values are not repeated here: what stands in the wrong place may be a secret.
+            value: String::new(),
+            reason: reason.into(),
+        });
+    }
+
+    fn resolve(&self, path: &Spanned<PathBuf>) -> PathBuf {
+        self.base.join(path.get_ref())
+    }
+
+    pub(super) fn database(&mut self, raw: &Spanned<RawServer>) -> Option<Database> {
+        let table = raw.get_ref();
+        let Some(kind) = &table.kind else {
+            let reason = "is missing: \"sqlite\" or \"mysql\" (which is also MariaDB)";
+            self.add(raw.span(), "database.kind", reason);
+            return None;
+        };
+        match kind.get_ref().as_str() {
+            "sqlite" => {
+                self.foreign("database", &table.server_keys(), "is for kind = \"mysql\"");
+                let Some(path) = &table.path else {
+                    self.add(
+                        raw.span(),
+                        "database.path",
+                        "is missing: the database's file",
+                    );
+                    return None;
+                };
+                Some(Database::Sqlite(self.resolve(path)))
+            }
+            "mysql" => {
+                let path = [("path", table.path.as_ref().map(Spanned::span))];
+                self.foreign("database", &path, "is for kind = \"sqlite\"");
+                let server = self.server("database", raw);
+                if server.name.is_none() {
+                    self.add(raw.span(), "database.name", "is missing: which database");
+                }
+                Some(Database::MySql(server))
+            }
+            _ => {
+                let reason = "must be \"sqlite\" or \"mysql\" (which is also MariaDB)";
+                self.add(kind.span(), "database.kind", reason);
+                None
+            }
+        }
+    }
+
+    pub(super) fn replicas(
+        &mut self,
+        raw: &[Spanned<RawServer>],
+        database: &Option<Database>,
+    ) -> Vec<Server> {
+        let mut servers = Vec::with_capacity(raw.len());
+        for replica in raw {
+            let table = replica.get_ref();
+            if let Some(Database::Sqlite(_)) = database {
+                self.add(replica.span(), "replica", "a SQLite file has no replicas");
+            }
+            let foreign = [
+                ("kind", table.kind.as_ref().map(Spanned::span)),
+                ("path", table.path.as_ref().map(Spanned::span)),
+            ];
+            self.foreign("replica", &foreign, "has no meaning for a replica");
+            let server = self.server("replica", replica);
+            if server.name.is_none() {
+                let reason = "is missing: what to call it in messages";
+                self.add(replica.span(), "replica.name", reason);
+            }
+            if server.host.is_none() && server.socket.is_none() && server.option_file.is_none() {
+                let reason = "needs host, socket or option_file";
+                self.add(replica.span(), "replica", reason);
+            }
+            servers.push(server);
+        }
+        servers
+    }
+
+    pub(super) fn state(&mut self, raw: &RawState, default: Option<PathBuf>) -> Option<State> {
+        let keep_days = match &raw.keep_days {
+            None => KEEP_DAYS,
+            Some(days) => match u32::try_from(*days.get_ref()) {
+                Ok(days @ 1..=36_500) => days,
+                _ => {
+                    let reason = "must lie between 1 and 36500";
+                    self.add(days.span(), "state.keep_days", reason);
+                    KEEP_DAYS
+                }
+            },
+        };
+        let named = raw.directory.as_ref().map(|path| self.resolve(path));
+        let Some(directory) = named.or(default) else {
+            let reason = "is missing, and without HOME there is no default";
+            self.add(0..0, "state.directory", reason);
+            return None;
+        };
+        Some(State {
+            directory,
+            keep_days,
+        })
+    }
+
+    /// Keys that mean nothing where they stand.
+    fn foreign(&mut self, table: &str, keys: &[(&str, Option<Range<usize>>)], reason: &str) {
+        for (key, span) in keys {
+            if let Some(span) = span {
+                self.add(span.clone(), &format!("{table}.{key}"), reason);
+            }
+        }
+    }
+
+    fn server(&mut self, table: &str, raw: &Spanned<RawServer>) -> Server {
+        let raw = raw.get_ref();
+        let key = |name: &str| format!("{table}.{name}");
+        if let Some(password) = &raw.password {
+            let reason = "does not belong here: put it into a file of mode 0600 and name that \
+                          with password_file, or use option_file";
+            self.add(password.span(), &key("password"), reason);
+        }
+        let port = raw.port.as_ref().and_then(|port| {
+            let valid = u16::try_from(*port.get_ref()).ok().filter(|port| *port > 0);
+            if valid.is_none() {
+                self.add(port.span(), &key("port"), "must lie between 1 and 65535");
+            }
+            valid
+        });
+        if let (Some(_), Some(socket)) = (&raw.host, &raw.socket) {
+            self.add(socket.span(), &key("socket"), "and host exclude each other");
+        }
+        let ca = raw.ca.as_ref().map(|path| self.resolve(path));
+        let tls = match raw.tls.as_ref().map(|tls| tls.get_ref().as_str()) {
+            Some("required") => Some(Tls::Required {
+                verify_host: ca.is_some(),
+                ca,
+            }),
+            other => {
+                if let (Some(_), Some(written)) = (other.filter(|tls| *tls != "off"), &raw.tls) {
+                    let reason = "must be \"off\" or \"required\"";
+                    self.add(written.span(), &key("tls"), reason);
+                } else if let Some(ca) = &raw.ca {
+                    self.add(ca.span(), &key("ca"), "needs tls = \"required\"");
+                }
+                other.map(|_| Tls::Off)
+            }
+        };
+        let text = |value: &Option<Spanned<String>>| value.as_ref().map(|v| v.get_ref().clone());
+        Server {
+            name: text(&raw.name).filter(|name| !name.is_empty()),
+            option_file: raw.option_file.as_ref().map(|path| self.resolve(path)),
+            host: text(&raw.host),
+            port,
+            socket: raw.socket.as_ref().map(|path| self.resolve(path)),
+            user: text(&raw.user),
+            password_file: raw.password_file.as_ref().map(|path| self.resolve(path)),
+            tls,
+        }
+    }
+}
+
+impl RawServer {
+    /// The keys that only a server has, with their places if they are there.
+    fn server_keys(&self) -> [(&'static str, Option<Range<usize>>); 10] {
+        fn at<T>(value: &Option<Spanned<T>>) -> Option<Range<usize>> {
+            value.as_ref().map(Spanned::span)
+        }
+        [
+            ("name", at(&self.name)),
+            ("option_file", at(&self.option_file)),
+            ("host", at(&self.host)),
+            ("port", at(&self.port)),
+            ("socket", at(&self.socket)),
+            ("user", at(&self.user)),
+            ("password", at(&self.password)),
+            ("password_file", at(&self.password_file)),
+            ("tls", at(&self.tls)),
+            ("ca", at(&self.ca)),
+        ]
+    }
+}
