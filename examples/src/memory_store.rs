@@ -230,10 +230,9 @@ impl Store for MemoryStore {
 /// Where a walk goes on after its first `done` rows; `None` at the end.
 fn next<T>(ahead: &[(Vec<Scalar>, i64, T)], done: usize) -> Option<Position> {
     let last = done.checked_sub(1).filter(|_| done < ahead.len())?;
-    ahead.get(last).map(|(place, ..)| Position {
-        at: place.clone(),
-        inclusive: false,
-    })
+    ahead
+        .get(last)
+        .map(|(place, ..)| Position::at(place.clone(), false))
 }
 
 impl Drop for MemoryStore {

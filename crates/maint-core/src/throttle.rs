@@ -161,6 +161,7 @@ mod tests {
             target: ms(10),
             min_rows: 50,
             max_rows: 10_000,
+            duty: 0.5,
             ..Default::default()
         }
     }

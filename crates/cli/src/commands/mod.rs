@@ -62,13 +62,13 @@ pub fn maint() -> ExitCode {
 }
 
 fn carry_out(args: Maint, printer: Printer) -> Result<Verdict> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+    // One thread: an answer of the server wakes the one that waits for it and no other, which
+    // matters to a purge of many small chunks. What blocks (SQLite) has threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let interrupt = Interrupt::new();
     let result = runtime.block_on(async {
-        // On a thread of its own, so that a busy command cannot keep it from listening.
         let watch = tokio::spawn(interrupt.clone().watch(printer));
         tokio::select! {
             result = dispatch(args, printer, &interrupt) => result,

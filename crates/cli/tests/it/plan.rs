@@ -1,6 +1,7 @@
 //! `policy check`, `plan` and the output of `run` on a small fixed database.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -208,4 +209,21 @@ fn what_the_plan_counts_is_what_the_run_deletes() {
     }
     let numbers = report["tables"][0]["deleted"].as_u64().unwrap();
     assert_eq!(timed_numbers(&world.database()), all - numbers);
+}
+
+#[test]
+fn the_documented_configuration_is_valid() {
+    let doc = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
+    let doc = std::fs::read_to_string(doc).unwrap();
+    let (_, rest) = doc.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let world = World::empty();
+    for name in ["my.cnf", "password"] {
+        world.write(name, "");
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(world.path(name), private).unwrap();
+    }
+    world.write("maint.toml", &example.replace("/etc/elpis/", ""));
+    let said = world.run(&["policy", "check"]);
+    assert_eq!(said.code, 0, "{said:?}");
 }

@@ -128,14 +128,22 @@ pub struct Position {
     pub at: Vec<Scalar>,
     /// Whether rows with exactly these values are still ahead.
     pub inclusive: bool,
+    /// The end of a stretch that the store has measured and not finished; `None` to measure anew.
+    pub measured: Option<Vec<Scalar>>,
 }
 
 impl Position {
     /// The beginning of a walk.
     pub fn beginning() -> Position {
+        Position::at(Vec::new(), true)
+    }
+
+    /// The place of a row; `inclusive` if that row is still ahead.
+    pub fn at(at: Vec<Scalar>, inclusive: bool) -> Position {
         Position {
-            at: Vec::new(),
-            inclusive: true,
+            at,
+            inclusive,
+            measured: None,
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::{Cascade, PurgeTask, Scalar, Walk};
 
 /// How many rows a quick look counts before it turns to an estimate.
 const QUICK_LOOK: u64 = 20_000;
+/// The rows of a stretch in which several small chunks are deleted before the next is measured.
+const WINDOW: u64 = 2_000;
 /// The most keys that one statement names: SQLite takes 32 766 parameters, MySQL 65 535.
 const MAX_KEYS: u64 = 5_000;
 
@@ -174,10 +176,7 @@ pub(super) async fn count_chunk<E: Executor>(
             *slot = number(on, count).await?;
         }
     }
-    counted.next = boundary.map(|at| Position {
-        at,
-        inclusive: false,
-    });
+    counted.next = boundary.map(|at| Position::at(at, false));
     Ok(counted)
 }
 
@@ -188,53 +187,132 @@ pub(super) async fn purge_chunk<E: Executor>(
     from: Option<&Position>,
     limit: u64,
 ) -> Result<Purged, StoreError> {
-    let limit = if task.cascades.is_empty() {
-        limit
+    let along_time = matches!(&task.walk, Walk::Time { .. });
+    if !task.cascades.is_empty() {
+        purge_with_children(on, task, from, limit.min(MAX_KEYS)).await
+    } else if along_time && task.due.is_by_time_alone() {
+        purge_window(on, task, from, limit).await
     } else {
-        limit.min(MAX_KEYS)
+        let boundary = measure(on, task, from, limit).await?;
+        let stretch = Stretch {
+            from,
+            to: boundary.as_deref(),
+        };
+        let deleted = on
+            .change(&sql::delete(E::DIALECT, task, stretch, limit)?)
+            .await?;
+        Ok(advance(task, from, boundary, deleted, limit))
+    }
+}
+
+/// The key of the `limit`-th row ahead that is not beyond the cutoff.
+async fn measure<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Option<Vec<Scalar>>, StoreError> {
+    first(on, &sql::boundary(E::DIALECT, task, from, limit, true)?).await
+}
+
+/// Where every row along time is expired, one measurement serves several small chunks: `LIMIT`
+/// alone bounds each, and no index entry deleted before the window is read again.
+async fn purge_window<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Purged, StoreError> {
+    let end = match from.and_then(|from| from.measured.clone()) {
+        Some(end) => Some(end),
+        None => measure(on, task, from, limit.max(WINDOW)).await?,
     };
-    let boundary = sql::boundary(E::DIALECT, task, from, limit, true)?;
-    let boundary = first(on, &boundary).await?;
+    let stretch = Stretch {
+        from,
+        to: end.as_deref(),
+    };
+    let deleted = on
+        .change(&sql::delete(E::DIALECT, task, stretch, limit)?)
+        .await?;
+    let mut purged = Purged {
+        examined: deleted,
+        deleted,
+        ..Purged::default()
+    };
+    if deleted >= limit {
+        let here = from.cloned().unwrap_or_else(Position::beginning);
+        purged.next = Some(Position {
+            measured: end,
+            ..here
+        });
+    } else {
+        purged.next = end.map(|at| Position::at(at, false));
+    }
+    Ok(purged)
+}
+
+/// Deletes what hangs on the expired rows of a stretch, then these.
+async fn purge_with_children<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Purged, StoreError> {
+    let boundary = measure(on, task, from, limit).await?;
     let stretch = Stretch {
         from,
         to: boundary.as_deref(),
     };
-    let mut purged = Purged {
-        cascaded: vec![0; task.cascaded_tables().len()],
-        ..Purged::default()
+    let Some(key) = task.cascades.first().map(|cascade| &cascade.parent_column) else {
+        return Ok(Purged::default());
     };
-    if let Some(cascade) = task.cascades.first() {
-        let key = &cascade.parent_column;
-        let keys = sql::due_keys(E::DIALECT, task, key, stretch, limit)?;
-        let keys = on.query(&keys).await?.concat();
-        if !purge_children(on, &task.cascades, &keys, limit, &mut purged.cascaded).await? {
-            // More children than one transaction should take: their parents wait for the next
-            // chunk, which starts from the same place.
-            purged.next = Some(from.cloned().unwrap_or_else(Position::beginning));
-            return Ok(purged);
-        }
-        if !keys.is_empty() {
-            let delete = sql::delete_keys(E::DIALECT, &task.table, key, &keys, limit)?;
-            purged.deleted = on.change(&delete).await?;
-        }
-    } else {
-        purged.deleted = on
-            .change(&sql::delete(E::DIALECT, task, stretch, limit)?)
-            .await?;
+    let keys = sql::due_keys(E::DIALECT, task, key, stretch, limit)?;
+    let keys = on.query(&keys).await?.concat();
+    let mut cascaded = vec![0; task.cascaded_tables().len()];
+    if !purge_children(on, &task.cascades, &keys, limit, &mut cascaded).await? {
+        // More children than one transaction should take: their parents wait for the next
+        // chunk, which starts from the same place.
+        let next = Some(from.cloned().unwrap_or_else(Position::beginning));
+        return Ok(Purged {
+            cascaded,
+            next,
+            ..Purged::default()
+        });
     }
-    purged.examined = if boundary.is_some() {
-        limit
-    } else {
-        purged.deleted
-    };
-    purged.next = match &task.walk {
-        Walk::Time { .. } => next_in_time(from, boundary, purged.deleted >= limit),
-        Walk::Key { .. } => boundary.map(|at| Position {
-            at,
-            inclusive: false,
-        }),
-    };
-    Ok(purged)
+    let mut deleted = 0;
+    if !keys.is_empty() {
+        let delete = sql::delete_keys(E::DIALECT, &task.table, key, &keys, limit)?;
+        deleted = on.change(&delete).await?;
+    }
+    Ok(Purged {
+        cascaded,
+        ..advance(task, from, boundary, deleted, limit)
+    })
+}
+
+/// A chunk's result, and where the walk goes on after its `boundary`.
+///
+/// A full chunk along time may have left rows of the boundary's own instant behind (a second can
+/// hold a million rows), so the walk stays there until a chunk comes back less than full.
+fn advance(
+    task: &PurgeTask,
+    from: Option<&Position>,
+    boundary: Option<Vec<Scalar>>,
+    deleted: u64,
+    limit: u64,
+) -> Purged {
+    let full = deleted >= limit;
+    let along_time = matches!(&task.walk, Walk::Time { .. });
+    Purged {
+        examined: if boundary.is_some() { limit } else { deleted },
+        deleted,
+        next: match boundary {
+            Some(at) => Some(Position::at(at, along_time && full)),
+            None if along_time && full => Some(from.cloned().unwrap_or_else(Position::beginning)),
+            None => None,
+        },
+        ..Purged::default()
+    }
 }
 
 /// Deletes the rows that point at `keys`, deepest first, counting in the depth-first order of
@@ -282,22 +360,4 @@ async fn purge_children<E: Executor>(
         slot += 1 + below;
     }
     Ok(true)
-}
-
-/// Where a walk along time goes on after a chunk up to `boundary`.
-///
-/// A full chunk may have left rows of the boundary's own instant behind (a second can hold a
-/// million rows), so the walk stays there until a chunk comes back less than full.
-fn next_in_time(
-    from: Option<&Position>,
-    boundary: Option<Vec<Scalar>>,
-    full: bool,
-) -> Option<Position> {
-    match boundary {
-        Some(at) => Some(Position {
-            at,
-            inclusive: full,
-        }),
-        None => full.then(|| from.cloned().unwrap_or_else(Position::beginning)),
-    }
 }

@@ -70,10 +70,13 @@ async fn purge_and_check(db: &MariaDb, toml: &str) -> u64 {
         let text: String = text.chars().take(300).collect();
         assert!(!text.contains("COUNT("), "a run never counts: {text}");
         assert!(*affected <= LIMIT, "{affected} rows changed by {text}");
-        assert!(
-            *examined <= 3 * LIMIT + 100,
-            "{examined} rows examined by {text}"
-        );
+        // A walk may measure a window of 2000 index entries for several chunks at once.
+        let most = if text.starts_with("DELETE") {
+            3 * LIMIT + 100
+        } else {
+            2000
+        };
+        assert!(*examined <= most, "{examined} rows examined by {text}");
     }
     assert_eq!(
         plan.due().rows,

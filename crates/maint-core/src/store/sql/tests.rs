@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Cascade, Filter};
+use crate::{Cascade, Due, Filter, Test};
 
 fn task(walk: Walk) -> PurgeTask {
     PurgeTask {
@@ -61,19 +61,13 @@ fn show(into: &mut Vec<String>, sql: Sql) {
 /// Every statement there is, in both dialects: names are quoted, values are parameters.
 #[test]
 fn statements() {
-    let from = Position {
-        at: vec![7.into()],
-        inclusive: true,
-    };
+    let from = Position::at(vec![7.into()], true);
     let to = [Scalar::Int(9)];
     let time = Stretch {
         from: Some(&from),
         to: Some(&to),
     };
-    let key_from = Position {
-        at: vec![1.into(), "k".into()],
-        inclusive: false,
-    };
+    let key_from = Position::at(vec![1.into(), "k".into()], false);
     let key_to = [Scalar::Int(3), "z".into()];
     let key = Stretch {
         from: Some(&key_from),
