@@ -128,8 +128,8 @@ pub struct Position {
     pub at: Vec<Scalar>,
     /// Whether rows with exactly these values are still ahead.
     pub inclusive: bool,
-    /// The end of a stretch that the store has measured and not finished; `None` to measure anew.
-    pub measured: Option<Vec<Scalar>>,
+    /// Places ahead that the store has read and not come to yet; it may leave this empty.
+    pub measured: Vec<Scalar>,
 }
 
 impl Position {
@@ -143,7 +143,7 @@ impl Position {
         Position {
             at,
             inclusive,
-            measured: None,
+            measured: Vec::new(),
         }
     }
 }

@@ -48,6 +48,30 @@ pub(super) fn boundary(
     Ok(sql.raw(" LIMIT 1 OFFSET ").number(limit.saturating_sub(1)))
 }
 
+/// The times of the next `limit` rows from `from` on that are not beyond the cutoff.
+pub(super) fn times(
+    dialect: Dialect,
+    task: &PurgeTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Sql, StoreError> {
+    let (columns, time) = (walk_columns(task), &task.due.time_column);
+    let sql = Sql::new(dialect, "SELECT ")
+        .name(time)?
+        .raw(" FROM ")
+        .walked(task)?;
+    let sql = sql
+        .raw(" WHERE ")
+        .stretch(&columns, Stretch { from, to: None })?
+        .raw(" AND ");
+    let sql = sql
+        .name(time)?
+        .raw(" < ")
+        .value(&task.due.cutoff)
+        .raw(" ORDER BY ");
+    Ok(sql.names(&columns)?.raw(" LIMIT ").number(limit))
+}
+
 /// The delete of a stretch's expired rows, bounded by `limit` whatever happened meanwhile.
 pub(super) fn delete(
     dialect: Dialect,

@@ -8,7 +8,7 @@ use crate::{Cascade, PurgeTask, Scalar, Walk};
 
 /// How many rows a quick look counts before it turns to an estimate.
 const QUICK_LOOK: u64 = 20_000;
-/// The rows of a stretch in which several small chunks are deleted before the next is measured.
+/// How many times are read at once to cut small chunks from.
 const WINDOW: u64 = 2_000;
 /// The most keys that one statement names: SQLite takes 32 766 parameters, MySQL 65 535.
 const MAX_KEYS: u64 = 5_000;
@@ -190,8 +190,8 @@ pub(super) async fn purge_chunk<E: Executor>(
     let along_time = matches!(&task.walk, Walk::Time { .. });
     if !task.cascades.is_empty() {
         purge_with_children(on, task, from, limit.min(MAX_KEYS)).await
-    } else if along_time && task.due.is_by_time_alone() {
-        purge_window(on, task, from, limit).await
+    } else if along_time && task.due.is_by_time_alone() && limit < WINDOW {
+        purge_by_time(on, task, from, limit).await
     } else {
         let boundary = measure(on, task, from, limit).await?;
         let stretch = Stretch {
@@ -215,40 +215,54 @@ async fn measure<E: Executor>(
     first(on, &sql::boundary(E::DIALECT, task, from, limit, true)?).await
 }
 
-/// Where every row along time is expired, one measurement serves several small chunks: `LIMIT`
-/// alone bounds each, and no index entry deleted before the window is read again.
-async fn purge_window<E: Executor>(
+/// Where every row along time is expired, the times of many rows are read at once and small
+/// chunks are cut at them. `LIMIT` alone from a fixed start would do, but it would read for every
+/// chunk the index entries of rows deleted before, which InnoDB removes later: measured, that
+/// nearly doubles the server's work.
+async fn purge_by_time<E: Executor>(
     on: &mut E,
     task: &PurgeTask,
     from: Option<&Position>,
     limit: u64,
 ) -> Result<Purged, StoreError> {
-    let end = match from.and_then(|from| from.measured.clone()) {
-        Some(end) => Some(end),
-        None => measure(on, task, from, limit.max(WINDOW)).await?,
+    let mut times = from.map(|from| from.measured.clone()).unwrap_or_default();
+    if times.is_empty() {
+        times = on
+            .query(&sql::times(E::DIALECT, task, from, WINDOW)?)
+            .await?
+            .concat();
+    }
+    let cut = times
+        .len()
+        .min(usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut ahead = times.split_off(cut);
+    let Some(last) = times.pop() else {
+        return Ok(Purged::default());
     };
+    let to = [last];
     let stretch = Stretch {
         from,
-        to: end.as_deref(),
+        to: Some(&to),
     };
     let deleted = on
         .change(&sql::delete(E::DIALECT, task, stretch, limit)?)
         .await?;
-    let mut purged = Purged {
+    // Less than full: everything of that instant is gone too, however many rows it had.
+    let full = deleted >= limit;
+    if !full {
+        ahead.retain(|time| *time != to[0]);
+    }
+    let next = Position {
+        at: to.to_vec(),
+        inclusive: full,
+        measured: ahead,
+    };
+    Ok(Purged {
         examined: deleted,
         deleted,
+        next: Some(next),
         ..Purged::default()
-    };
-    if deleted >= limit {
-        let here = from.cloned().unwrap_or_else(Position::beginning);
-        purged.next = Some(Position {
-            measured: end,
-            ..here
-        });
-    } else {
-        purged.next = end.map(|at| Position::at(at, false));
-    }
-    Ok(purged)
+    })
 }
 
 /// Deletes what hangs on the expired rows of a stretch, then these.

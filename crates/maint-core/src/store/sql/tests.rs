@@ -98,6 +98,10 @@ fn statements() {
                 show(&mut all, count);
             }
         }
+        show(
+            &mut all,
+            times(dialect, &along_time(), Some(&from), 500).unwrap(),
+        );
         show(&mut all, untimed(dialect, &along_time()).unwrap());
         show(&mut all, one_side(dialect, &along_time(), " >= ").unwrap());
         show(&mut all, nth_newest(dialect, "t", "at", 10).unwrap());
