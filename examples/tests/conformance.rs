@@ -1,4 +1,5 @@
 //! The conformance suite of `Store` on the store in memory.
+#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use elpis_examples::{MemoryDatabase, MemoryStore, MemoryTable};
 use elpis_testkit::conformance::Fixture;

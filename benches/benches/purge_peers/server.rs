@@ -77,6 +77,8 @@ impl Bench {
         self.server.stop()?;
         std::fs::remove_dir_all(self.server.datadir())?;
         copy(&self.snapshot.path().join("data"), &self.server.datadir())?;
+        // Or the kernel would write the copy out in the middle of the measurement.
+        ensure!(Command::new("sync").status()?.success(), "sync");
         self.server.restart()?;
         runtime.block_on(async {
             let mut session = Session::open(&self.options(), &SessionSettings::default()).await?;

@@ -142,6 +142,7 @@ impl Purge<'_> {
             .max_time
             .map(|limit| self.clock.monotonic() + limit);
         let mut progress = Progress {
+            overslept: Duration::ZERO,
             load: None,
             deadline,
             rows_left: self.limits.max_rows,
@@ -372,17 +373,19 @@ impl Purge<'_> {
                         });
                     }
                     let begun = self.clock.monotonic();
-                    if self.stop.sleep(self.clock, pause).await.is_err() {
+                    let wanted = pause.saturating_sub(progress.overslept);
+                    if self.stop.sleep(self.clock, wanted).await.is_err() {
                         return Ok(Turn::End(Ended::Interrupted));
                     }
-                    let pause = self.clock.monotonic().saturating_sub(begun);
-                    report.paused_s += pause.as_secs_f64();
+                    let slept = self.clock.monotonic().saturating_sub(begun);
+                    progress.overslept = (progress.overslept + slept).saturating_sub(pause);
+                    report.paused_s += slept.as_secs_f64();
                     // The pause may have used up the rest of the time.
                     if let Some(ended) = progress.limit_reached(self.clock.monotonic()) {
                         return Ok(Turn::End(ended));
                     }
                     let rows = rows.min(progress.rows_left.unwrap_or(u64::MAX)).max(1);
-                    return Ok(Turn::Go { rows, pause });
+                    return Ok(Turn::Go { rows, pause: slept });
                 }
                 Pace::Hold { retry_after, why } => {
                     if waiting.as_ref().is_none_or(|(_, before)| *before != why) {
@@ -404,6 +407,9 @@ impl Purge<'_> {
 
 /// What the run carries from table to table.
 struct Progress {
+    /// By how much pauses were longer than asked for: timers are coarse, and a pause of a
+    /// millisecond may take two. The next one makes up for it.
+    overslept: Duration,
     load: Option<(Duration, Load)>,
     deadline: Option<Duration>,
     rows_left: Option<u64>,

@@ -104,11 +104,6 @@ impl Cascade {
 }
 
 impl Due {
-    /// Whether every row below the cutoff is expired.
-    pub(crate) fn is_by_time_alone(&self) -> bool {
-        self.filters.is_empty() && self.where_sql.is_none()
-    }
-
     /// The expired rows of `rule`, older than `cutoff`.
     pub fn new(rule: &TableRule, cutoff: Scalar) -> Due {
         Due {

@@ -1,5 +1,10 @@
 //! The binary as its users see it. Hermetic: own HOME, own state directory, nothing inherited.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests may")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests may"
+)]
 
 mod crash;
 mod demo;

@@ -108,7 +108,7 @@ pub struct ThrottleRules {
 impl Default for ThrottleRules {
     fn default() -> Self {
         ThrottleRules {
-            target: Duration::from_micros(2500),
+            target: Duration::from_millis(2),
             min_rows: 50,
             max_rows: 10_000,
             duty: 0.6,

@@ -187,10 +187,9 @@ pub(super) async fn purge_chunk<E: Executor>(
     from: Option<&Position>,
     limit: u64,
 ) -> Result<Purged, StoreError> {
-    let along_time = matches!(&task.walk, Walk::Time { .. });
     if !task.cascades.is_empty() {
         purge_with_children(on, task, from, limit.min(MAX_KEYS)).await
-    } else if along_time && task.due.is_by_time_alone() && limit < WINDOW {
+    } else if limit < WINDOW && is_by_time_alone(task) {
         purge_by_time(on, task, from, limit).await
     } else {
         let boundary = measure(on, task, from, limit).await?;
@@ -203,6 +202,14 @@ pub(super) async fn purge_chunk<E: Executor>(
             .await?;
         Ok(advance(task, from, boundary, deleted, limit))
     }
+}
+
+/// Whether the walk meets expired rows and no others.
+fn is_by_time_alone(task: &PurgeTask) -> bool {
+    let Walk::Time { .. } = &task.walk else {
+        return false;
+    };
+    task.due.filters.is_empty() && task.due.where_sql.is_none()
 }
 
 /// The key of the `limit`-th row ahead that is not beyond the cutoff.
