@@ -102,6 +102,10 @@ pub(crate) const KEEP_ROWS: &str = r#"
 [policy]
 max_share = 0.95
 
+[policy.throttle]
+target_ms = 4
+duty = 0.5
+
 [[policy.table]]
 name = "tagente_datos"
 time = { column = "utimestamp", unit = "epoch_seconds" }

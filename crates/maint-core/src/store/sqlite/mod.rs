@@ -46,6 +46,8 @@ impl SqliteStore {
         if !path.is_file() {
             return Err(unreachable("there is no such file".into()));
         }
+        // One file, one lock and one history, by whatever name it is opened.
+        let path = path.canonicalize().map_err(|e| unreachable(e.into()))?;
         let text = path
             .to_str()
             .ok_or_else(|| unreachable("the path is not UTF-8".into()))?;
@@ -59,8 +61,8 @@ impl SqliteStore {
             .map_err(|e| unreachable(e.into()))?;
         Ok(SqliteStore {
             connection: Arc::new(Mutex::new(connection)),
-            path: path.to_owned(),
-            program: program.to_owned(),
+            path,
+            program.to_owned(),
             lock: None,
         })
     }
