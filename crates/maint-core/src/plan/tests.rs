@@ -13,6 +13,9 @@ fn policy(more: &str) -> Policy {
     Policy::from_toml(&format!(
         r#"
         {more}
+        [throttle]
+        target_ms = 4
+        duty = 0.5
         [[table]]
         name = "data"
         time = {{ column = "at", unit = "epoch_seconds" }}

@@ -62,7 +62,7 @@ impl SqliteStore {
         Ok(SqliteStore {
             connection: Arc::new(Mutex::new(connection)),
             path,
-            program.to_owned(),
+            program: program.to_owned(),
             lock: None,
         })
     }
