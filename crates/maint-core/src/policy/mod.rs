@@ -111,7 +111,7 @@ impl Default for ThrottleRules {
             target: Duration::from_millis(2),
             min_rows: 50,
             max_rows: 10_000,
-            duty: 0.6,
+            duty: 0.5,
             max_threads_running: Some(25),
             critical_threads_running: Some(100),
             max_history_list: Some(1_000_000),
