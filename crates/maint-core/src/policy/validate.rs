@@ -1,6 +1,7 @@
 //! From what was written to what is meant. Every problem is collected, none is guessed away.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -75,31 +76,12 @@ impl Check<'_> {
             .push(Problem::new(self.text, span, key.to_owned(), reason.into()));
     }
 
-    fn integer(
+    fn bounded<T: PartialOrd + Copy + Display>(
         &mut self,
         key: &str,
-        value: &Option<Spanned<i64>>,
-        bounds: RangeInclusive<i64>,
-    ) -> Option<u64> {
-        let value = value.as_ref()?;
-        if !bounds.contains(value.get_ref()) {
-            let (low, high) = bounds.into_inner();
-            self.add(
-                value.span(),
-                key,
-                format!("must lie between {low} and {high}"),
-            );
-            return None;
-        }
-        u64::try_from(*value.get_ref()).ok()
-    }
-
-    fn real(
-        &mut self,
-        key: &str,
-        value: &Option<Spanned<f64>>,
-        bounds: RangeInclusive<f64>,
-    ) -> Option<f64> {
+        value: &Option<Spanned<T>>,
+        bounds: RangeInclusive<T>,
+    ) -> Option<T> {
         let value = value.as_ref()?;
         if !bounds.contains(value.get_ref()) {
             let (low, high) = bounds.into_inner();
@@ -111,6 +93,15 @@ impl Check<'_> {
             return None;
         }
         Some(*value.get_ref())
+    }
+
+    fn integer(
+        &mut self,
+        key: &str,
+        value: &Option<Spanned<i64>>,
+        bounds: RangeInclusive<i64>,
+    ) -> Option<u64> {
+        u64::try_from(self.bounded(key, value, bounds)?).ok()
     }
 
     fn share(&mut self, key: &str, value: &Option<Spanned<f64>>) -> Option<f64> {
@@ -165,8 +156,8 @@ impl Check<'_> {
 
     fn throttle(&mut self, raw: &RawThrottle) -> ThrottleRules {
         let default = ThrottleRules::default();
-        let target = self.real("throttle.target_ms", &raw.target_ms, 0.5..=60_000.0);
-        let lag = self.real(
+        let target = self.bounded("throttle.target_ms", &raw.target_ms, 0.5..=60_000.0);
+        let lag = self.bounded(
             "throttle.max_replica_lag_s",
             &raw.max_replica_lag_s,
             0.1..=86_400.0,
@@ -205,7 +196,7 @@ impl Check<'_> {
             min_rows,
             max_rows,
             duty: self
-                .real("throttle.duty", &raw.duty, 0.01..=1.0)
+                .bounded("throttle.duty", &raw.duty, 0.01..=1.0)
                 .unwrap_or(default.duty),
             max_threads_running: max_running.or(default.max_threads_running),
             critical_threads_running: critical.or(default.critical_threads_running),
