@@ -89,11 +89,9 @@ impl Work for Execute<'_> {
                 Plan::new(&settings.policy, &facts, &rates)
             }
         };
-        let rules = &settings.policy.throttle;
-        let mut adaptive = AdaptiveThrottle::new(rules.clone());
-        let mut fixed = Unthrottled {
-            rows: rules.max_rows,
-        };
+
+        let mut adaptive = AdaptiveThrottle::new(settings.policy.throttle.clone());
+        let mut fixed = Unthrottled::default();
         let throttle: &mut dyn Throttle = if options.throttled {
             &mut adaptive
         } else {

@@ -15,3 +15,4 @@ mod interrupted;
 mod plan;
 mod secrets;
 mod server;
+mod terminal;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use elpis_mysql::{Params, PrivateServer, Session, SessionSettings};
+use tokio::task::JoinHandle;
 
 use crate::harness::World;
 use crate::interrupted::signal;
@@ -29,8 +30,25 @@ async fn root(server: &PrivateServer) -> Session {
         .unwrap()
 }
 
+/// Keeps `statements` of them running until the handles are aborted.
+pub(crate) async fn occupy(server: &PrivateServer, statements: u64) -> Vec<JoinHandle<()>> {
+    let mut sleepers = Vec::new();
+    for _ in 0..statements {
+        let mut session = root(server).await;
+        sleepers.push(tokio::spawn(async move {
+            let _ = session.execute("DO SLEEP(300)", Params::Empty).await;
+        }));
+    }
+    let mut watch = root(server).await;
+    let busy = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%'";
+    while watch.first::<u64>(busy, Params::Empty).await.unwrap() != Some(statements) {
+        tokio::task::yield_now().await;
+    }
+    sleepers
+}
+
 /// A server with 2000 expired rows, and a configuration with these throttle settings.
-async fn world(throttle: &str) -> (World, PrivateServer) {
+pub(crate) async fn world(throttle: &str) -> (World, PrivateServer) {
     let server = PrivateServer::start().unwrap();
     let mut session = root(&server).await;
     for sql in [
@@ -66,18 +84,7 @@ async fn rows(server: &PrivateServer) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_in_distress_ends_the_run_with_4() {
     let (world, server) = world("critical_threads_running = 3").await;
-    let mut sleepers = Vec::new();
-    for _ in 0..6 {
-        let mut session = root(&server).await;
-        sleepers.push(tokio::spawn(async move {
-            let _ = session.execute("DO SLEEP(300)", Params::Empty).await;
-        }));
-    }
-    let mut watch = root(&server).await;
-    let busy = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%'";
-    while watch.first::<u64>(busy, Params::Empty).await.unwrap() != Some(6) {
-        tokio::task::yield_now().await;
-    }
+    let sleepers = occupy(&server, 6).await;
     let said = world.run(&["run"]);
     assert_eq!(said.code, 4, "{said:?}");
     assert!(said.err.contains("critical limit 3"), "{}", said.err);

@@ -291,25 +291,31 @@ pub(super) fn one_side(dialect: Dialect, task: &PurgeTask, op: &str) -> Result<S
         .value(&task.due.cutoff))
 }
 
-/// The time of the `keep`-th newest row.
-pub(super) fn nth_newest(
+/// The time of the `nth` newest row among those older than `below`.
+pub(super) fn nth_below(
     dialect: Dialect,
-    table: &str,
-    time: &str,
-    keep: u64,
+    (table, time): (&str, &str),
+    below: Option<&Scalar>,
+    nth: u64,
 ) -> Result<Sql, StoreError> {
-    let sql = Sql::new(dialect, "SELECT ")
-        .name(time)?
-        .raw(" FROM ")
-        .name(table)?;
-    let sql = sql
-        .raw(" WHERE ")
-        .name(time)?
-        .raw(" IS NOT NULL ORDER BY ")
-        .name(time)?;
+    let sql = Sql::new(dialect, "SELECT ").name(time)?.raw(" FROM ");
+    let sql = sql.name(table)?.raw(" WHERE ").older(time, below)?;
+    let sql = sql.raw(" ORDER BY ").name(time)?;
     Ok(sql
         .raw(" DESC LIMIT 1 OFFSET ")
-        .number(keep.saturating_sub(1)))
+        .number(nth.saturating_sub(1)))
+}
+
+/// Counts the rows from `oldest` up to, but without, `below`.
+pub(super) fn count_below(
+    dialect: Dialect,
+    (table, time): (&str, &str),
+    below: Option<&Scalar>,
+    oldest: &Scalar,
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT COUNT(*) FROM ").name(table)?;
+    let sql = sql.raw(" WHERE ").older(time, below)?.raw(" AND ");
+    Ok(sql.name(time)?.raw(" >= ").value(oldest))
 }
 
 /// Counts, for every cascaded table in depth-first order, the rows that go with a stretch.

@@ -10,6 +10,8 @@ use crate::{Cascade, PurgeTask, Scalar, Walk};
 const QUICK_LOOK: u64 = 20_000;
 /// How many times are read at once to cut small chunks from.
 const WINDOW: u64 = 2_000;
+/// How many rows one statement passes on the way to the n-th newest.
+const KEEP_STEP: u64 = 50_000;
 /// The most keys that one statement names: SQLite takes 32 766 parameters, MySQL 65 535.
 const MAX_KEYS: u64 = 5_000;
 
@@ -139,6 +141,32 @@ fn share_of_span(cutoff: &Scalar, oldest: &Scalar, newest: &Scalar) -> Option<f6
     };
     let span = (*newest as f64) - (*oldest as f64);
     (span > 0.0).then(|| (((*cutoff as f64) - (*oldest as f64)) / span).clamp(0.0, 1.0))
+}
+
+/// [`super::Store::nth_newest`], in steps of a bounded number of rows from the newest on.
+pub(super) async fn nth_newest<E: Executor>(
+    on: &mut E,
+    table: &str,
+    time: &str,
+    keep: u64,
+) -> Result<Option<Scalar>, StoreError> {
+    let (place, mut left) = ((table, time), keep);
+    let mut below: Option<Scalar> = None;
+    loop {
+        let step = left.min(KEEP_STEP);
+        let oldest = sql::nth_below(E::DIALECT, place, below.as_ref(), step)?;
+        let Some(oldest) = value(on, &oldest).await? else {
+            return Ok(None);
+        };
+        // At least `step`; more if the step ends among rows of one instant.
+        let count = sql::count_below(E::DIALECT, place, below.as_ref(), &oldest)?;
+        let passed = number(on, &count).await?;
+        if passed >= left {
+            return Ok(Some(oldest));
+        }
+        left -= passed;
+        below = Some(oldest);
+    }
 }
 
 /// [`super::Store::count_chunk`].

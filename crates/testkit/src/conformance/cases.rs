@@ -356,6 +356,24 @@ pub async fn the_nth_newest_row_is_found<F: Fixture>(fixture: F) {
     }
 }
 
+/// The same, further away than one statement goes, with many rows of one instant on the way.
+pub async fn the_nth_newest_row_is_found_far_back<F: Fixture>(fixture: F) {
+    let mut times: Vec<i64> = (0..130_000)
+        .map(|i| if i % 3 == 0 { i } else { i / 40_000 })
+        .collect();
+    let rows: Vec<Option<i64>> = times.iter().copied().map(Some).collect();
+    let tables = vec![(tagente_datos(), series(&rows))];
+    let mut scene = Scene::new(fixture, &rule("tagente_datos", ""), tables);
+    let mut store = scene.store().await;
+    times.sort_unstable_by(|a, b| b.cmp(a));
+    let rule = &scene.policy.tables[0].clone();
+    for keep in [1, 43_000, 50_000, 50_001, 100_000, 129_999, 130_000] {
+        let found = store.nth_newest(rule, keep).await.unwrap();
+        assert_eq!(found, Some(Scalar::Int(times[keep as usize - 1])), "{keep}");
+    }
+    assert_eq!(store.nth_newest(rule, 130_001).await.unwrap(), None);
+}
+
 /// One run per database, and who it is.
 pub async fn a_lock_excludes_and_names_its_holder<F: Fixture>(mut fixture: F) {
     let (mut one, mut other) = (fixture.store().await, fixture.store().await);

@@ -96,6 +96,7 @@ macro_rules! conformance_tests {
                 a_walk_by_time_deletes_exactly_the_expired, a_walk_by_key_deletes_exactly_the_expired,
                 rows_without_a_time_stay, one_second_with_many_rows, nothing_due_ends_at_once,
                 every_filter_means_what_it_says, the_nth_newest_row_is_found,
+                the_nth_newest_row_is_found_far_back,
                 a_lock_excludes_and_names_its_holder);
             $($($crate::conformance_tests!(@@ $capability $fixture);)+)?
         }

@@ -11,7 +11,7 @@ use elpis_mysql::{
 use elpis_run::Load;
 use jiff::Timestamp;
 
-use super::sql::{self, Dialect, Sql};
+use super::sql::{Dialect, Sql};
 use super::walk::{self, Executor};
 use super::{Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError};
 use crate::{PurgeTask, Scalar, TableRule};
@@ -148,8 +148,7 @@ impl Store for MySqlStore {
         rule: &TableRule,
         keep: u64,
     ) -> Result<Option<Scalar>, StoreError> {
-        let sql = sql::nth_newest(Dialect::MySql, &rule.name, &rule.time_column, keep)?;
-        walk::value(&mut self.session, &sql).await
+        walk::nth_newest(&mut self.session, &rule.name, &rule.time_column, keep).await
     }
 
     async fn count_chunk(

@@ -136,6 +136,15 @@ impl Sql {
         Ok(sql)
     }
 
+    /// Rows with a time, older than `below` if that is given.
+    pub(super) fn older(self, time: &str, below: Option<&Scalar>) -> Result<Sql, StoreError> {
+        let sql = self.name(time)?;
+        Ok(match below {
+            Some(below) => sql.raw(" < ").value(below),
+            None => sql.raw(" IS NOT NULL"),
+        })
+    }
+
     /// The rows of a stretch, as a condition on the walk's columns.
     pub(super) fn stretch(
         mut self,

@@ -104,7 +104,16 @@ fn statements() {
         );
         show(&mut all, untimed(dialect, &along_time()).unwrap());
         show(&mut all, one_side(dialect, &along_time(), " >= ").unwrap());
-        show(&mut all, nth_newest(dialect, "t", "at", 10).unwrap());
+        let (place, below) = (("t", "at"), Scalar::Int(50));
+        show(&mut all, nth_below(dialect, place, None, 10).unwrap());
+        show(
+            &mut all,
+            nth_below(dialect, place, Some(&below), 10).unwrap(),
+        );
+        show(
+            &mut all,
+            count_below(dialect, place, Some(&below), &Scalar::Int(40)).unwrap(),
+        );
         let keys = [Scalar::Int(1), Scalar::Int(2)];
         show(
             &mut all,

@@ -12,7 +12,7 @@ use diesel::{Connection, SqliteConnection};
 use elpis_run::{Clock, FileLock, Holder, Load, LockError, RealClock};
 
 use super::error::BoxError;
-use super::sql::{self, Dialect, Sql};
+use super::sql::{Dialect, Sql};
 use super::{Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError, walk};
 use crate::{PurgeTask, Scalar, TableRule};
 
@@ -146,8 +146,8 @@ impl Store for SqliteStore {
         rule: &TableRule,
         keep: u64,
     ) -> Result<Option<Scalar>, StoreError> {
-        let sql = sql::nth_newest(Dialect::Sqlite, &rule.name, &rule.time_column, keep)?;
-        self.blocking(async move |mut c| walk::value(&mut c, &sql).await)
+        let (table, time) = (rule.name.clone(), rule.time_column.clone());
+        self.blocking(async move |mut c| walk::nth_newest(&mut c, &table, &time, keep).await)
             .await
     }
 
