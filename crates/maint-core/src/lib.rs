@@ -45,11 +45,14 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod chart;
+pub mod compact;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod event;
 mod inspect;
 mod order;
+mod pacing;
 mod plan;
 pub mod policy;
 mod purge;
@@ -64,7 +67,10 @@ mod time;
 pub use event::PurgeEvent;
 pub use inspect::{Facts, InspectError, Inspection, TableFacts};
 pub use plan::{Moment, Plan, Rates, Refusal, TablePlan};
-pub use policy::{Filter, Policy, PolicyError, Retention, TableRule, Test, ThrottleRules};
+pub use policy::{
+    Filter, Kind, Kinds, Mode, Policy, PolicyError, Retention, SeriesRule, TableRule, Test,
+    ThrottleRules, Tier,
+};
 pub use purge::{JOB, Limits, Purge, PurgeError};
 pub use rates::measured_rates;
 pub use report::{Ended, PurgeReport, TableReport};
@@ -73,7 +79,7 @@ pub use scalar::Scalar;
 pub use store::MySqlStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
-pub use store::{Store, StoreError};
+pub use store::{SeriesStore, Store, StoreError};
 pub use task::{Cascade, Due, PurgeTask, Walk};
 pub use throttle::{AdaptiveThrottle, Unthrottled};
 pub use time::{Cutoff, TimeUnit};

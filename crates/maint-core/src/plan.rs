@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::order::order;
 use crate::store::{Count, ServerFacts};
@@ -142,13 +143,7 @@ pub enum Refusal {
 impl Plan {
     /// Makes the plan for `policy` on the target that `facts` describe.
     pub fn new(policy: &Policy, facts: &Facts, rates: &Rates) -> Plan {
-        let mut refusals = server_refusals(&facts.server, policy.allow_replica);
-        if facts.clock_skew > policy.max_clock_skew {
-            refusals.push(Refusal::ClockSkew {
-                skew_s: facts.clock_skew.as_secs_f64(),
-                limit_s: policy.max_clock_skew.as_secs(),
-            });
-        }
+        let mut refusals = refusals(policy, &facts.server, facts.clock_skew);
         let mut tables = Vec::new();
         for (rule, facts) in policy.tables.iter().zip(&facts.tables) {
             match &facts.task {
@@ -226,6 +221,18 @@ fn table_order(policy: &Policy, facts: &Facts) -> Result<Vec<String>, String> {
         );
     }
     order(&names, &pairs)
+}
+
+/// Why nothing may be done on this server, whatever the tables are like.
+pub(crate) fn refusals(policy: &Policy, server: &ServerFacts, skew: Duration) -> Vec<Refusal> {
+    let mut refusals = server_refusals(server, policy.allow_replica);
+    if skew > policy.max_clock_skew {
+        refusals.push(Refusal::ClockSkew {
+            skew_s: skew.as_secs_f64(),
+            limit_s: policy.max_clock_skew.as_secs(),
+        });
+    }
+    refusals
 }
 
 /// Why `server` must not be written to, whatever is planned for it.

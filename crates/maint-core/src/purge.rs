@@ -7,9 +7,10 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use elpis_run::journal::{Event, Journal, JournalError, NewRun, Outcome, Query};
-use elpis_run::{ChunkTiming, Clock, Holder, Load, Observer, Pace, RunId, StopToken, Throttle};
+use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle};
 use serde_json::json;
 
+use crate::pacing::{Pacer, Reins, Turn, Wait};
 use crate::plan::server_refusals;
 use crate::report::{Ended, PurgeReport, TableReport};
 use crate::store::{Position, Store, StoreError};
@@ -17,8 +18,6 @@ use crate::{Plan, PurgeEvent, Refusal, TablePlan, Walk};
 
 /// The name of this job in the journal.
 pub const JOB: &str = "purge";
-/// How often the load is looked at.
-const LOAD_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a walk along time starts again from the oldest row, to catch rows that arrived late.
 const MAX_PASSES: u32 = 3;
 
@@ -72,7 +71,7 @@ pub enum PurgeError {
     Journal(#[from] JournalError),
 }
 
-fn list(refusals: &[Refusal]) -> String {
+pub(crate) fn list(refusals: &[Refusal]) -> String {
     refusals
         .iter()
         .map(ToString::to_string)
@@ -122,7 +121,7 @@ impl Purge<'_> {
         if !refusals.is_empty() {
             return Err(PurgeError::Refused(refusals));
         }
-        self.close_dead_runs(&plan.target)?;
+        close_dead_runs(self.journal, self.clock, JOB, &plan.target)?;
         let started = self.clock.now();
         let run = self.journal.create(&NewRun {
             job: JOB.to_owned(),
@@ -137,16 +136,7 @@ impl Purge<'_> {
             target: plan.target.clone(),
             tables,
         });
-        let deadline = self
-            .limits
-            .max_time
-            .map(|limit| self.clock.monotonic() + limit);
-        let mut progress = Progress {
-            overslept: Duration::ZERO,
-            load: None,
-            deadline,
-            rows_left: self.limits.max_rows,
-        };
+        let mut pacer = Pacer::new(self.limits, self.clock);
         let mut report = PurgeReport {
             run,
             target: plan.target.clone(),
@@ -157,7 +147,7 @@ impl Purge<'_> {
         };
         let mut failure = None;
         for table in plan.tables.iter().filter(|table| table.cutoff.is_some()) {
-            let (table, ended) = self.table(run, table, store, &mut progress).await?;
+            let (table, ended) = self.table(run, table, store, &mut pacer).await?;
             report.tables.push(table);
             report.ended = match ended {
                 Ok(ended) => ended,
@@ -179,28 +169,13 @@ impl Purge<'_> {
         Ok((report, failure))
     }
 
-    /// We hold the lock, so a run of this target that is still open has died.
-    fn close_dead_runs(&self, target: &str) -> Result<(), JournalError> {
-        let query = Query {
-            job: Some(JOB.to_owned()),
-            target: Some(target.to_owned()),
-            open_only: true,
-            limit: None,
-        };
-        for run in self.journal.list(&query)? {
-            self.journal
-                .finish(run.id, self.clock.now(), &Outcome::Interrupted)?;
-        }
-        Ok(())
-    }
-
     /// Purges one table between its two journal records.
     async fn table<S: Store>(
         &mut self,
         run: RunId,
         plan: &TablePlan,
         store: &mut S,
-        progress: &mut Progress,
+        pacer: &mut Pacer,
     ) -> Result<(TableReport, Result<Ended, StoreError>), JournalError> {
         let name = &plan.task.table;
         let step = format!("purge {name}");
@@ -226,7 +201,7 @@ impl Purge<'_> {
             .into_iter()
             .map(|t| (t.to_owned(), 0))
             .collect();
-        let ended = self.passes(plan, store, progress, &mut report).await;
+        let ended = self.passes(plan, store, pacer, &mut report).await;
         report.complete = matches!(ended, Ok(Ended::Done));
         let detail = serde_json::to_value(&report).unwrap_or_default();
         let event = match &ended {
@@ -252,12 +227,12 @@ impl Purge<'_> {
         &mut self,
         plan: &TablePlan,
         store: &mut S,
-        progress: &mut Progress,
+        pacer: &mut Pacer,
         report: &mut TableReport,
     ) -> Result<Ended, StoreError> {
         for _ in 0..MAX_PASSES {
             let before = report.deleted;
-            let ended = self.walk(plan, store, progress, report).await?;
+            let ended = self.walk(plan, store, pacer, report).await?;
             // Along a key every row is seen in one pass. Along time, rows with an old time that
             // arrive behind the walk are seen by the next pass.
             let seen_all = matches!(plan.task.walk, Walk::Key { .. }) || report.deleted == before;
@@ -272,7 +247,7 @@ impl Purge<'_> {
         &mut self,
         plan: &TablePlan,
         store: &mut S,
-        progress: &mut Progress,
+        pacer: &mut Pacer,
         report: &mut TableReport,
     ) -> Result<Ended, StoreError> {
         let mut last: Option<ChunkTiming> = None;
@@ -283,8 +258,10 @@ impl Purge<'_> {
                     table: report.table.clone(),
                 });
             }
-            let (limit, pause) = match self.turn(store, progress, last.as_ref(), report).await? {
-                Turn::Go { rows, pause } => (rows.min(plan.row_limit - report.deleted), pause),
+            let (limit, pause) = match self.turn(store, pacer, last.as_ref(), report).await? {
+                Turn::Go { rows, paused, .. } => {
+                    (rows.min(plan.row_limit - report.deleted), paused)
+                }
                 Turn::End(ended) => return Ok(ended),
             };
             let begun = self.clock.monotonic();
@@ -298,9 +275,7 @@ impl Purge<'_> {
             report.chunks += 1;
             report.retries += u64::from(purged.retries);
             report.working_s += took.as_secs_f64();
-            progress.rows_left = progress
-                .rows_left
-                .map(|left| left - purged.deleted.min(left));
+            pacer.spend(purged.deleted);
             self.observer.on(&PurgeEvent::Chunk {
                 table: report.table.clone(),
                 deleted: purged.deleted,
@@ -330,114 +305,63 @@ impl Purge<'_> {
         }
     }
 
-    /// Decides whether the next chunk may begin, and waits until it may.
+    /// Waits for the next chunk's turn; the report says how long.
     async fn turn<S: Store>(
         &mut self,
         store: &mut S,
-        progress: &mut Progress,
+        pacer: &mut Pacer,
         last: Option<&ChunkTiming>,
         report: &mut TableReport,
     ) -> Result<Turn, StoreError> {
-        let table = &report.table;
-        let mut last = last;
-        let mut waiting: Option<(Duration, String)> = None;
-        loop {
-            let now = self.clock.monotonic();
-            if self.stop.is_stopped() {
-                return Ok(Turn::End(Ended::Interrupted));
-            }
-            if let Some(ended) = progress.limit_reached(now) {
-                return Ok(Turn::End(ended));
-            }
-            if progress
-                .load
-                .as_ref()
-                .is_none_or(|(at, _)| now >= *at + LOAD_INTERVAL)
-            {
-                progress.load = Some((now, store.load().await?));
-            }
-            let load = progress
-                .load
-                .as_ref()
-                .map(|(_, load)| load.clone())
-                .unwrap_or_default();
-            match self.throttle.pace(last.take(), &load) {
-                Pace::Go { rows, pause } => {
-                    if let Some((since, _)) = waiting {
-                        let waited = self.clock.monotonic().saturating_sub(since).as_secs_f64();
-                        report.waited_s += waited;
-                        let table = table.clone();
-                        self.observer.on(&PurgeEvent::Resumed {
-                            table,
-                            waited_s: waited,
-                        });
-                    }
-                    let begun = self.clock.monotonic();
-                    let wanted = pause.saturating_sub(progress.overslept);
-                    if self.stop.sleep(self.clock, wanted).await.is_err() {
-                        return Ok(Turn::End(Ended::Interrupted));
-                    }
-                    let slept = self.clock.monotonic().saturating_sub(begun);
-                    progress.overslept = (progress.overslept + slept).saturating_sub(pause);
-                    report.paused_s += slept.as_secs_f64();
-                    // The pause may have used up the rest of the time.
-                    if let Some(ended) = progress.limit_reached(self.clock.monotonic()) {
-                        return Ok(Turn::End(ended));
-                    }
-                    let rows = rows.min(progress.rows_left.unwrap_or(u64::MAX)).max(1);
-                    return Ok(Turn::Go { rows, pause: slept });
-                }
-                Pace::Hold { retry_after, why } => {
-                    if waiting.as_ref().is_none_or(|(_, before)| *before != why) {
-                        let (table, why) = (table.clone(), why.clone());
-                        self.observer.on(&PurgeEvent::Waiting { table, why });
-                    }
-                    let since = waiting.map_or(now, |(since, _)| since);
-                    waiting = Some((since, why));
-                    if self.stop.sleep(self.clock, retry_after).await.is_err() {
-                        return Ok(Turn::End(Ended::Interrupted));
-                    }
-                    progress.load = None;
-                }
-                Pace::Stop { why } => return Ok(Turn::End(Ended::Critical { why })),
-            }
+        let reins = Reins {
+            throttle: &mut *self.throttle,
+            clock: self.clock,
+            stop: self.stop,
+        };
+        let (observer, table) = (self.observer, &report.table);
+        let mut hear = |wait: Wait<'_>| {
+            let table = table.clone();
+            observer.on(&match wait {
+                Wait::For(why) => PurgeEvent::Waiting {
+                    table,
+                    why: why.to_owned(),
+                },
+                Wait::Over(waited) => PurgeEvent::Resumed {
+                    table,
+                    waited_s: waited.as_secs_f64(),
+                },
+            });
+        };
+        let turn = pacer.turn(reins, store, last, &mut hear).await?;
+        if let Turn::Go { paused, waited, .. } = &turn {
+            report.paused_s += paused.as_secs_f64();
+            report.waited_s += waited.as_secs_f64();
         }
+        Ok(turn)
     }
 }
 
-/// What the run carries from table to table.
-struct Progress {
-    /// By how much pauses were longer than asked for: timers are coarse, and a pause of a
-    /// millisecond may take two. The next one makes up for it.
-    overslept: Duration,
-    load: Option<(Duration, Load)>,
-    deadline: Option<Duration>,
-    rows_left: Option<u64>,
-}
-
-impl Progress {
-    fn limit_reached(&self, now: Duration) -> Option<Ended> {
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            return Some(Ended::Limit {
-                why: "the time limit of this run was reached".to_owned(),
-            });
-        }
-        if self.rows_left == Some(0) {
-            return Some(Ended::Limit {
-                why: "the row limit of this run was reached".to_owned(),
-            });
-        }
-        None
+/// The lock is held, so a run of this target that is still open has died.
+pub(crate) fn close_dead_runs(
+    journal: &dyn Journal,
+    clock: &dyn Clock,
+    job: &str,
+    target: &str,
+) -> Result<(), JournalError> {
+    let query = Query {
+        job: Some(job.to_owned()),
+        target: Some(target.to_owned()),
+        open_only: true,
+        limit: None,
+    };
+    for run in journal.list(&query)? {
+        journal.finish(run.id, clock.now(), &Outcome::Interrupted)?;
     }
-}
-
-enum Turn {
-    Go { rows: u64, pause: Duration },
-    End(Ended),
+    Ok(())
 }
 
 /// An error with its sources on one line, for the journal.
-fn chain(error: &dyn StdError) -> String {
+pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -13,6 +13,8 @@
     reason = "a test library: a panic is how a test fails"
 )]
 
+mod charts;
+mod compaction;
 pub mod conformance;
 mod database;
 mod faults;
@@ -20,18 +22,28 @@ mod harness;
 mod model;
 mod observe;
 mod proxy;
+mod reduce;
+mod rollup;
+mod scenarios;
+mod series;
 mod server;
 mod sqlite;
 mod table;
 pub mod tables;
 mod writer;
 
+pub use charts::{Charts, WINDOWS, console_rules, sliced_rules};
+pub use compaction::{CompactRun, compaction_policy, create_series, store_series, stored_series};
 pub use database::{Database, multiset};
 pub use faults::{FaultJournal, FaultStore, HookThrottle, Paced};
 pub use harness::{NOW, Run, facts, now, plan, policy, purge};
 pub use model::{Expected, World};
 pub use observe::Recorder;
 pub use proxy::Proxy;
+pub use reduce::{reference_envelope, reference_mean, reference_mean_shift, reference_sum};
+pub use rollup::{Rollup, reference_rollup};
+pub use scenarios::Scenario;
+pub use series::{Defect, SeriesSpec, Shape, generate};
 pub use server::{MariaDb, fresh_database, server};
 pub use sqlite::SqliteFile;
 pub use table::{Column, Dialect, ForeignKey, Kind, Row, Table};

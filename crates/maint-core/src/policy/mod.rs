@@ -2,14 +2,17 @@
 
 mod problem;
 mod raw;
+mod series;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_series;
 
 use std::time::Duration;
 
 pub use problem::{PolicyError, Problem};
 pub use raw::RawPolicy;
+pub use series::{Kind, Kinds, Mode, SeriesRule, Tier};
 
 use crate::{Scalar, TimeUnit};
 
@@ -26,6 +29,8 @@ pub struct Policy {
     pub throttle: ThrottleRules,
     /// One rule a table, in the order of the file.
     pub tables: Vec<TableRule>,
+    /// Tables of series to compact, in the order of the file.
+    pub series: Vec<SeriesRule>,
 }
 
 /// Retention of one table.

@@ -15,6 +15,8 @@ pub struct RawPolicy {
     pub(super) throttle: RawThrottle,
     #[serde(default)]
     pub(super) table: Vec<RawTable>,
+    #[serde(default)]
+    pub(super) compact: Vec<RawCompact>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -69,4 +71,40 @@ pub(super) struct RawFilter {
     pub(super) column: Spanned<String>,
     pub(super) op: Spanned<String>,
     pub(super) value: Option<Spanned<toml::Value>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCompact {
+    pub(super) table: Spanned<String>,
+    pub(super) series: Spanned<String>,
+    pub(super) value: Spanned<String>,
+    pub(super) time: RawTime,
+    pub(super) kind: Option<Spanned<String>>,
+    pub(super) kinds: Option<RawKinds>,
+    pub(super) mode: Option<Spanned<String>>,
+    pub(super) tiers: Spanned<Vec<Spanned<RawTier>>>,
+    pub(super) rollup: Option<Spanned<bool>>,
+    pub(super) max_mean_shift: Option<Spanned<f64>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKinds {
+    pub(super) table: Spanned<String>,
+    pub(super) key: Spanned<String>,
+    pub(super) column: Spanned<String>,
+    #[serde(default)]
+    pub(super) gauge: Vec<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) rate: Vec<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) delta: Vec<Spanned<i64>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTier {
+    pub(super) older_than_days: Spanned<i64>,
+    pub(super) bucket_hours: Spanned<i64>,
 }

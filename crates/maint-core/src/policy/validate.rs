@@ -17,7 +17,7 @@ use crate::{Scalar, TimeUnit};
 const MAX_LOCK_NAME: usize = 64;
 /// The longest identifier that MySQL accepts, in characters.
 const MAX_IDENTIFIER: usize = 64;
-const MAX_DAYS: i64 = 36_500;
+pub(super) const MAX_DAYS: i64 = 36_500;
 const DEFAULT_MAX_SHARE: f64 = 0.5;
 
 impl RawPolicy {
@@ -44,13 +44,15 @@ impl RawPolicy {
                 .iter()
                 .map(|table| check.table(table, max_share))
                 .collect(),
+            series: self.compact.iter().map(|raw| check.series(raw)).collect(),
         };
         check.references(&self.table);
-        if self.table.is_empty() {
+        check.series_once(&self.compact);
+        if self.table.is_empty() && self.compact.is_empty() {
             check.add(
                 0..0,
                 "table",
-                "no table is named: add at least one [[table]]",
+                "no table is named: add at least one [[table]] or [[compact]]",
             );
         }
         if check.problems.is_empty() {
@@ -65,18 +67,18 @@ impl RawPolicy {
     }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     text: &'a str,
     problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    fn add(&mut self, span: Range<usize>, key: &str, reason: impl Into<String>) {
+    pub(super) fn add(&mut self, span: Range<usize>, key: &str, reason: impl Into<String>) {
         self.problems
             .push(Problem::new(self.text, span, key.to_owned(), reason.into()));
     }
 
-    fn bounded<T: PartialOrd + Copy + Display>(
+    pub(super) fn bounded<T: PartialOrd + Copy + Display>(
         &mut self,
         key: &str,
         value: &Option<Spanned<T>>,
@@ -95,7 +97,7 @@ impl Check<'_> {
         Some(*value.get_ref())
     }
 
-    fn integer(
+    pub(super) fn integer(
         &mut self,
         key: &str,
         value: &Option<Spanned<i64>>,
@@ -104,7 +106,7 @@ impl Check<'_> {
         u64::try_from(self.bounded(key, value, bounds)?).ok()
     }
 
-    fn share(&mut self, key: &str, value: &Option<Spanned<f64>>) -> Option<f64> {
+    pub(super) fn share(&mut self, key: &str, value: &Option<Spanned<f64>>) -> Option<f64> {
         let written = value.as_ref()?;
         let share = *written.get_ref();
         if share > 0.0 && share <= 1.0 {
@@ -114,7 +116,7 @@ impl Check<'_> {
         None
     }
 
-    fn name(&mut self, key: &str, name: &Spanned<String>) -> String {
+    pub(super) fn name(&mut self, key: &str, name: &Spanned<String>) -> String {
         let text = name.get_ref();
         let reason = if text.is_empty() {
             "is empty"
@@ -251,7 +253,7 @@ impl Check<'_> {
         }
     }
 
-    fn unit(&mut self, prefix: &str, raw: &RawTime) -> TimeUnit {
+    pub(super) fn unit(&mut self, prefix: &str, raw: &RawTime) -> TimeUnit {
         let key = format!("{prefix}.time.zone");
         let mut zone = || match &raw.zone {
             None => {

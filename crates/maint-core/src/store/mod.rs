@@ -6,6 +6,11 @@
 mod error;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod rollup_work;
+mod series;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod series_work;
 mod shape;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod sql;
@@ -23,6 +28,9 @@ use serde::Serialize;
 pub use error::StoreError;
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;
+pub use series::{
+    BucketPreview, Compacted, Mark, Part, Pass, SeriesChunk, SeriesStore, SeriesWork, Survey,
+};
 pub use shape::{Column, ColumnKind, Count, Index, OnDelete, Reference, Shape};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

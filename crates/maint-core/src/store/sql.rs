@@ -1,6 +1,8 @@
 //! The SQL that both stores speak, one function a statement.
 
 mod builder;
+pub(super) mod rollup;
+pub(super) mod series;
 
 use crate::store::{Position, StoreError};
 use crate::{PurgeTask, Scalar, Walk};

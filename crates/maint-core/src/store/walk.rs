@@ -29,6 +29,18 @@ pub(super) trait Executor: Send {
         sql: &Sql,
     ) -> impl Future<Output = Result<Vec<Vec<Scalar>>, StoreError>> + Send;
 
+    /// The rows of a query whose columns are all whole numbers; `None` for NULL.
+    fn integers(
+        &mut self,
+        sql: &Sql,
+    ) -> impl Future<Output = Result<Vec<Vec<Option<i64>>>, StoreError>> + Send;
+
+    /// The rows of a query whose columns are all numbers, as real numbers; `None` for NULL.
+    fn reals(
+        &mut self,
+        sql: &Sql,
+    ) -> impl Future<Output = Result<Vec<Vec<Option<f64>>>, StoreError>> + Send;
+
     /// The engine's own guess at a query's number of rows, if it has one.
     fn guess(&mut self, sql: &Sql) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 }

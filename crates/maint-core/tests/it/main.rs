@@ -1,5 +1,6 @@
 //! The engine against a real MariaDB and real SQLite files. MariaDB (`mariadbd`, `mariadb`) and
-//! `sqlite3` must be installed: their absence fails the tests.
+//! `sqlite3` must be installed, and `python3` for the oracle of the charts: their absence fails the
+//! tests.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +11,8 @@
 )]
 
 mod bounded;
+mod chart;
+mod compact;
 mod conformance;
 mod contention;
 mod foreground;
@@ -19,6 +22,7 @@ mod locks;
 mod outage;
 mod planning;
 mod property;
+mod reduction;
 mod refusals;
 mod replica;
 mod retention;

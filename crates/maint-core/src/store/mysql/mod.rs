@@ -1,6 +1,7 @@
 //! A monitoring database on MariaDB or MySQL, through `elpis-mysql`.
 
 mod schema;
+mod series;
 
 use std::time::Duration;
 
@@ -79,21 +80,63 @@ impl MySqlStore {
         if task.cascades.is_empty() {
             return walk::purge_chunk(&mut self.session, task, from, limit).await;
         }
-        let begin = "at BEGIN";
-        self.session.begin().await.map_err(|e| failed(begin, e))?;
-        match walk::purge_chunk(&mut self.session, task, from, limit).await {
-            Ok(purged) => {
-                self.session
-                    .commit()
-                    .await
-                    .map_err(|e| failed("at COMMIT", e))?;
-                Ok(purged)
+        begin(&mut self.session).await?;
+        let purged = walk::purge_chunk(&mut self.session, task, from, limit).await;
+        end(&mut self.session, purged).await
+    }
+}
+
+async fn begin(session: &mut Session) -> Result<(), StoreError> {
+    session.begin().await.map_err(|e| failed("at BEGIN", e))
+}
+
+/// Commits what was done, or rolls it back.
+async fn end<T>(session: &mut Session, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    match done {
+        Ok(done) => {
+            let committed = session.commit().await;
+            committed.map_err(|e| failed("at COMMIT", e))?;
+            Ok(done)
+        }
+        Err(error) => {
+            // The first error tells more; a lost session has rolled back by itself.
+            let _ = session.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// Waits before the next try, or says that there is none.
+struct Tries {
+    backoff: Backoff,
+    failed: u32,
+}
+
+impl Tries {
+    fn new() -> Tries {
+        Tries {
+            backoff: Backoff::new(TRIES - 1, Duration::from_millis(20), Duration::from_secs(2)),
+            failed: 0,
+        }
+    }
+
+    /// # Errors
+    /// `error`, if it is no contention or there were too many tries.
+    async fn again(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let StoreError::Contended { doing, source, .. } = error else {
+            return Err(error);
+        };
+        self.failed += 1;
+        match self.backoff.next() {
+            Some(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
             }
-            Err(error) => {
-                // The first error tells more; a lost session has rolled back by itself.
-                let _ = self.session.rollback().await;
-                Err(error)
-            }
+            None => Err(StoreError::Contended {
+                doing,
+                tries: self.failed,
+                source,
+            }),
         }
     }
 }
@@ -166,26 +209,16 @@ impl Store for MySqlStore {
         from: Option<&Position>,
         limit: u64,
     ) -> Result<Purged, StoreError> {
-        let mut backoff =
-            Backoff::new(TRIES - 1, Duration::from_millis(20), Duration::from_secs(2));
-        let mut retries = 0;
+        let mut tries = Tries::new();
         loop {
             match self.try_chunk(task, from, limit).await {
-                Ok(purged) => return Ok(Purged { retries, ..purged }),
-                Err(StoreError::Contended { doing, source, .. }) => match backoff.next() {
-                    Some(wait) => {
-                        retries += 1;
-                        tokio::time::sleep(wait).await;
-                    }
-                    None => {
-                        return Err(StoreError::Contended {
-                            doing,
-                            tries: retries + 1,
-                            source,
-                        });
-                    }
-                },
-                Err(error) => return Err(error),
+                Ok(purged) => {
+                    return Ok(Purged {
+                        retries: tries.failed,
+                        ..purged
+                    });
+                }
+                Err(error) => tries.again(error).await?,
             }
         }
     }
@@ -229,6 +262,31 @@ impl Executor for Session {
         Ok(rows.into_iter().filter_map(row).collect())
     }
 
+    async fn integers(&mut self, sql: &Sql) -> Result<Vec<Vec<Option<i64>>>, StoreError> {
+        let rows: Vec<Row> = Session::rows(self, &sql.text, params(sql))
+            .await
+            .map_err(|e| at(sql, e))?;
+        let whole = |value: Option<Value>| match value? {
+            Value::Int(n) => Some(n),
+            Value::UInt(n) => i64::try_from(n).ok(),
+            _ => None,
+        };
+        let rows = rows.into_iter().map(Row::unwrap_raw);
+        Ok(rows
+            .map(|row| row.into_iter().map(whole).collect())
+            .collect())
+    }
+
+    async fn reals(&mut self, sql: &Sql) -> Result<Vec<Vec<Option<f64>>>, StoreError> {
+        let rows: Vec<Row> = Session::rows(self, &sql.text, params(sql))
+            .await
+            .map_err(|e| at(sql, e))?;
+        let rows = rows.into_iter().map(Row::unwrap_raw);
+        Ok(rows
+            .map(|row| row.into_iter().map(|value| real(value?)).collect())
+            .collect())
+    }
+
     async fn guess(&mut self, sql: &Sql) -> Result<Option<u64>, StoreError> {
         let text = format!("EXPLAIN {}", sql.text);
         let row: Option<Row> = Session::first(self, &text, params(sql))
@@ -254,6 +312,19 @@ fn params(sql: &Sql) -> Params {
             })
             .collect(),
     )
+}
+
+/// `None` for NULL, and for what is no number.
+fn real(value: Value) -> Option<f64> {
+    match value {
+        Value::Int(n) => Some(n as f64),
+        Value::UInt(n) => Some(n as f64),
+        Value::Float(x) => Some(f64::from(x)),
+        Value::Double(x) => Some(x),
+        // DECIMAL travels as text.
+        Value::Bytes(text) => std::str::from_utf8(&text).ok()?.parse().ok(),
+        _ => None,
+    }
 }
 
 /// `None` for NULL.

@@ -56,7 +56,7 @@ impl Sql {
         self
     }
 
-    pub(super) fn append(mut self, other: &Sql) -> Sql {
+    pub(in crate::store) fn append(mut self, other: &Sql) -> Sql {
         self.text.push_str(&other.text);
         self.params.extend(other.params.iter().cloned());
         self
@@ -98,12 +98,21 @@ impl Sql {
         Ok(self.raw(")"))
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// The table of `task`, read along the index it is walked by.
     pub(super) fn walked(self, task: &PurgeTask) -> Result<Sql, StoreError> {
-        let sql = self.name(&task.table)?;
-        let Walk::Time { index, .. } = &task.walk else {
-            return Ok(sql);
-        };
+        match &task.walk {
+            Walk::Time { index, .. } => self.read_by(&task.table, index),
+            Walk::Key { .. } => self.name(&task.table),
+        }
+    }
+
+    /// A table, read along this index.
+    pub(super) fn read_by(self, table: &str, index: &str) -> Result<Sql, StoreError> {
+        let sql = self.name(table)?;
         match sql.dialect {
             #[cfg(feature = "mysql")]
             Dialect::MySql => Ok(sql.raw(" FORCE INDEX (").name(index)?.raw(")")),

@@ -63,6 +63,27 @@ impl Executor for Sqlite {
             .collect())
     }
 
+    async fn integers(&mut self, sql: &Sql) -> Result<Vec<Vec<Option<i64>>>, StoreError> {
+        let rows: Vec<AnyRow> = bound(sql)
+            .load(&mut *self.get()?)
+            .map_err(|e| failed(&sql.text, e))?;
+        let whole = |value: Option<Scalar>| match value? {
+            Scalar::Int(n) => Some(n),
+            _ => None,
+        };
+        Ok(rows
+            .into_iter()
+            .map(|row| row.0.into_iter().map(whole).collect())
+            .collect())
+    }
+
+    async fn reals(&mut self, sql: &Sql) -> Result<Vec<Vec<Option<f64>>>, StoreError> {
+        let rows: Vec<Reals> = bound(sql)
+            .load(&mut *self.get()?)
+            .map_err(|e| failed(&sql.text, e))?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
     async fn guess(&mut self, _sql: &Sql) -> Result<Option<u64>, StoreError> {
         Ok(None)
     }
@@ -110,6 +131,27 @@ impl QueryableByName<Backend> for AnyRow {
             }));
         }
         Ok(AnyRow(values))
+    }
+}
+
+/// A row of numbers; `None` stands for NULL and for what is no number.
+struct Reals(Vec<Option<f64>>);
+
+impl QueryableByName<Backend> for Reals {
+    fn build<'a>(row: &impl NamedRow<'a, Backend>) -> deserialize::Result<Self> {
+        let mut values = Vec::with_capacity(row.field_count());
+        for i in 0..row.field_count() {
+            let field = Row::get(row, i).ok_or("a column is missing")?;
+            let number = match field.value() {
+                Some(value) => match value.value_type() {
+                    Some(SqliteType::Text | SqliteType::Binary) | None => None,
+                    Some(_) => Some(<f64 as FromSql<Double, Backend>>::from_sql(value)?),
+                },
+                None => None,
+            };
+            values.push(number);
+        }
+        Ok(Reals(values))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod executor;
 mod schema;
+mod series;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,24 @@ impl SqliteStore {
     }
 }
 
+/// IMMEDIATE takes the write lock before anything is read, so that no reader turns into a writer
+/// half-way and fails.
+fn begin(connection: &Sqlite) -> Result<(), StoreError> {
+    batch(connection, "BEGIN IMMEDIATE")
+}
+
+/// Commits what was done, or rolls it back.
+fn end<T>(connection: &Sqlite, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    match done {
+        Ok(done) => batch(connection, "COMMIT").map(|()| done),
+        Err(error) => {
+            // The first error tells more than that of a failed rollback would.
+            let _ = batch(connection, "ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
 impl Store for SqliteStore {
     async fn server(&mut self) -> Result<ServerFacts, StoreError> {
         let path = self.path.clone();
@@ -172,17 +191,9 @@ impl Store for SqliteStore {
     ) -> Result<Purged, StoreError> {
         let (task, from) = (task.clone(), from.cloned());
         self.blocking(async move |mut c| {
-            // IMMEDIATE takes the write lock before anything is read, so that no reader turns
-            // into a writer half-way and fails.
-            batch(&c, "BEGIN IMMEDIATE")?;
-            match walk::purge_chunk(&mut c, &task, from.as_ref(), limit).await {
-                Ok(purged) => batch(&c, "COMMIT").map(|()| purged),
-                Err(error) => {
-                    // The first error tells more than that of a failed rollback would.
-                    let _ = batch(&c, "ROLLBACK");
-                    Err(error)
-                }
-            }
+            begin(&c)?;
+            let purged = walk::purge_chunk(&mut c, &task, from.as_ref(), limit).await;
+            end(&c, purged)
         })
         .await
     }

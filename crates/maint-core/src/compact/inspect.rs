@@ -1,0 +1,282 @@
+//! Gathering what a compaction plan is made from. Changes nothing.
+
+use std::time::Duration;
+
+use elpis_run::{Clock, StopToken};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{CompactTask, Span, tasks};
+use crate::store::{BucketPreview, Mark, Pass, SeriesChunk, SeriesStore, ServerFacts, StoreError};
+use crate::{InspectError, Kind, Kinds, Policy, SeriesRule, Tier};
+
+/// Series looked at for an estimate.
+const SAMPLE_SERIES: u64 = 20;
+/// Stretches of time looked at of each.
+const SAMPLE_STRETCHES: i64 = 4;
+/// The length of a stretch, in seconds; at least one bucket.
+const STRETCH_S: i64 = 86_400;
+
+/// What is true of the series that a policy names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesFacts {
+    /// The moment that ages are measured from.
+    pub now: Timestamp,
+    /// The server.
+    pub server: ServerFacts,
+    /// How far the server's clock is from ours, either way.
+    pub clock_skew: Duration,
+    /// Why this server cannot compact series at all.
+    pub obstacle: Option<String>,
+    /// One entry for every rule, in the policy's order.
+    pub tables: Vec<TableSeries>,
+}
+
+/// What is true of one table of series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSeries {
+    /// Its name.
+    pub table: String,
+    /// Its tiers, coarsest (and oldest) first, or why it cannot be compacted.
+    pub tiers: Result<Vec<TierFacts>, String>,
+}
+
+/// What is true of one tier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TierFacts {
+    /// The task.
+    pub task: CompactTask,
+    /// The rule it follows from.
+    pub tier: Tier,
+    /// The end of the newest bucket that is wholly older than the tier's age.
+    pub cutoff: i64,
+    /// The fresh buckets; empty if there are none.
+    pub fresh: Span,
+    /// The sealed buckets, which may have got late rows; empty if there are none.
+    pub sealed: Span,
+    /// How far an earlier run has come.
+    pub mark: Option<Mark>,
+    /// About how many rows lie in the fresh buckets.
+    pub due: u64,
+    /// For each series of a sample, some of its fresh buckets.
+    pub sample: Vec<Vec<BucketPreview>>,
+}
+
+/// What an inspection of series needs besides policy and store.
+pub struct SeriesInspection<'a> {
+    /// Where the time comes from.
+    pub clock: &'a dyn Clock,
+    /// Ends it early.
+    pub stop: &'a StopToken,
+}
+
+impl SeriesInspection<'_> {
+    /// Gathers the facts about every `[[compact]]` rule of `policy`: some hundred short reads,
+    /// whatever the size of the tables.
+    ///
+    /// # Errors
+    /// [`InspectError`]. Tables that do not fit the policy are facts, not errors.
+    pub async fn run<S: SeriesStore>(
+        &self,
+        policy: &Policy,
+        store: &mut S,
+    ) -> Result<SeriesFacts, InspectError> {
+        let server = store.server().await.map_err(at("the server"))?;
+        let now = self.clock.now();
+        let skew = server.clock.map_or(Duration::ZERO, |theirs| {
+            theirs.duration_since(now).unsigned_abs()
+        });
+        let obstacle = store.series_obstacle().await;
+        let mut tables = Vec::with_capacity(policy.series.len());
+        for rule in policy.series.iter().filter(|_| obstacle.is_none()) {
+            tables.push(TableSeries {
+                table: rule.table.clone(),
+                tiers: self.table(rule, now, store).await?,
+            });
+        }
+        Ok(SeriesFacts {
+            now,
+            server,
+            clock_skew: skew,
+            obstacle,
+            tables,
+        })
+    }
+
+    async fn table<S: SeriesStore>(
+        &self,
+        rule: &SeriesRule,
+        now: Timestamp,
+        store: &mut S,
+    ) -> Result<Result<Vec<TierFacts>, String>, InspectError> {
+        let Some(shape) = store.shape(&rule.table).await.map_err(at(&rule.table))? else {
+            return Ok(Err("does not exist in this database".to_owned()));
+        };
+        if let Some(reason) = kinds_obstacle(rule, store).await? {
+            return Ok(Err(reason));
+        }
+        let tasks = match tasks(rule, &shape) {
+            Ok(tasks) => tasks,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let oldest = match tasks.first() {
+            Some(task) => store.oldest_point(task).await.map_err(at(&rule.table))?,
+            None => None,
+        };
+        let mut tiers: Vec<TierFacts> = Vec::new();
+        for (task, tier) in tasks.into_iter().zip(&rule.tiers).rev() {
+            // What is old enough for the next coarser tier belongs to that one alone.
+            let begin = match (tiers.last(), oldest) {
+                (Some(coarser), _) => coarser.cutoff,
+                (None, Some(oldest)) => task.bucket_start(oldest),
+                (None, None) => 0,
+            };
+            tiers.push(self.tier(task, *tier, now, begin, store).await?);
+        }
+        Ok(Ok(tiers))
+    }
+
+    async fn tier<S: SeriesStore>(
+        &self,
+        task: CompactTask,
+        tier: Tier,
+        now: Timestamp,
+        begin: i64,
+        store: &mut S,
+    ) -> Result<TierFacts, InspectError> {
+        let cutoff = cutoff(&task, tier, now);
+        let here = task.table.clone();
+        let mark = store.mark(&task, Pass::Seal).await.map_err(at(&here))?;
+        let done = mark.as_ref().map_or(begin, |mark| mark.done_until);
+        let fresh = Span {
+            from: done.max(begin).min(cutoff.max(begin)),
+            to: cutoff.max(begin),
+        };
+        let sealed = Span {
+            from: begin,
+            to: fresh.from,
+        };
+        let mut facts = TierFacts {
+            task,
+            tier,
+            cutoff,
+            fresh,
+            sealed,
+            mark,
+            due: 0,
+            sample: Vec::new(),
+        };
+        if fresh.from < fresh.to {
+            facts.due = store
+                .points_in(&facts.task, fresh)
+                .await
+                .map_err(at(&here))?;
+            facts.sample = self.sample(&facts.task, fresh, store).await?;
+        }
+        Ok(facts)
+    }
+
+    /// Some stretches of some series: enough for an estimate, few enough for a second.
+    async fn sample<S: SeriesStore>(
+        &self,
+        task: &CompactTask,
+        fresh: Span,
+        store: &mut S,
+    ) -> Result<Vec<Vec<BucketPreview>>, InspectError> {
+        let here = || at(&task.table);
+        let series = store
+            .some_series(task, SAMPLE_SERIES)
+            .await
+            .map_err(here())?;
+        let length = stretch(task);
+        let slots = ((fresh.to - fresh.from) / length).max(1);
+        let mut sample = Vec::with_capacity(series.len());
+        for (nth, id) in series.into_iter().enumerate() {
+            if self.stop.is_stopped() {
+                return Err(InspectError::Stopped);
+            }
+            let mut buckets = Vec::new();
+            let stretches = SAMPLE_STRETCHES.min(slots);
+            for i in 0..stretches {
+                // Spread over the time, and shifted from series to series.
+                let slot = (slots * i / stretches + nth as i64 * slots / 37) % slots;
+                let from = fresh.from + slot * length;
+                let chunk = SeriesChunk {
+                    series: vec![id],
+                    span: Span {
+                        from,
+                        to: (from + length).min(fresh.to),
+                    },
+                    sums: false,
+                };
+                buckets.extend(store.preview(task, &chunk).await.map_err(here())?);
+            }
+            sample.push(buckets);
+        }
+        Ok(sample)
+    }
+}
+
+fn at(table: &str) -> impl FnOnce(StoreError) -> InspectError {
+    let table = table.to_owned();
+    move |source| InspectError::Store { table, source }
+}
+
+/// A day in whole buckets, in the units of the time column.
+pub(super) fn stretch(task: &CompactTask) -> i64 {
+    let day = STRETCH_S * task.per_second;
+    task.bucket * ((day + task.bucket - 1) / task.bucket)
+}
+
+/// Where a tier begins: only buckets wholly before it are old enough.
+fn cutoff(task: &CompactTask, tier: Tier, now: Timestamp) -> i64 {
+    let age = SignedDuration::from_hours(24 * i64::from(tier.older_than_days));
+    let at = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    let at = if task.per_second == 1000 {
+        at.as_millisecond()
+    } else {
+        at.as_second()
+    };
+    task.bucket_start(at)
+}
+
+/// Why the table that tells the kinds cannot do so.
+async fn kinds_obstacle<S: SeriesStore>(
+    rule: &SeriesRule,
+    store: &mut S,
+) -> Result<Option<String>, InspectError> {
+    let Kinds::Lookup {
+        table, key, column, ..
+    } = &rule.kinds
+    else {
+        return Ok(None);
+    };
+    let Some(shape) = store.shape(table).await.map_err(at(table))? else {
+        return Ok(Some(format!(
+            "takes its kinds from table {table}, which does not exist"
+        )));
+    };
+    for name in [key, column] {
+        if !shape.columns.iter().any(|column| column.name == *name) {
+            return Ok(Some(format!(
+                "takes its kinds from table {table}, which has no column {name}"
+            )));
+        }
+    }
+    let indexed = shape.indexes.iter().any(|i| i.columns.first() == Some(key));
+    let keyed = shape
+        .keys
+        .iter()
+        .any(|columns| columns.first() == Some(key));
+    Ok((!indexed && !keyed).then(|| {
+        format!("takes its kinds from table {table}, which has no index on {key}: add one")
+    }))
+}
+
+/// The kinds a rule leaves alone in its mode, for a plan's warnings.
+pub(super) fn left_alone(rule: &SeriesRule) -> bool {
+    let deltas = |kind: &Kind| !kind.fits(rule.mode);
+    match &rule.kinds {
+        Kinds::All(kind) => deltas(kind),
+        Kinds::Lookup { types, .. } => types.values().any(deltas),
+    }
+}

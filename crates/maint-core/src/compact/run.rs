@@ -1,0 +1,451 @@
+//! The run: visits every series of every tier, oldest time first, in short transactions.
+//!
+//! Time is cut into slabs; within a slab series follow one another by number. The place is
+//! remembered in the database itself, in the transaction that changes the rows, so that a killed
+//! run goes on exactly where it was.
+
+use std::time::Duration;
+
+use elpis_run::journal::{Event, Journal, JournalError, NewRun};
+use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle};
+use serde_json::json;
+
+use super::inspect::stretch;
+use super::pack::{MAX_SERIES, Queue};
+use super::{CompactEvent, CompactPlan, CompactReport, PassReport, Span, TierPlan, TierReport};
+use crate::pacing::{Pacer, Reins, Turn, Wait};
+use crate::plan::server_refusals;
+use crate::purge::{chain, close_dead_runs};
+use crate::store::{Mark, Pass, SeriesStore, StoreError};
+use crate::{Ended, Limits, Refusal};
+
+/// The name of this job in the journal.
+pub const COMPACT_JOB: &str = "compact";
+/// Series surveyed at once to begin with.
+const FIRST_SERIES: u64 = 16;
+/// A slab with fewer rows than this makes the next one longer, up to [`LONGEST_SLAB`] days.
+const THIN_SLAB: u64 = 50_000;
+const LONGEST_SLAB: i64 = 64;
+
+/// What a run needs besides plan and store.
+pub struct Compaction<'a> {
+    /// Where intents and results go before and after each tier.
+    pub journal: &'a dyn Journal,
+    /// Chooses chunk sizes and pauses.
+    pub throttle: &'a mut dyn Throttle,
+    /// Hears what happens.
+    pub observer: &'a dyn Observer<CompactEvent>,
+    /// Where the time comes from.
+    pub clock: &'a dyn Clock,
+    /// Ends the run between two chunks.
+    pub stop: &'a StopToken,
+    /// Who runs it.
+    pub holder: Holder,
+    /// Bounds of the run. `max_rows` bounds the rows left out.
+    pub limits: Limits,
+}
+
+/// Why a compaction did not do what its plan said.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompactError {
+    /// A safety check failed before anything was touched.
+    #[error("refused, nothing was changed: {}", crate::purge::list(.0))]
+    Refused(Vec<Refusal>),
+    /// The database failed before anything was touched; this includes a lock held by another run.
+    #[error("could not begin, nothing was changed")]
+    NotBegun(#[source] StoreError),
+    /// The database failed in the middle.
+    #[error("stopped part-way after {} rows; whole buckets were compacted", .report.removed())]
+    Stopped {
+        /// What was done until then.
+        report: Box<CompactReport>,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// The journal could not be written, so no further step was taken.
+    #[error("the journal could not be written, so the run stopped before the next step")]
+    Journal(#[from] JournalError),
+}
+
+/// One tier on its way.
+struct Tier<'p> {
+    plan: &'p TierPlan,
+    report: TierReport,
+    last: Option<ChunkTiming>,
+}
+
+impl Compaction<'_> {
+    /// Carries out `plan` on `store`.
+    ///
+    /// # Errors
+    /// [`CompactError`]. A run that ends early but safely ([`Ended`]) is a report, not an error.
+    pub async fn run<S: SeriesStore>(
+        &mut self,
+        plan: &CompactPlan,
+        store: &mut S,
+    ) -> Result<CompactReport, CompactError> {
+        if !plan.refusals.is_empty() {
+            return Err(CompactError::Refused(plan.refusals.clone()));
+        }
+        store
+            .lock(&plan.locks)
+            .await
+            .map_err(CompactError::NotBegun)?;
+        let result = self.locked(plan, store).await;
+        // The locks go with the session anyway; a session that is lost cannot give them back.
+        let _ = store.unlock().await;
+        let (report, failure) = result?;
+        self.observer
+            .on(&CompactEvent::CompactionFinished(report.clone()));
+        match failure {
+            None => Ok(report),
+            Some(source) => Err(CompactError::Stopped {
+                report: Box::new(report),
+                source,
+            }),
+        }
+    }
+
+    async fn locked<S: SeriesStore>(
+        &mut self,
+        plan: &CompactPlan,
+        store: &mut S,
+    ) -> Result<(CompactReport, Option<StoreError>), CompactError> {
+        // The server may have become a replica since the plan was made.
+        let server = store.server().await.map_err(CompactError::NotBegun)?;
+        let refusals = server_refusals(&server, plan.allow_replica);
+        if !refusals.is_empty() {
+            return Err(CompactError::Refused(refusals));
+        }
+        close_dead_runs(self.journal, self.clock, COMPACT_JOB, &plan.target)?;
+        let started = self.clock.now();
+        let run = self.journal.create(&NewRun {
+            job: COMPACT_JOB.to_owned(),
+            target: plan.target.clone(),
+            holder: self.holder.clone(),
+            started,
+            plan: serde_json::to_value(plan).unwrap_or_default(),
+        })?;
+        self.observer.on(&CompactEvent::CompactionStarted {
+            run,
+            target: plan.target.clone(),
+            tiers: plan.tiers.len(),
+        });
+        let mut pacer = Pacer::new(self.limits, self.clock);
+        let mut report = CompactReport {
+            run,
+            target: plan.target.clone(),
+            started,
+            finished: started,
+            tiers: Vec::new(),
+            ended: Ended::Done,
+        };
+        let mut failure = None;
+        for tier in &plan.tiers {
+            let (tier, ended) = self.tier(run, tier, store, &mut pacer).await?;
+            report.tiers.push(tier);
+            report.ended = match ended {
+                Ok(ended) => ended,
+                Err(error) => {
+                    let ended = Ended::Failed {
+                        error: chain(&error),
+                    };
+                    failure = Some(error);
+                    ended
+                }
+            };
+            if report.ended != Ended::Done {
+                break;
+            }
+        }
+        report.finished = self.clock.now();
+        self.journal
+            .finish(run, report.finished, &report.ended.outcome())?;
+        Ok((report, failure))
+    }
+
+    /// Compacts one tier between its two journal records.
+    async fn tier<S: SeriesStore>(
+        &mut self,
+        run: RunId,
+        plan: &TierPlan,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<(TierReport, Result<Ended, StoreError>), JournalError> {
+        let table = &plan.task.table;
+        let step = format!("compact {table} to {} s", plan.bucket_s);
+        let intent = Event::Intent {
+            step: step.clone(),
+            detail: json!({ "fresh": plan.fresh, "sealed": plan.sealed, "mode": plan.task.mode }),
+        };
+        self.journal.append(run, self.clock.now(), &intent)?;
+        self.observer.on(&CompactEvent::TierStarted {
+            table: table.clone(),
+            bucket_s: plan.bucket_s,
+            due: plan.due,
+        });
+        let mut tier = Tier {
+            plan,
+            report: TierReport {
+                table: table.clone(),
+                bucket_s: plan.bucket_s,
+                ..TierReport::default()
+            },
+            last: None,
+        };
+        let ended = self.passes(&mut tier, store, pacer).await;
+        let mut report = tier.report;
+        report.complete = matches!(ended, Ok(Ended::Done));
+        let detail = serde_json::to_value(&report).unwrap_or_default();
+        let error = match &ended {
+            Ok(Ended::Done) => None,
+            Ok(other) => Some(other.to_string()),
+            Err(error) => Some(chain(error)),
+        };
+        let event = match error {
+            None => Event::Done { step, detail },
+            Some(error) => Event::Failed {
+                step,
+                error,
+                detail,
+            },
+        };
+        self.journal.append(run, self.clock.now(), &event)?;
+        self.observer
+            .on(&CompactEvent::TierFinished(report.clone()));
+        Ok((report, ended))
+    }
+
+    async fn passes<S: SeriesStore>(
+        &mut self,
+        tier: &mut Tier<'_>,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Ended, StoreError> {
+        let (task, fresh, sealed) = (&tier.plan.task, tier.plan.fresh, tier.plan.sealed);
+        if fresh.from < fresh.to {
+            store.prepare_series(task).await?;
+            let mark = store.mark(task, Pass::Seal).await?;
+            let mark = resume(mark, fresh);
+            let ended = self.pass(tier, Pass::Seal, mark, fresh.to, store, pacer);
+            let ended = ended.await?;
+            if ended != Ended::Done {
+                return Ok(ended);
+            }
+        }
+        if sealed.from < sealed.to && task.sealed_rows().is_some() {
+            let mark = store.mark(task, Pass::Recheck).await?;
+            let mark = resume(mark, sealed);
+            let ended = self.pass(tier, Pass::Recheck, mark, sealed.to, store, pacer);
+            let ended = ended.await?;
+            if ended != Ended::Done {
+                return Ok(ended);
+            }
+            // The next one starts over.
+            let mark = store.mark(task, Pass::Recheck).await?;
+            let mark = Mark {
+                done_until: sealed.from,
+                ..resume(mark, sealed)
+            };
+            store.set_mark(task, Pass::Recheck, &mark).await?;
+        }
+        Ok(Ended::Done)
+    }
+
+    /// One way through the time from `mark` to `until`, slab by slab.
+    async fn pass<S: SeriesStore>(
+        &mut self,
+        tier: &mut Tier<'_>,
+        pass: Pass,
+        mut mark: Mark,
+        until: i64,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Ended, StoreError> {
+        let task = &tier.plan.task;
+        let day = stretch(task);
+        let mut length = day;
+        while mark.done_until < until {
+            let planned = mark.slab_until.filter(|end| *end <= until);
+            let slab = Span {
+                from: mark.done_until,
+                to: planned.unwrap_or((mark.done_until + length).min(until)),
+            };
+            mark.slab_until = Some(slab.to);
+            let before = tally(&mut tier.report, pass).examined;
+            let ended = self.slab(tier, pass, slab, &mut mark, store, pacer).await?;
+            if ended != Ended::Done {
+                return Ok(ended);
+            }
+            mark = Mark {
+                done_until: slab.to,
+                slab_until: None,
+                series_done: None,
+                part: None,
+                rows_removed: mark.rows_removed,
+            };
+            store.set_mark(task, pass, &mark).await?;
+            self.observer.on(&CompactEvent::Slab {
+                table: task.table.clone(),
+                pass: pass.name(),
+                until: slab.to,
+            });
+            let rows = tally(&mut tier.report, pass).examined - before;
+            length = if rows < THIN_SLAB {
+                (length * 2).min(day * LONGEST_SLAB)
+            } else {
+                day
+            };
+        }
+        Ok(Ended::Done)
+    }
+
+    /// Every series once, in one slab of time.
+    async fn slab<S: SeriesStore>(
+        &mut self,
+        tier: &mut Tier<'_>,
+        pass: Pass,
+        slab: Span,
+        mark: &mut Mark,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Ended, StoreError> {
+        let task = &tier.plan.task;
+        let above = match pass {
+            Pass::Seal => task.minimal_rows(),
+            Pass::Recheck => task.sealed_rows().unwrap_or(u64::MAX),
+        };
+        let (mut after, mut batch) = (mark.series_done, FIRST_SERIES);
+        loop {
+            let mut limit = match self.turn(tier, store, pacer).await? {
+                Turn::Go { rows, .. } => rows,
+                Turn::End(ended) => return Ok(ended),
+            };
+            let begun = self.clock.monotonic();
+            let survey = store.survey(task, slab, after, batch, above).await?;
+            tier.report.working_s += self.since(begun).as_secs_f64();
+            let Some(last) = survey.last else {
+                return Ok(Ended::Done);
+            };
+            tally(&mut tier.report, pass).series += batch;
+            let mut queue = Queue::new(task, slab, survey.series, mark);
+            let mut found = 0;
+            while let Some(cut) = queue.cut(limit, mark.series_done) {
+                found += cut.rows;
+                mark.series_done = cut.series_done;
+                mark.part = cut.part;
+                let begun = self.clock.monotonic();
+                let done = store.compact_chunk(task, &cut.chunk, pass, mark).await?;
+                let took = self.since(begun);
+                mark.rows_removed += done.removed;
+                pacer.spend(done.removed);
+                tier.note(pass, cut.rows, &done, took);
+                self.observer.on(&CompactEvent::Compacted {
+                    table: task.table.clone(),
+                    examined: cut.rows,
+                    removed: done.removed,
+                    total: tier.report.sealed.examined + tier.report.rechecked.examined,
+                    limit,
+                    took_ms: took.as_secs_f64() * 1000.0,
+                    pause_ms: 0.0,
+                });
+                tier.last = Some(ChunkTiming {
+                    asked: limit,
+                    examined: cut.rows,
+                    changed: done.removed + done.rewritten,
+                    took,
+                });
+                limit = match self.turn(tier, store, pacer).await? {
+                    Turn::Go { rows, .. } => rows,
+                    Turn::End(ended) => return Ok(ended),
+                };
+            }
+            after = Some(last);
+            mark.series_done = after;
+            mark.part = None;
+            // A survey should find work for a few chunks, and take no longer than one.
+            batch = if found < 2 * limit {
+                (batch * 2).min(MAX_SERIES as u64)
+            } else if found > 8 * limit {
+                (batch / 2).max(1)
+            } else {
+                batch
+            };
+        }
+    }
+
+    fn since(&self, begun: Duration) -> Duration {
+        self.clock.monotonic().saturating_sub(begun)
+    }
+
+    /// Waits for the next chunk's turn; the report says how long.
+    async fn turn<S: SeriesStore>(
+        &mut self,
+        tier: &mut Tier<'_>,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Turn, StoreError> {
+        let reins = Reins {
+            throttle: &mut *self.throttle,
+            clock: self.clock,
+            stop: self.stop,
+        };
+        let (observer, table) = (self.observer, &tier.report.table);
+        let mut hear = |wait: Wait<'_>| {
+            let table = table.clone();
+            observer.on(&match wait {
+                Wait::For(why) => CompactEvent::CompactionWaiting {
+                    table,
+                    why: why.to_owned(),
+                },
+                Wait::Over(waited) => CompactEvent::CompactionResumed {
+                    table,
+                    waited_s: waited.as_secs_f64(),
+                },
+            });
+        };
+        let turn = pacer
+            .turn(reins, store, tier.last.take().as_ref(), &mut hear)
+            .await?;
+        if let Turn::Go { paused, waited, .. } = &turn {
+            tier.report.paused_s += paused.as_secs_f64();
+            tier.report.waited_s += waited.as_secs_f64();
+        }
+        Ok(turn)
+    }
+}
+
+impl Tier<'_> {
+    fn note(&mut self, pass: Pass, examined: u64, done: &crate::store::Compacted, took: Duration) {
+        self.report.retries += u64::from(done.retries);
+        self.report.working_s += took.as_secs_f64();
+        let tally = tally(&mut self.report, pass);
+        tally.examined += examined;
+        tally.removed += done.removed;
+        tally.rewritten += done.rewritten;
+        tally.chunks += 1;
+    }
+}
+
+fn tally(report: &mut TierReport, pass: Pass) -> &mut PassReport {
+    match pass {
+        Pass::Seal => &mut report.sealed,
+        Pass::Recheck => &mut report.rechecked,
+    }
+}
+
+/// Where an earlier run was, or the beginning of `span`.
+fn resume(mark: Option<Mark>, span: Span) -> Mark {
+    let fresh = Mark {
+        done_until: span.from,
+        slab_until: None,
+        series_done: None,
+        part: None,
+        rows_removed: mark.as_ref().map_or(0, |mark| mark.rows_removed),
+    };
+    match mark {
+        Some(mark) if mark.done_until >= span.from && mark.done_until < span.to => mark,
+        _ => fresh,
+    }
+}

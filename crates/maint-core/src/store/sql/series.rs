@@ -1,0 +1,355 @@
+//! The SQL of compaction in `envelope` mode, and of everything that both modes share.
+
+use super::builder::{Dialect, Sql};
+use crate::Scalar;
+use crate::compact::{CompactTask, Span};
+use crate::store::{Mark, Pass, SeriesChunk, StoreError};
+
+/// Where the progress of every pass is kept.
+pub(in crate::store) const STATE_TABLE: &str = "elpis_compaction";
+
+/// Makes the state table.
+pub(in crate::store) fn create_state(dialect: Dialect) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "CREATE TABLE IF NOT EXISTS ").name(STATE_TABLE)?;
+    Ok(sql
+        .raw(
+            " (table_name VARCHAR(64) NOT NULL, bucket BIGINT NOT NULL, pass VARCHAR(8) NOT NULL, \
+             done_until BIGINT NOT NULL, slab_until BIGINT NULL, series_done BIGINT NULL, \
+             part_series BIGINT NULL, part_until BIGINT NULL, rows_removed BIGINT NOT NULL, PRIMARY KEY (table_name, bucket, pass))",
+        )
+        .transactional())
+}
+
+/// Whether a pass has left a mark, and which.
+pub(in crate::store) fn mark(
+    dialect: Dialect,
+    task: &CompactTask,
+    pass: Pass,
+) -> Result<Sql, StoreError> {
+    let columns = "done_until, slab_until, series_done, part_series, part_until, rows_removed";
+    let sql = Sql::new(dialect, "SELECT ").raw(columns).raw(" FROM ");
+    Ok(keyed(sql.name(STATE_TABLE)?.raw(" WHERE "), task, pass))
+}
+
+fn keyed(sql: Sql, task: &CompactTask, pass: Pass) -> Sql {
+    sql.raw("table_name = ")
+        .value(&Scalar::from(task.table.as_str()))
+        .raw(" AND bucket = ")
+        .int(task.bucket)
+        .raw(" AND pass = ")
+        .value(&Scalar::from(pass.name()))
+}
+
+/// Sets a pass's mark, with `removed` more rows.
+pub(in crate::store) fn set_mark(
+    dialect: Dialect,
+    task: &CompactTask,
+    pass: Pass,
+    mark: &Mark,
+    removed: u64,
+) -> Result<Sql, StoreError> {
+    let optional = |sql: Sql, value: Option<i64>| match value {
+        Some(value) => sql.raw(", ").int(value),
+        None => sql.raw(", NULL"),
+    };
+    let sql = Sql::new(dialect, "REPLACE INTO ").name(STATE_TABLE)?.raw(
+        " (table_name, bucket, pass, done_until, slab_until, series_done, part_series, part_until, \
+         rows_removed) VALUES (",
+    );
+    let sql = sql
+        .value(&Scalar::from(task.table.as_str()))
+        .raw(", ")
+        .int(task.bucket)
+        .raw(", ")
+        .value(&Scalar::from(pass.name()))
+        .raw(", ")
+        .int(mark.done_until);
+    let sql = optional(optional(sql, mark.slab_until), mark.series_done);
+    let sql = optional(sql, mark.part.map(|part| part.series));
+    let sql = optional(sql, mark.part.map(|part| part.until));
+    Ok(sql.raw(", ").number(mark.rows_removed + removed).raw(")"))
+}
+
+/// The oldest time that is not negative.
+pub(in crate::store) fn oldest(dialect: Dialect, task: &CompactTask) -> Result<Sql, StoreError> {
+    if task.time_index.is_some() {
+        let sql = Sql::new(dialect, "SELECT MIN(")
+            .name(&task.time)?
+            .raw(") FROM ");
+        let sql = sql.name(&task.table)?.raw(" WHERE ");
+        return Ok(sql.name(&task.time)?.raw(" >= 0"));
+    }
+    // One look into the index for every series.
+    let sql = Sql::new(dialect, "SELECT MIN(oldest) FROM (SELECT MIN(")
+        .name(&task.time)?
+        .raw(") AS oldest FROM ");
+    let sql = sql.read_by(&task.table, &task.index)?.raw(" WHERE ");
+    let sql = sql.name(&task.time)?.raw(" >= 0 GROUP BY ");
+    Ok(sql.name(&task.series)?.raw(") AS each_series"))
+}
+
+/// The rows of a span, for the optimiser to guess at.
+pub(in crate::store) fn rows_in(
+    dialect: Dialect,
+    task: &CompactTask,
+    span: Span,
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT 1 FROM ");
+    let sql = match &task.time_index {
+        Some(index) => sql.read_by(&task.table, index)?,
+        None => sql.name(&task.table)?,
+    };
+    sql.raw(" WHERE ").within_span(&task.time, span)
+}
+
+/// The next `limit` series after `after`, each found by one look into the index.
+pub(in crate::store) fn next_series(
+    dialect: Dialect,
+    task: &CompactTask,
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Sql, StoreError> {
+    let next = |sql: Sql| -> Result<Sql, StoreError> {
+        let sql = sql.raw("SELECT MIN(").name(&task.series)?.raw(") FROM ");
+        sql.name(&task.table)?.raw(" WHERE ").name(&task.series)
+    };
+    let sql = Sql::new(
+        dialect,
+        "WITH RECURSIVE found (id, n) AS (SELECT first.id, 1 FROM (SELECT (",
+    );
+    let sql = match after {
+        Some(after) => next(sql)?.raw(" > ").int(after),
+        None => next(sql)?.raw(" IS NOT NULL"),
+    };
+    let sql = sql.raw(") AS id) AS first UNION ALL SELECT (");
+    let sql = next(sql)?.raw(" > found.id), n + 1 FROM found WHERE id IS NOT NULL AND n < ");
+    Ok(sql
+        .number(limit)
+        .raw(") SELECT id FROM found WHERE id IS NOT NULL"))
+}
+
+/// The types of some series, as another table tells them.
+pub(in crate::store) fn types(
+    dialect: Dialect,
+    (table, key, column): (&str, &str, &str),
+    series: &[Scalar],
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT ").name(key)?.raw(", ");
+    let sql = sql.name(column)?.raw(" FROM ").name(table)?;
+    sql.raw(" WHERE ").within(key, series)
+}
+
+/// The buckets of some series that hold more than `above` rows. Reads the index only.
+pub(in crate::store) fn large_buckets(
+    dialect: Dialect,
+    task: &CompactTask,
+    chunk: &SeriesChunk,
+    above: u64,
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT ").name(&task.series)?.raw(", ");
+    let sql = sql.bucket_of(task)?.raw(" AS b, COUNT(*) AS n FROM ");
+    let sql = sql.points_of(task, chunk)?.raw(" GROUP BY ");
+    let sql = sql.name(&task.series)?.raw(", b HAVING n > ").number(above);
+    Ok(sql.raw(" ORDER BY 1, 2"))
+}
+
+/// The instants of a chunk: how many rows stand at one time (`n`), how many of them have a value
+/// (`m`), and their extremes.
+pub(super) fn instants(
+    dialect: Dialect,
+    task: &CompactTask,
+    chunk: &SeriesChunk,
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT ")
+        .name(&task.series)?
+        .raw(" AS s, ");
+    let mut sql = sql.name(&task.time)?.raw(" AS t, COUNT(*) AS n, ");
+    let calls = [
+        ("COUNT", "m"),
+        ("MIN", "lo"),
+        ("MAX", "hi"),
+        ("SUM", "total"),
+    ];
+    // Sums only where they are wanted. Values whose sums could overflow, which MariaDB takes for
+    // 0, then count as none, so that their buckets stay as they are.
+    let wanted = if task.rollup { 4 } else { 3 };
+    for (call, name) in &calls[..wanted] {
+        sql = sql.raw(call).raw("(");
+        if task.rollup {
+            sql = sql.raw("CASE WHEN ").name(&task.value)?;
+            sql = sql.raw(" BETWEEN -1e300 AND 1e300 THEN ");
+        }
+        sql = sql.name(&task.value)?;
+        let end = if task.rollup { " END) AS " } else { ") AS " };
+        sql = sql.raw(end).raw(name).raw(", ");
+    }
+    let sql = sql
+        .bucket_of(task)?
+        .raw(" AS b FROM ")
+        .points_of(task, chunk)?;
+    let sql = sql.raw(" GROUP BY ").name(&task.series)?;
+    sql.raw(", ").name(&task.time)
+}
+
+/// Every instant of a chunk with what decides whether the envelope needs it: its neighbours in
+/// the bucket, the bucket's extremes and those of the instants before it, and whether the bucket
+/// has rows without a value.
+fn judged(dialect: Dialect, task: &CompactTask, chunk: &SeriesChunk) -> Result<Sql, StoreError> {
+    let bucket = "PARTITION BY s, b";
+    let before = "PARTITION BY s, b ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING";
+    let along = "PARTITION BY s, b ORDER BY t";
+    let windows = [
+        ("LAG(t)", along, "before_t"),
+        ("LEAD(t)", along, "after_t"),
+        ("MIN(lo)", before, "lo_before"),
+        ("MAX(hi)", before, "hi_before"),
+        ("MIN(lo)", bucket, "lowest"),
+        ("MAX(hi)", bucket, "highest"),
+        ("SUM(n)", bucket, "rows_all"),
+        ("SUM(m)", bucket, "rows_valued"),
+    ];
+    let windows: Vec<String> = windows
+        .iter()
+        .map(|(call, over, name)| format!("{call} OVER ({over}) AS {name}"))
+        .collect();
+    Ok(Sql::new(dialect, "SELECT instants.*, ")
+        .raw(&windows.join(", "))
+        .raw(" FROM (")
+        .append(&instants(dialect, task, chunk)?)
+        .raw(") AS instants"))
+}
+
+/// True of instants that the envelope does not need: neither the first nor the last of their
+/// bucket, nor the first with its lowest or highest value, in a bucket where every row has one.
+const DISPENSABLE: &str = "rows_all = rows_valued \
+    AND before_t IS NOT NULL AND after_t IS NOT NULL \
+    AND NOT (lo = lowest AND lo_before > lo) AND NOT (hi = highest AND hi_before < hi)";
+
+/// Deletes the rows of a chunk that the envelope does not need.
+pub(in crate::store) fn thin(
+    dialect: Dialect,
+    task: &CompactTask,
+    chunk: &SeriesChunk,
+) -> Result<Sql, StoreError> {
+    // No row has a name of its own, but all rows of an instant go or stay together.
+    let gone = Sql::new(dialect, "SELECT s, t FROM (")
+        .append(&judged(dialect, task, chunk)?)
+        .raw(") AS judged WHERE ")
+        .raw(DISPENSABLE);
+    match dialect {
+        #[cfg(feature = "mysql")]
+        Dialect::MySql => {
+            let sql = Sql::new(dialect, "DELETE target FROM (")
+                .append(&gone)
+                .raw(") AS gone STRAIGHT_JOIN ");
+            let sql = sql.name(&task.table)?.raw(" AS target FORCE INDEX (");
+            let sql = sql.name(&task.index)?.raw(") ON target.");
+            let sql = sql.name(&task.series)?.raw(" = gone.s AND target.");
+            Ok(sql.name(&task.time)?.raw(" = gone.t"))
+        }
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => {
+            let sql = Sql::new(dialect, "DELETE FROM ").name(&task.table)?;
+            let sql = sql.raw(" WHERE (").name(&task.series)?.raw(", ");
+            let sql = sql.name(&task.time)?.raw(") IN (");
+            Ok(sql.append(&gone).raw(")"))
+        }
+    }
+}
+
+/// For each bucket of a chunk: rows, rows that the envelope does not need, range of the values.
+pub(in crate::store) fn preview(
+    dialect: Dialect,
+    task: &CompactTask,
+    chunk: &SeriesChunk,
+) -> Result<Sql, StoreError> {
+    Ok(Sql::new(dialect, "SELECT SUM(n), COALESCE(SUM(CASE WHEN ")
+        .raw(DISPENSABLE)
+        .raw(" THEN n END), 0), COALESCE(MAX(hi) / 2 - MIN(lo) / 2, 0), SUM(n - m) FROM (")
+        .append(&judged(dialect, task, chunk)?)
+        .raw(") AS judged GROUP BY s, b"))
+}
+
+/// The points of one series, in order of time.
+pub(in crate::store) fn points(
+    dialect: Dialect,
+    task: &CompactTask,
+    series: i64,
+    span: Span,
+    limit: u64,
+) -> Result<Sql, StoreError> {
+    let chunk = SeriesChunk {
+        series: vec![series],
+        span,
+        sums: false,
+    };
+    let sql = Sql::new(dialect, "SELECT ").name(&task.time)?.raw(", ");
+    let sql = sql.name(&task.value)?.raw(" FROM ");
+    let sql = sql.points_of(task, &chunk)?.raw(" ORDER BY ");
+    Ok(sql.name(&task.time)?.raw(" LIMIT ").number(limit))
+}
+
+/// The smallest and the largest series number.
+pub(in crate::store) fn series_ends(
+    dialect: Dialect,
+    task: &CompactTask,
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT MIN(")
+        .name(&task.series)?
+        .raw("), MAX(");
+    let sql = sql.name(&task.series)?.raw(") FROM ");
+    sql.name(&task.table)
+}
+
+impl Sql {
+    pub(in crate::store) fn int(self, n: i64) -> Sql {
+        self.value(&Scalar::Int(n))
+    }
+
+    /// The beginning of the bucket that a row lies in. Times are not negative here.
+    pub(super) fn bucket_of(self, task: &CompactTask) -> Result<Sql, StoreError> {
+        let sql = self.raw("(").name(&task.time)?.raw(" - ");
+        let bucket = task.bucket;
+        Ok(sql.name(&task.time)?.raw(&format!(" % {bucket})")))
+    }
+
+    pub(super) fn within_span(self, time: &str, span: Span) -> Result<Sql, StoreError> {
+        let sql = self.name(time)?.raw(" >= ").int(span.from).raw(" AND ");
+        Ok(sql.name(time)?.raw(" < ").int(span.to))
+    }
+
+    /// `table WHERE …`: the rows of a chunk, read along the series' index.
+    pub(super) fn points_of(
+        self,
+        task: &CompactTask,
+        chunk: &SeriesChunk,
+    ) -> Result<Sql, StoreError> {
+        self.read_by(&task.table, &task.index)?
+            .raw(" WHERE ")
+            .chunk(&task.series, &task.time, chunk)
+    }
+
+    /// The condition for a chunk on columns of these names.
+    pub(super) fn chunk(
+        self,
+        series: &str,
+        time: &str,
+        chunk: &SeriesChunk,
+    ) -> Result<Sql, StoreError> {
+        let series_ids: Vec<Scalar> = chunk.series.iter().map(|id| Scalar::Int(*id)).collect();
+        let sql = self.within(series, &series_ids)?.raw(" AND ");
+        sql.within_span(time, chunk.span)
+    }
+
+    /// A table whose changes can be rolled back.
+    pub(super) fn transactional(self) -> Sql {
+        match self.dialect() {
+            #[cfg(feature = "mysql")]
+            Dialect::MySql => {
+                self.raw(" ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+            }
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => self,
+        }
+    }
+}

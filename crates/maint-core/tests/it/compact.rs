@@ -1,0 +1,228 @@
+//! Compaction on real databases, against the reduction in memory and the charts.
+
+use std::collections::BTreeMap;
+
+use elpis_maint_core::SeriesStore;
+use elpis_maint_core::chart::Point;
+use elpis_maint_core::compact::CompactReport;
+use elpis_testkit::conformance::Fixture;
+use elpis_testkit::{
+    Charts, CompactRun, Database, Defect, MariaDb, Scenario, SeriesSpec, SqliteFile,
+    compaction_policy, create_series, reference_envelope, store_series, stored_series,
+};
+
+const DAY: i64 = 86_400;
+
+macro_rules! on_both {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::$case(super::SqliteFile::new()).await;
+            })+
+        }
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::$case(super::MariaDb::new()).await;
+            })+
+        }
+    };
+}
+
+on_both!(
+    the_envelope_is_that_of_the_reference,
+    what_the_incumbent_gets_wrong,
+    rows_that_arrive_late_join_their_bucket,
+);
+
+/// Rows in the order of time and value.
+fn sorted(mut points: Vec<Point>) -> Vec<Point> {
+    points.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    points
+}
+
+/// Hard series by number; the numbers leave gaps.
+fn hard_series(count: u64) -> BTreeMap<u64, SeriesSpec> {
+    (0..count)
+        .map(|seed| (seed * 7 + 3, SeriesSpec::of(seed)))
+        .collect()
+}
+
+/// The same rows, in whatever order.
+#[track_caller]
+fn assert_rows(found: Vec<Point>, expected: Vec<Point>, context: &str) {
+    let (found, expected) = (sorted(found), sorted(expected));
+    let shorter = found.len().min(expected.len());
+    let differ = found.iter().zip(&expected).position(|(a, b)| a != b);
+    let at = differ.unwrap_or(shorter);
+    let around = |rows: &[Point]| {
+        let rows = rows.iter().skip(at.saturating_sub(3)).take(6);
+        rows.copied().collect::<Vec<_>>()
+    };
+    assert!(
+        differ.is_none() && found.len() == expected.len(),
+        "{context}: {} rows instead of {}; first difference in {:?}, expected {:?}",
+        found.len(),
+        expected.len(),
+        around(&found),
+        around(&expected)
+    );
+}
+
+fn removed(report: &CompactReport) -> u64 {
+    report.removed()
+}
+
+async fn the_envelope_is_that_of_the_reference<F>(mut on: F)
+where
+    F: Fixture<Store: SeriesStore> + Database,
+{
+    for (i, (days, hours, rows)) in [(2, 1, 700), (5, 6, 90), (1, 24, 5000)]
+        .into_iter()
+        .enumerate()
+    {
+        if i > 0 {
+            on.sql("DROP TABLE tagente_datos; DROP TABLE elpis_compaction;");
+        }
+        create_series(&on);
+        let specs = hard_series(60);
+        // As the client reads it back: not every one of them prints every digit.
+        let mut before = BTreeMap::new();
+        for (id, spec) in &specs {
+            store_series(&on, *id, &spec.points());
+            before.insert(*id, stored_series(&on, *id));
+        }
+        let (end, bucket_s) = (specs[&3].end(), hours * 3600);
+        let policy = compaction_policy(&[(days, hours)], "");
+        let mut store = Fixture::store(&mut on).await;
+        let report = CompactRun::at(end, rows)
+            .on(&policy, &mut store)
+            .await
+            .unwrap();
+        let (mut gone, mut kept) = (0, 0);
+        for (id, spec) in &specs {
+            let after = stored_series(&on, *id);
+            let cutoff = end - i64::from(days) * DAY;
+            let expected = reference_envelope(&before[id], bucket_s, cutoff);
+            assert_rows(
+                after.clone(),
+                expected,
+                &format!("{id}: {spec:?}, {hours} h"),
+            );
+            gone += before[id].len() - after.len();
+            kept += after.len();
+            let charts = Charts::of(&before[id], spec.interval, bucket_s);
+            charts.assert_same(&after, end, &format!("{spec:?}"));
+        }
+        assert_eq!(removed(&report), gone as u64);
+        assert!(gone * 4 > kept, "{gone} rows gone, {kept} kept");
+        let again = CompactRun::at(end, rows)
+            .on(&policy, &mut store)
+            .await
+            .unwrap();
+        assert_eq!(removed(&again), 0, "{again:?}");
+    }
+}
+
+async fn what_the_incumbent_gets_wrong<F>(mut on: F)
+where
+    F: Fixture<Store: SeriesStore> + Database,
+{
+    for scenario in Scenario::all(elpis_testkit::now().as_second()) {
+        create_series(&on);
+        // A policy knows no age of zero days.
+        let days = scenario.older_than_days.max(1);
+        let policy = compaction_policy(&[(days, scenario.bucket_s / 3600)], "");
+        let mut store = Fixture::store(&mut on).await;
+        let mut since = i64::MIN;
+        for run in &scenario.runs {
+            for (id, points) in &scenario.series {
+                let arrived: Vec<Point> = points
+                    .iter()
+                    .copied()
+                    .filter(|(at, _)| *at > since && at <= run)
+                    .collect();
+                if !arrived.is_empty() {
+                    store_series(&on, *id, &arrived);
+                }
+            }
+            since = *run;
+            CompactRun::at(*run, 1000)
+                .on(&policy, &mut store)
+                .await
+                .unwrap();
+        }
+        for (id, _) in &scenario.series {
+            scenario.check(*id, &stored_series(&on, *id));
+        }
+        on.sql("DROP TABLE tagente_datos; DROP TABLE elpis_compaction;");
+    }
+}
+
+async fn rows_that_arrive_late_join_their_bucket<F>(mut on: F)
+where
+    F: Fixture<Store: SeriesStore> + Database,
+{
+    create_series(&on);
+    // A NULL that comes late is drawn as unknown until the next row that is kept; see the docs.
+    let mut specs = hard_series(30);
+    specs.retain(|_, spec| !spec.defects.contains(&Defect::Nulls));
+    let end = specs[&3].end();
+    let policy = compaction_policy(&[(1, 1), (8, 6)], "");
+    let mut store = Fixture::store(&mut on).await;
+    // Every third row comes when its bucket is sealed.
+    let mut late = BTreeMap::new();
+    for (id, spec) in &specs {
+        let (mut now, mut later) = (Vec::new(), Vec::new());
+        for (i, point) in spec.points().into_iter().enumerate() {
+            if i % 3 == 1 {
+                later.push(point)
+            } else {
+                now.push(point)
+            }
+        }
+        if !now.is_empty() {
+            store_series(&on, *id, &now);
+        }
+        late.insert(*id, later);
+    }
+    CompactRun::at(end, 500)
+        .on(&policy, &mut store)
+        .await
+        .unwrap();
+    let mut all = BTreeMap::new();
+    for (id, later) in &late {
+        if !later.is_empty() {
+            store_series(&on, *id, later);
+        }
+        all.insert(*id, stored_series(&on, *id));
+    }
+    let report = CompactRun::at(end, 500)
+        .on(&policy, &mut store)
+        .await
+        .unwrap();
+    assert!(report.tiers.iter().any(|tier| tier.rechecked.removed > 0));
+    for (id, before) in &all {
+        let after = stored_series(&on, *id);
+        let charts = Charts::of(before, specs[id].interval, 6 * 3600);
+        charts.assert_same(&after, end, &format!("{:?}", specs[id]));
+        // At most four rows a bucket, or as few as can be.
+        let buckets = |points: &[Point]| {
+            let mut counts = BTreeMap::new();
+            for (at, _) in points {
+                *counts.entry(at / 3600).or_insert(0) += 1;
+            }
+            counts
+        };
+        let fewest = buckets(&reference_envelope(&after, 3600, end - DAY));
+        for (bucket, rows) in buckets(&after) {
+            assert!(rows <= 4 || rows == fewest[&bucket], "{rows} in {bucket}");
+        }
+    }
+    let again = CompactRun::at(end, 500)
+        .on(&policy, &mut store)
+        .await
+        .unwrap();
+    assert_eq!(removed(&again), 0, "{again:?}");
+}
