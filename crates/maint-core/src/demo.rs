@@ -3,6 +3,8 @@
 //!
 //! The recount shares no query with the engine: it is what a purge is judged by.
 
+mod charts;
+mod exhibit;
 mod rows;
 mod series;
 mod survey;
@@ -13,7 +15,9 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use jiff::Timestamp;
 
-pub use survey::{Survey, TableSurvey, survey};
+pub use charts::{ChartSurvey, compare_charts, console_rules, copy};
+pub use exhibit::{Exhibit, exhibits};
+pub use survey::{SeriesSpace, Survey, TableSurvey, series_space, survey};
 
 /// What the database is to be like. The same value makes the same rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,13 @@ pub struct DemoSpec {
     pub seed: u64,
     /// The end of the last day.
     pub now: Timestamp,
+}
+
+impl DemoSpec {
+    /// The seconds between two values of a series.
+    pub fn interval_s(&self) -> i64 {
+        series::interval(self)
+    }
 }
 
 /// Why there is no demo database, or no recount of it.
@@ -53,6 +64,9 @@ pub enum DemoError {
 /// Tables without their indexes: those come after the rows, which is much faster.
 const TABLES: &str = "
     CREATE TABLE tagente_datos (id_agente_modulo INTEGER NOT NULL, datos REAL, utimestamp INTEGER);
+    CREATE TABLE tagente_modulo (
+        id_agente_modulo INTEGER PRIMARY KEY, nombre TEXT NOT NULL,
+        id_tipo_modulo INTEGER NOT NULL);
     CREATE TABLE tagente_datos_string (
         id_agente_modulo INTEGER NOT NULL, datos TEXT NOT NULL, utimestamp INTEGER NOT NULL);
     CREATE TABLE tevento (
@@ -105,10 +119,12 @@ pub fn create(
     Ok(rows)
 }
 
-/// The retention rules of the demo as TOML, under the key `policy`: half of `days` for numbers, a
-/// quarter for strings, two fifths for events, three quarters for sessions.
+/// The rules of the demo as TOML, under the key `policy`. Kept are three quarters of `days` for
+/// numbers and sessions, a quarter for strings, two fifths for events; numbers are compacted to
+/// an hour from an eighth of `days` on, and to six hours from half of them on.
 pub fn policy(days: u32) -> String {
-    let (numbers, strings, events, sessions) = (days / 2, days / 4, days * 2 / 5, days * 3 / 4);
+    let (numbers, strings, events, sessions) = (days * 3 / 4, days / 4, days * 2 / 5, days * 3 / 4);
+    let (hourly, coarse) = ((days / 8).max(1), days / 2);
     format!(
         r#"[policy]
 # A database that was never purged loses more in its first run than the usual half.
@@ -136,6 +152,24 @@ keep = {{ days = {events} }}
 name = "tsesion"
 time = {{ column = "utimestamp", unit = "epoch_seconds" }}
 keep = {{ days = {sessions} }}
+
+# Levels and rates in fewer rows as they grow old; states (type 2) are never touched.
+[[policy.compact]]
+table = "tagente_datos"
+series = "id_agente_modulo"
+value = "datos"
+time = {{ column = "utimestamp", unit = "epoch_seconds" }}
+tiers = [
+    {{ older_than_days = {hourly}, bucket_hours = 1 }},
+    {{ older_than_days = {coarse}, bucket_hours = 6 }},
+]
+
+[policy.compact.kinds]
+table = "tagente_modulo"
+key = "id_agente_modulo"
+column = "id_tipo_modulo"
+gauge = [1]
+rate = [4]
 "#
     )
 }
@@ -228,8 +262,10 @@ mod tests {
             let text = policy(days);
             let text = text
                 .replace("[policy]\n", "")
-                .replace("policy.table", "table");
-            assert_eq!(Policy::from_toml(&text).unwrap().tables.len(), 4);
+                .replace("policy.table", "table")
+                .replace("policy.compact", "compact");
+            let policy = Policy::from_toml(&text).unwrap();
+            assert_eq!((policy.tables.len(), policy.series.len()), (4, 1));
         }
     }
 }

@@ -72,7 +72,7 @@ pub use policy::{
     ThrottleRules, Tier,
 };
 pub use purge::{JOB, Limits, Purge, PurgeError};
-pub use rates::measured_rates;
+pub use rates::{measured_compact_rates, measured_rates};
 pub use report::{Ended, PurgeReport, TableReport};
 pub use scalar::Scalar;
 #[cfg(feature = "mysql")]

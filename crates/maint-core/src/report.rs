@@ -69,6 +69,11 @@ pub enum Ended {
         /// The table.
         table: String,
     },
+    /// Series were compared before and after, and something was not as promised.
+    NotVerified {
+        /// The first failure.
+        why: String,
+    },
     /// The database failed; chunks acknowledged before are durable.
     Failed {
         /// What it said.
@@ -103,6 +108,7 @@ impl fmt::Display for Ended {
             Ended::Limit { why } | Ended::Critical { why } => f.write_str(why),
             Ended::Interrupted => f.write_str("stopped by the operator"),
             Ended::ShareReached { table } => write!(f, "max_share of table {table} was reached"),
+            Ended::NotVerified { why } => write!(f, "VERIFICATION FAILED: {why}"),
             Ended::Failed { error } => f.write_str(error),
         }
     }
@@ -115,6 +121,7 @@ impl Ended {
         match self {
             Ended::Done => Outcome::Done,
             Ended::Limit { .. } => Outcome::Partial { reason },
+            Ended::NotVerified { .. } => Outcome::Warnings { reason },
             Ended::Failed { .. } => Outcome::Failed { error: reason },
             _ => Outcome::Stopped { reason },
         }

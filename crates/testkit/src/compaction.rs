@@ -1,5 +1,6 @@
 //! The flow of compaction with the least to say, and series as tables.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use elpis_maint_core::chart::Point;
@@ -49,39 +50,59 @@ pub fn create_series(on: &dyn Database) {
 
 /// Stores the rows of a series in this order, every digit of them.
 pub fn store_series(on: &dyn Database, series: u64, points: &[Point]) {
+    store_all_series(on, &BTreeMap::from([(series, points.to_vec())]));
+}
+
+/// Stores the rows of several series, each in its order.
+pub fn store_all_series(on: &dyn Database, all: &BTreeMap<u64, Vec<Point>>) {
     let mut text = String::from("BEGIN;\n");
-    for rows in points.chunks(1000) {
-        let rows: Vec<String> = rows
-            .iter()
-            .map(|(at, value)| match value {
-                Some(value) => format!("({series}, {value:e}, {at})"),
-                None => format!("({series}, NULL, {at})"),
-            })
-            .collect();
-        text += &format!("INSERT INTO tagente_datos VALUES {};\n", rows.join(", "));
+    for (series, points) in all {
+        for rows in points.chunks(1000) {
+            let rows: Vec<String> = rows
+                .iter()
+                .map(|(at, value)| match value {
+                    Some(value) => format!("({series}, {value:e}, {at})"),
+                    None => format!("({series}, NULL, {at})"),
+                })
+                .collect();
+            text += &format!("INSERT INTO tagente_datos VALUES {};\n", rows.join(", "));
+        }
     }
     on.sql(&(text + "COMMIT;\n"));
 }
 
-/// The rows of a series in order of time, through another client than ours.
+/// The rows of a series in order of time, through another client than ours. Not every client
+/// prints every digit.
 pub fn stored_series(on: &dyn Database, series: u64) -> Vec<Point> {
-    let value = match on.dialect() {
-        Dialect::MySql => "datos",
-        // Prints as many digits as it takes.
-        Dialect::Sqlite => "quote(datos)",
+    stored(on, &format!("WHERE id_agente_modulo = {series} "))
+        .remove(&series)
+        .unwrap_or_default()
+}
+
+/// The rows of all series, each in order of time.
+pub fn stored_all_series(on: &dyn Database) -> BTreeMap<u64, Vec<Point>> {
+    stored(on, "")
+}
+
+fn stored(on: &dyn Database, which: &str) -> BTreeMap<u64, Vec<Point>> {
+    let (value, hint) = match on.dialect() {
+        Dialect::MySql => ("datos", "FORCE INDEX (data_index1)"),
+        Dialect::Sqlite => ("quote(datos)", "INDEXED BY data_index1"),
     };
+    // Along the index, rows of one time come in the order in which they were stored.
     let text = on.sql(&format!(
-        "SELECT utimestamp, {value} FROM tagente_datos WHERE id_agente_modulo = {series} \
+        "SELECT id_agente_modulo, utimestamp, {value} FROM tagente_datos {hint} {which}\
          ORDER BY id_agente_modulo, utimestamp;"
     ));
-    let number = |text: &str| text.parse::<f64>().expect("a number");
-    text.lines()
-        .map(|line| {
-            let (at, value) = line.split_once('\t').expect("two columns");
-            let value = (value != "NULL").then(|| number(value));
-            (at.parse().expect("a time"), value)
-        })
-        .collect()
+    let mut all: BTreeMap<u64, Vec<Point>> = BTreeMap::new();
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let value = (fields[2] != "NULL").then(|| fields[2].parse().expect("a number"));
+        let series = fields[0].parse().expect("a series");
+        let at = fields[1].parse().expect("a time");
+        all.entry(series).or_default().push((at, value));
+    }
+    all
 }
 
 /// Everything that a compaction needs besides plan and store; the defaults disturb nothing.
@@ -98,6 +119,8 @@ pub struct CompactRun<'a> {
     pub stop: StopToken,
     /// None by default.
     pub limits: Limits,
+    /// On by default.
+    pub verify: bool,
 }
 
 impl<'a> CompactRun<'a> {
@@ -110,6 +133,7 @@ impl<'a> CompactRun<'a> {
             observer: &(),
             stop: StopToken::new(),
             limits: Limits::default(),
+            verify: true,
         }
     }
 
@@ -141,6 +165,7 @@ impl<'a> CompactRun<'a> {
             stop: &self.stop,
             holder: Holder::current("elpis-test", self.now),
             limits: self.limits,
+            verify: self.verify,
         };
         compaction.run(&plan, store).await
     }

@@ -33,7 +33,10 @@ pub mod tables;
 mod writer;
 
 pub use charts::{Charts, WINDOWS, console_rules, sliced_rules};
-pub use compaction::{CompactRun, compaction_policy, create_series, store_series, stored_series};
+pub use compaction::{
+    CompactRun, compaction_policy, create_series, store_all_series, store_series,
+    stored_all_series, stored_series,
+};
 pub use database::{Database, multiset};
 pub use faults::{FaultJournal, FaultStore, HookThrottle, Paced};
 pub use harness::{NOW, Run, facts, now, plan, policy, purge};

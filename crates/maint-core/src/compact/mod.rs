@@ -11,6 +11,7 @@ mod plan;
 mod report;
 mod run;
 mod task;
+mod verify;
 
 pub use event::CompactEvent;
 pub use inspect::{SeriesFacts, SeriesInspection, TableSeries, TierFacts};
@@ -19,3 +20,4 @@ pub use report::{CompactReport, PassReport, TierReport};
 pub use run::{COMPACT_JOB, CompactError, Compaction};
 pub(crate) use task::tasks;
 pub use task::{CompactTask, Span};
+pub use verify::{ChartLoss, Verification, VerifyFailure, verify_rollups};

@@ -4,6 +4,7 @@ use elpis_run::RunId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Verification;
 use crate::Ended;
 
 /// What a compaction run did.
@@ -19,6 +20,8 @@ pub struct CompactReport {
     pub finished: Timestamp,
     /// The tiers it came to, in order.
     pub tiers: Vec<TierReport>,
+    /// What was read before and after, of all tiers together; `None` if nothing was.
+    pub verified: Option<Verification>,
     /// How it ended.
     pub ended: Ended,
 }
@@ -44,6 +47,8 @@ pub struct TierReport {
     pub waited_s: f64,
     /// Whether both passes came to their ends.
     pub complete: bool,
+    /// What was read before and after; `None` if nothing was.
+    pub verified: Option<Verification>,
 }
 
 /// What one pass did.

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::inspect::stretch;
 use super::pack::{MAX_SERIES, Queue};
+use super::verify::Sample;
 use super::{CompactEvent, CompactPlan, CompactReport, PassReport, Span, TierPlan, TierReport};
 use crate::pacing::{Pacer, Reins, Turn, Wait};
 use crate::plan::server_refusals;
@@ -43,6 +44,9 @@ pub struct Compaction<'a> {
     pub holder: Holder,
     /// Bounds of the run. `max_rows` bounds the rows left out.
     pub limits: Limits,
+    /// Whether some series of each tier are read before and after, and compared. A failure ends
+    /// the run ([`Ended::NotVerified`]).
+    pub verify: bool,
 }
 
 /// Why a compaction did not do what its plan said.
@@ -139,11 +143,18 @@ impl Compaction<'_> {
             started,
             finished: started,
             tiers: Vec::new(),
+            verified: None,
             ended: Ended::Done,
         };
         let mut failure = None;
         for tier in &plan.tiers {
             let (tier, ended) = self.tier(run, tier, store, &mut pacer).await?;
+            if let Some(found) = tier.verified.clone() {
+                match &mut report.verified {
+                    Some(verified) => verified.absorb(found),
+                    None => report.verified = Some(found),
+                }
+            }
             report.tiers.push(tier);
             report.ended = match ended {
                 Ok(ended) => ended,
@@ -194,7 +205,7 @@ impl Compaction<'_> {
             },
             last: None,
         };
-        let ended = self.passes(&mut tier, store, pacer).await;
+        let ended = self.verified(&mut tier, store, pacer).await;
         let mut report = tier.report;
         report.complete = matches!(ended, Ok(Ended::Done));
         let detail = serde_json::to_value(&report).unwrap_or_default();
@@ -215,6 +226,29 @@ impl Compaction<'_> {
         self.observer
             .on(&CompactEvent::TierFinished(report.clone()));
         Ok((report, ended))
+    }
+
+    /// Compacts one tier and compares a sample of its series before and after, if that is wanted.
+    async fn verified<S: SeriesStore>(
+        &mut self,
+        tier: &mut Tier<'_>,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Ended, StoreError> {
+        if !self.verify {
+            return self.passes(tier, store, pacer).await;
+        }
+        let sample = Sample::take(tier.plan, store, self.clock).await?;
+        // A tier that ended early is compared as well: what was compacted must be right.
+        let ended = self.passes(tier, store, pacer).await?;
+        tier.report.verified = sample.check(store, self.clock).await?;
+        let failure = tier.report.verified.iter().flat_map(|found| &found.failures).next();
+        Ok(match failure {
+            None => ended,
+            Some(failure) => Ended::NotVerified {
+                why: failure.to_string(),
+            },
+        })
     }
 
     async fn passes<S: SeriesStore>(

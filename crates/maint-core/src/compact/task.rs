@@ -74,6 +74,11 @@ impl CompactTask {
         }
     }
 
+    /// Whether values are summed up, so that only those are taken whose sums cannot overflow.
+    pub(crate) fn sums(&self) -> bool {
+        self.rollup || self.max_mean_shift.is_some()
+    }
+
     /// The beginning of the bucket that holds `time`.
     pub(crate) fn bucket_start(&self, time: i64) -> i64 {
         time - time.rem_euclid(self.bucket)
@@ -130,7 +135,9 @@ pub(crate) fn tasks(rule: &SeriesRule, shape: &Shape) -> Result<Vec<CompactTask>
     }
     if rule.mode == Mode::Mean {
         let own = [&rule.series_column, &rule.time_column, &rule.value_column];
-        if let Some(other) = shape.columns.iter().find(|c| !own.contains(&&c.name)) {
+        // The drawn row is one that was there, so what names it stays true.
+        let belongs = |name: &String| own.contains(&name) || shape.tie_break.contains(name);
+        if let Some(other) = shape.columns.iter().find(|c| !belongs(&c.name)) {
             let other = &other.name;
             return Err(format!(
                 "has a column {other} besides series, time and value, which has no mean: choose \

@@ -38,6 +38,38 @@ pub struct TableSurvey {
     pub checksum: i64,
 }
 
+/// How large the table of numbers is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesSpace {
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes that it and its indexes fill of their pages.
+    pub bytes: u64,
+}
+
+/// Measures the table of numbers of the demo database at `path`.
+///
+/// Blocks: reads the table and its indexes once.
+///
+/// # Errors
+/// [`DemoError`] if this is no demo database.
+pub fn series_space(path: &Path) -> Result<SeriesSpace, DemoError> {
+    let mut connection = connect(path)?;
+    let query = "SELECT (SELECT COUNT(*) FROM tagente_datos), \
+                 (SELECT COALESCE(SUM(pgsize - unused), 0) FROM dbstat WHERE name IN \
+                 ('tagente_datos', 'datos_module', 'datos_time'))";
+    let (rows, bytes): (i64, i64) = sql::<(BigInt, BigInt)>(query)
+        .get_result(&mut connection)
+        .map_err(|source| DemoError::Statement {
+            doing: "measure the table of numbers",
+            source,
+        })?;
+    Ok(SeriesSpace {
+        rows: rows.unsigned_abs(),
+        bytes: bytes.unsigned_abs(),
+    })
+}
+
 /// Each table, the one whose cutoff holds, when a row is expired, and the term of its checksum.
 /// `:cutoff` stands for the cutoff.
 const TABLES: [(&str, &str, &str, &str); 5] = [

@@ -2,9 +2,9 @@
 
 use super::sql::{rollup, series};
 use super::walk::{Executor, number};
-use super::{Compacted, SeriesChunk, StoreError};
+use super::{BucketRollup, Compacted, SeriesChunk, StoreError};
 use crate::Mode;
-use crate::compact::CompactTask;
+use crate::compact::{CompactTask, Span};
 
 /// Compacts the buckets of a chunk, inside a transaction.
 pub(super) async fn compact<E: Executor>(
@@ -32,4 +32,40 @@ pub(super) async fn compact<E: Executor>(
         }
     }
     Ok(done)
+}
+
+/// [`super::SeriesStore::rollups`], if there is a side table.
+pub(super) async fn read<E: Executor>(
+    on: &mut E,
+    task: &CompactTask,
+    series: i64,
+    span: Span,
+    limit: u64,
+) -> Result<Vec<BucketRollup>, StoreError> {
+    let rows = on
+        .reals(&rollup::of_series(E::DIALECT, task, series, span, limit)?)
+        .await?;
+    let rollup = |row: Vec<Option<f64>>| {
+        let real = |i: usize| row.get(i).copied().flatten();
+        // Times are exact in an f64 up to 2^53.
+        let time = |i: usize| Some(real(i)? as i64);
+        Some(BucketRollup {
+            bucket: time(0)?,
+            length: time(1)?,
+            rows: real(2)? as u64,
+            sum: real(3)?,
+            min: real(4)?,
+            max: real(5)?,
+            integral: real(6)?,
+            first_time: time(7)?,
+            first_value: real(8)?,
+            last_time: time(9)?,
+            last_value: real(10)?,
+            kept: real(11)? as u64,
+            kept_sum: real(12)?,
+            drawn: time(13).zip(real(14)),
+            approximate: real(15)? > 0.0,
+        })
+    };
+    Ok(rows.into_iter().filter_map(rollup).collect())
 }

@@ -95,6 +95,16 @@ pub trait SeriesStore: Store {
         span: Span,
         limit: u64,
     ) -> impl Future<Output = Result<Vec<(i64, Option<f64>)>, StoreError>> + Send;
+
+    /// What the side table says of the buckets of one series that begin in a span: in order of
+    /// time, the longer bucket first, at most `limit`. None if there is no side table.
+    fn rollups(
+        &mut self,
+        task: &CompactTask,
+        series: i64,
+        span: Span,
+        limit: u64,
+    ) -> impl Future<Output = Result<Vec<BucketRollup>, StoreError>> + Send;
 }
 
 /// The two ways through a table.
@@ -192,4 +202,39 @@ pub struct BucketPreview {
     pub kept: u64,
     /// The largest value less the smallest.
     pub range: f64,
+}
+
+/// One row of the side table: what a bucket held before rows were left out of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BucketRollup {
+    /// The beginning of the bucket, in the units of the time column.
+    pub bucket: i64,
+    /// Its length, in the same units.
+    pub length: i64,
+    /// The rows it stands for.
+    pub rows: u64,
+    /// The sum of their values.
+    pub sum: f64,
+    /// The smallest of them.
+    pub min: f64,
+    /// The largest of them.
+    pub max: f64,
+    /// Each value times the seconds that it stood in the bucket, the one carried into it included.
+    pub integral: f64,
+    /// The time of the first row.
+    pub first_time: i64,
+    /// Its value; of several rows of that time the mean.
+    pub first_value: f64,
+    /// The time of the last row.
+    pub last_time: i64,
+    /// Its value; of several rows of that time the mean.
+    pub last_value: f64,
+    /// How many rows the table was left with.
+    pub kept: u64,
+    /// The sum of their values.
+    pub kept_sum: f64,
+    /// Time and value of the row that stands for the others, in `mean` mode.
+    pub drawn: Option<(i64, f64)>,
+    /// Whether rows that came late are weighed in without their place in time.
+    pub approximate: bool,
 }

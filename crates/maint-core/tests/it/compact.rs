@@ -7,8 +7,9 @@ use elpis_maint_core::chart::Point;
 use elpis_maint_core::compact::CompactReport;
 use elpis_testkit::conformance::Fixture;
 use elpis_testkit::{
-    Charts, CompactRun, Database, Defect, MariaDb, Scenario, SeriesSpec, SqliteFile,
-    compaction_policy, create_series, reference_envelope, store_series, stored_series,
+    Charts, CompactRun, Database, Defect, MariaDb, Scenario, SeriesSpec, Shape, SqliteFile,
+    compaction_policy, create_series, reference_envelope, reference_mean_shift, store_all_series,
+    store_series, stored_all_series, stored_series,
 };
 
 const DAY: i64 = 86_400;
@@ -34,6 +35,7 @@ on_both!(
     the_envelope_is_that_of_the_reference,
     what_the_incumbent_gets_wrong,
     rows_that_arrive_late_join_their_bucket,
+    more_rows_are_kept_for_the_sake_of_the_mean,
 );
 
 /// Rows in the order of time and value.
@@ -70,6 +72,20 @@ fn assert_rows(found: Vec<Point>, expected: Vec<Point>, context: &str) {
     );
 }
 
+/// Stores the series. Their rows as the client reads them back: not every one prints every digit.
+fn store_all(on: &dyn Database, specs: &BTreeMap<u64, SeriesSpec>) -> BTreeMap<u64, Vec<Point>> {
+    let all = specs.iter().map(|(id, spec)| (*id, spec.points()));
+    store_all_series(on, &all.collect());
+    rows_of(on, specs)
+}
+
+/// The rows of the series; none for a series that has none.
+fn rows_of(on: &dyn Database, specs: &BTreeMap<u64, SeriesSpec>) -> BTreeMap<u64, Vec<Point>> {
+    let mut stored = stored_all_series(on);
+    let rows = |id: &u64| (*id, stored.remove(id).unwrap_or_default());
+    specs.keys().map(rows).collect()
+}
+
 fn removed(report: &CompactReport) -> u64 {
     report.removed()
 }
@@ -87,12 +103,7 @@ where
         }
         create_series(&on);
         let specs = hard_series(60);
-        // As the client reads it back: not every one of them prints every digit.
-        let mut before = BTreeMap::new();
-        for (id, spec) in &specs {
-            store_series(&on, *id, &spec.points());
-            before.insert(*id, stored_series(&on, *id));
-        }
+        let before = store_all(&on, &specs);
         let (end, bucket_s) = (specs[&3].end(), hours * 3600);
         let policy = compaction_policy(&[(days, hours)], "");
         let mut store = Fixture::store(&mut on).await;
@@ -101,8 +112,9 @@ where
             .await
             .unwrap();
         let (mut gone, mut kept) = (0, 0);
+        let all = rows_of(&on, &specs);
         for (id, spec) in &specs {
-            let after = stored_series(&on, *id);
+            let after = all[id].clone();
             let cutoff = end - i64::from(days) * DAY;
             let expected = reference_envelope(&before[id], bucket_s, cutoff);
             assert_rows(
@@ -172,39 +184,34 @@ where
     let policy = compaction_policy(&[(1, 1), (8, 6)], "");
     let mut store = Fixture::store(&mut on).await;
     // Every third row comes when its bucket is sealed.
-    let mut late = BTreeMap::new();
+    let (mut early, mut late) = (BTreeMap::new(), BTreeMap::new());
     for (id, spec) in &specs {
         let (mut now, mut later) = (Vec::new(), Vec::new());
         for (i, point) in spec.points().into_iter().enumerate() {
             if i % 3 == 1 {
-                later.push(point)
+                later.push(point);
             } else {
-                now.push(point)
+                now.push(point);
             }
         }
-        if !now.is_empty() {
-            store_series(&on, *id, &now);
-        }
+        early.insert(*id, now);
         late.insert(*id, later);
     }
+    store_all_series(&on, &early);
     CompactRun::at(end, 500)
         .on(&policy, &mut store)
         .await
         .unwrap();
-    let mut all = BTreeMap::new();
-    for (id, later) in &late {
-        if !later.is_empty() {
-            store_series(&on, *id, later);
-        }
-        all.insert(*id, stored_series(&on, *id));
-    }
+    store_all_series(&on, &late);
+    let all = rows_of(&on, &specs);
     let report = CompactRun::at(end, 500)
         .on(&policy, &mut store)
         .await
         .unwrap();
     assert!(report.tiers.iter().any(|tier| tier.rechecked.removed > 0));
+    let left = rows_of(&on, &specs);
     for (id, before) in &all {
-        let after = stored_series(&on, *id);
+        let after = left[id].clone();
         let charts = Charts::of(before, specs[id].interval, 6 * 3600);
         charts.assert_same(&after, end, &format!("{:?}", specs[id]));
         // At most four rows a bucket, or as few as can be.
@@ -221,6 +228,48 @@ where
         }
     }
     let again = CompactRun::at(end, 500)
+        .on(&policy, &mut store)
+        .await
+        .unwrap();
+    assert_eq!(removed(&again), 0, "{again:?}");
+}
+
+async fn more_rows_are_kept_for_the_sake_of_the_mean<F>(mut on: F)
+where
+    F: Fixture<Store: SeriesStore> + Database,
+{
+    create_series(&on);
+    let mut specs = hard_series(40);
+    // Values whose sums overflow are left alone.
+    specs.retain(|_, spec| spec.shape != Shape::Extreme && spec.days < 100);
+    let before = store_all(&on, &specs);
+    let (end, limit) = (specs[&3].end(), 0.03);
+    let policy = compaction_policy(&[(1, 6)], &format!("max_mean_shift = {limit}"));
+    let mut store = Fixture::store(&mut on).await;
+    CompactRun::at(end, 800)
+        .on(&policy, &mut store)
+        .await
+        .unwrap();
+    let all = rows_of(&on, &specs);
+    let (mut fewest, mut kept) = (0, 0);
+    for (id, spec) in &specs {
+        let (after, before) = (all[id].clone(), &before[id]);
+        let expected = reference_mean_shift(before, 6 * 3600, end - DAY, limit);
+        assert_rows(after.clone(), expected, &format!("{spec:?}"));
+        fewest += reference_envelope(before, 6 * 3600, end - DAY).len();
+        kept += after.len();
+    }
+    assert!(
+        kept > fewest,
+        "{kept} rows, the envelope alone has {fewest}"
+    );
+    // Thinned once, never again: the mean would drift. Rows that come late stay, too.
+    store_series(
+        &on,
+        3,
+        &[(end - 2 * DAY, Some(1.5)), (end - 2 * DAY + 1, Some(2.5))],
+    );
+    let again = CompactRun::at(end, 800)
         .on(&policy, &mut store)
         .await
         .unwrap();

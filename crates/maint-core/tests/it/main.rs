@@ -13,6 +13,7 @@
 mod bounded;
 mod chart;
 mod compact;
+mod compact_live;
 mod conformance;
 mod contention;
 mod foreground;
@@ -26,4 +27,5 @@ mod reduction;
 mod refusals;
 mod replica;
 mod retention;
+mod rollup;
 mod support;

@@ -6,8 +6,8 @@ use super::{MySqlStore, Tries, begin, end, failed};
 use crate::compact::{CompactTask, Span};
 use crate::store::sql::{Dialect, Sql, series};
 use crate::store::{
-    BucketPreview, Compacted, Mark, Pass, SeriesChunk, SeriesStore, StoreError, Survey,
-    series_work as work, walk,
+    BucketPreview, BucketRollup, Compacted, Mark, Pass, SeriesChunk, SeriesStore, StoreError,
+    Survey, rollup_work, series_work as work, walk,
 };
 
 impl MySqlStore {
@@ -142,5 +142,18 @@ impl SeriesStore for MySqlStore {
         limit: u64,
     ) -> Result<Vec<(i64, Option<f64>)>, StoreError> {
         work::points(&mut self.session, task, series, span, limit).await
+    }
+
+    async fn rollups(
+        &mut self,
+        task: &CompactTask,
+        series: i64,
+        span: Span,
+        limit: u64,
+    ) -> Result<Vec<BucketRollup>, StoreError> {
+        if !self.has_table(&task.rollup_table()).await? {
+            return Ok(Vec::new());
+        }
+        rollup_work::read(&mut self.session, task, series, span, limit).await
     }
 }

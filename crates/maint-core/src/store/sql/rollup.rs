@@ -7,7 +7,7 @@
 use super::builder::{Dialect, Sql};
 use super::series::instants;
 use crate::Mode;
-use crate::compact::CompactTask;
+use crate::compact::{CompactTask, Span};
 use crate::store::{SeriesChunk, StoreError};
 
 /// Makes the side table.
@@ -25,6 +25,27 @@ pub(in crate::store) fn create(dialect: Dialect, task: &CompactTask) -> Result<S
              PRIMARY KEY (series, bucket_length, bucket))",
         )
         .transactional())
+}
+
+/// The rows of the side table for one series, in the order of time, longer buckets first.
+pub(in crate::store) fn of_series(
+    dialect: Dialect,
+    task: &CompactTask,
+    series: i64,
+    span: Span,
+    limit: u64,
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(
+        dialect,
+        "SELECT bucket, bucket_length, rows_count, value_sum, value_min, value_max, integral, \
+         first_time, first_value, last_time, last_value, kept, kept_sum, drawn_time, drawn_value, \
+         approximate FROM ",
+    );
+    let sql = sql.name(&task.rollup_table())?.raw(" WHERE series = ");
+    let sql = sql.int(series).raw(" AND ").within_span("bucket", span)?;
+    Ok(sql
+        .raw(" ORDER BY bucket, bucket_length DESC LIMIT ")
+        .number(limit))
 }
 
 /// Whether buckets of this chunk, or parts of them, were rolled up before.
@@ -142,7 +163,8 @@ fn items(dialect: Dialect, task: &CompactTask, chunk: &SeriesChunk) -> Result<Sq
 }
 
 /// The items where parts may have been rolled up: the kept rows of such a part stand for all its
-/// rows. More of them than were kept are late ones, whose weight is known but not their place.
+/// rows. More of them than were kept are late ones, whose weight is known but not their place. A
+/// drawn mean is no value of its bucket and may, by a rounding, lie beyond its extremes.
 fn items_with_priors(
     dialect: Dialect,
     task: &CompactTask,
@@ -174,6 +196,7 @@ fn items_with_priors(
         "kept",
         "kept_sum",
         "approximate",
+        "drawn_time",
     ];
     let priors: Vec<String> = columns
         .iter()
@@ -205,8 +228,8 @@ fn items_with_priors(
     .raw(&rolled("m", "rows_count", "kept"))
     .raw(", ")
     .raw(&rolled("total", "value_sum", "kept_sum"))
-    .raw(", MIN(CASE WHEN r_value_min < lo THEN r_value_min ELSE lo END) AS lo, ")
-    .raw("MAX(CASE WHEN r_value_max > hi THEN r_value_max ELSE hi END) AS hi, ")
+    .raw(", MIN(CASE WHEN r_value_min < lo OR t = r_drawn_time THEN r_value_min ELSE lo END) AS lo, ")
+    .raw("MAX(CASE WHEN r_value_max > hi OR t = r_drawn_time THEN r_value_max ELSE hi END) AS hi, ")
     .raw(&format!("COALESCE(MAX(r_integral), 0) * {per_second} AS own_integral, "))
     .raw(&format!("COALESCE(MAX(r_covered_s), 0) * {per_second} AS own_covered, "))
     .raw("COALESCE(MIN(r_first_time), MIN(t)) AS first_t, ")
@@ -258,7 +281,7 @@ fn carried(
         "SELECT edged.*, CASE WHEN before_at IS NULL THEN COALESCE(",
     );
     if task.mode == Mode::Mean {
-        for level in levels(task) {
+        for level in task.levels.iter().rev() {
             sql = sql
                 .raw("(SELECT last_value FROM ")
                 .name(&task.rollup_table())?;

@@ -172,15 +172,15 @@ pub(super) fn instants(
     ];
     // Sums only where they are wanted. Values whose sums could overflow, which MariaDB takes for
     // 0, then count as none, so that their buckets stay as they are.
-    let wanted = if task.rollup { 4 } else { 3 };
+    let wanted = if task.sums() { 4 } else { 3 };
     for (call, name) in &calls[..wanted] {
         sql = sql.raw(call).raw("(");
-        if task.rollup {
+        if task.sums() {
             sql = sql.raw("CASE WHEN ").name(&task.value)?;
             sql = sql.raw(" BETWEEN -1e300 AND 1e300 THEN ");
         }
         sql = sql.name(&task.value)?;
-        let end = if task.rollup { " END) AS " } else { ") AS " };
+        let end = if task.sums() { " END) AS " } else { ") AS " };
         sql = sql.raw(end).raw(name).raw(", ");
     }
     let sql = sql
@@ -207,6 +207,7 @@ fn judged(dialect: Dialect, task: &CompactTask, chunk: &SeriesChunk) -> Result<S
         ("MAX(hi)", bucket, "highest"),
         ("SUM(n)", bucket, "rows_all"),
         ("SUM(m)", bucket, "rows_valued"),
+        ("ROW_NUMBER()", along, "place"),
     ];
     let windows: Vec<String> = windows
         .iter()
@@ -225,6 +226,49 @@ const DISPENSABLE: &str = "rows_all = rows_valued \
     AND before_t IS NOT NULL AND after_t IS NOT NULL \
     AND NOT (lo = lowest AND lo_before > lo) AND NOT (hi = highest AND hi_before < hi)";
 
+/// Every instant of a chunk, with `gone` = 1 where it is not needed.
+fn flagged(dialect: Dialect, task: &CompactTask, chunk: &SeriesChunk) -> Result<Sql, StoreError> {
+    let judged = judged(dialect, task, chunk)?;
+    let Some(limit) = task.max_mean_shift else {
+        return Ok(Sql::new(dialect, "SELECT judged.*, CASE WHEN ")
+            .raw(DISPENSABLE)
+            .raw(" THEN 1 ELSE 0 END AS gone FROM (")
+            .append(&judged)
+            .raw(") AS judged"));
+    };
+    // More instants are kept, evenly over the bucket: every k-th, for the largest power of two k
+    // with which the mean of what is kept is near enough. An instant's stride is the largest
+    // power of two that divides its place; the envelope's instants have one beyond all others.
+    let strides = Sql::new(
+        dialect,
+        "SELECT judged.*, total * 1.0 - n * lowest AS above, CASE WHEN ",
+    )
+    .raw(DISPENSABLE)
+    .raw(" THEN (place - 1) & -(place - 1) ELSE 4611686018427387904 END AS stride FROM (")
+    .append(&judged)
+    .raw(") AS judged");
+    let upto = "PARTITION BY s, b ORDER BY stride DESC";
+    let all = "PARTITION BY s, b";
+    let mean = |over: &str| format!("SUM(above) OVER ({over}) / SUM(n) OVER ({over})");
+    let fits = format!(
+        "highest = lowest OR ABS({} - {}) <= {limit:e} * (highest - lowest)",
+        mean(upto),
+        mean(all)
+    );
+    let fitting = Sql::new(dialect, "SELECT strides.*, CASE WHEN ")
+        .raw(&fits)
+        .raw(" THEN stride ELSE 1 END AS fitting FROM (")
+        .append(&strides)
+        .raw(") AS strides");
+    Ok(Sql::new(
+        dialect,
+        "SELECT fits.*, CASE WHEN stride < MAX(fitting) OVER (PARTITION BY s, b) \
+         THEN 1 ELSE 0 END AS gone FROM (",
+    )
+    .append(&fitting)
+    .raw(") AS fits"))
+}
+
 /// Deletes the rows of a chunk that the envelope does not need.
 pub(in crate::store) fn thin(
     dialect: Dialect,
@@ -233,9 +277,8 @@ pub(in crate::store) fn thin(
 ) -> Result<Sql, StoreError> {
     // No row has a name of its own, but all rows of an instant go or stay together.
     let gone = Sql::new(dialect, "SELECT s, t FROM (")
-        .append(&judged(dialect, task, chunk)?)
-        .raw(") AS judged WHERE ")
-        .raw(DISPENSABLE);
+        .append(&flagged(dialect, task, chunk)?)
+        .raw(") AS flagged WHERE gone = 1");
     match dialect {
         #[cfg(feature = "mysql")]
         Dialect::MySql => {
@@ -263,11 +306,12 @@ pub(in crate::store) fn preview(
     task: &CompactTask,
     chunk: &SeriesChunk,
 ) -> Result<Sql, StoreError> {
-    Ok(Sql::new(dialect, "SELECT SUM(n), COALESCE(SUM(CASE WHEN ")
-        .raw(DISPENSABLE)
-        .raw(" THEN n END), 0), COALESCE(MAX(hi) / 2 - MIN(lo) / 2, 0), SUM(n - m) FROM (")
-        .append(&judged(dialect, task, chunk)?)
-        .raw(") AS judged GROUP BY s, b"))
+    Ok(Sql::new(
+        dialect,
+        "SELECT SUM(n), SUM(n * gone), COALESCE(MAX(hi) / 2 - MIN(lo) / 2, 0), SUM(n - m) FROM (",
+    )
+    .append(&flagged(dialect, task, chunk)?)
+    .raw(") AS flagged GROUP BY s, b"))
 }
 
 /// The points of one series, in order of time.

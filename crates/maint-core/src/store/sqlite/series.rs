@@ -4,9 +4,19 @@ use super::{SqliteStore, begin, end};
 use crate::compact::{CompactTask, Span};
 use crate::store::sql::{Dialect, Sql, series};
 use crate::store::{
-    BucketPreview, Compacted, Mark, Pass, SeriesChunk, SeriesStore, StoreError, Survey,
-    series_work as work, walk,
+    BucketPreview, BucketRollup, Compacted, Mark, Pass, SeriesChunk, SeriesStore, StoreError,
+    Survey, rollup_work, series_work as work, walk,
 };
+
+/// Whether there is a table of this name.
+async fn has_table<E: walk::Executor>(on: &mut E, name: &str) -> Result<bool, StoreError> {
+    let mut sql = Sql::new(
+        Dialect::Sqlite,
+        "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?",
+    );
+    sql.params = vec![name.into()];
+    Ok(walk::number(on, &sql).await? > 0)
+}
 
 impl SeriesStore for SqliteStore {
     async fn series_obstacle(&mut self) -> Option<String> {
@@ -23,12 +33,7 @@ impl SeriesStore for SqliteStore {
     async fn mark(&mut self, task: &CompactTask, pass: Pass) -> Result<Option<Mark>, StoreError> {
         let task = task.clone();
         self.blocking(async move |mut c| {
-            let mut sql = Sql::new(
-                Dialect::Sqlite,
-                "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?",
-            );
-            sql.params = vec![series::STATE_TABLE.into()];
-            if walk::number(&mut c, &sql).await? == 0 {
+            if !has_table(&mut c, series::STATE_TABLE).await? {
                 return Ok(None);
             }
             work::mark(&mut c, &task, pass).await
@@ -125,5 +130,22 @@ impl SeriesStore for SqliteStore {
         let task = task.clone();
         self.blocking(async move |mut c| work::points(&mut c, &task, series, span, limit).await)
             .await
+    }
+
+    async fn rollups(
+        &mut self,
+        task: &CompactTask,
+        series: i64,
+        span: Span,
+        limit: u64,
+    ) -> Result<Vec<BucketRollup>, StoreError> {
+        let task = task.clone();
+        self.blocking(async move |mut c| {
+            if !has_table(&mut c, &task.rollup_table()).await? {
+                return Ok(Vec::new());
+            }
+            rollup_work::read(&mut c, &task, series, span, limit).await
+        })
+        .await
     }
 }
