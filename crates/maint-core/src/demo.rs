@@ -5,6 +5,7 @@
 
 mod charts;
 mod exhibit;
+mod module;
 mod rows;
 mod series;
 mod survey;
@@ -129,6 +130,13 @@ pub fn policy(days: u32) -> String {
         r#"[policy]
 # A database that was never purged loses more in its first run than the usual half.
 max_share = 0.9
+
+# Nobody else is at work here, and a commit to a file costs the same for few rows and for many.
+[policy.throttle]
+target_ms = 40
+min_rows = 2000
+max_rows = 20000
+duty = 0.8
 
 # Numbers and booleans. No primary key: walked along the index on time.
 [[policy.table]]
@@ -262,6 +270,7 @@ mod tests {
             let text = policy(days);
             let text = text
                 .replace("[policy]\n", "")
+                .replace("[policy.throttle]", "[throttle]")
                 .replace("policy.table", "table")
                 .replace("policy.compact", "compact");
             let policy = Policy::from_toml(&text).unwrap();

@@ -24,6 +24,9 @@ use crate::{Ended, Limits, Refusal};
 pub const COMPACT_JOB: &str = "compact";
 /// Series surveyed at once to begin with.
 const FIRST_SERIES: u64 = 16;
+/// The largest chunk, whatever the throttle allows: it locks what it reads, and a writer of one of
+/// these rows, or of a newer one of a series that ends here, waits for the whole chunk.
+const LARGEST_CHUNK: u64 = 10_000;
 /// A slab with fewer rows than this makes the next one longer, up to [`LONGEST_SLAB`] days.
 const THIN_SLAB: u64 = 50_000;
 const LONGEST_SLAB: i64 = 64;
@@ -242,7 +245,12 @@ impl Compaction<'_> {
         // A tier that ended early is compared as well: what was compacted must be right.
         let ended = self.passes(tier, store, pacer).await?;
         tier.report.verified = sample.check(store, self.clock).await?;
-        let failure = tier.report.verified.iter().flat_map(|found| &found.failures).next();
+        let failure = tier
+            .report
+            .verified
+            .iter()
+            .flat_map(|found| &found.failures)
+            .next();
         Ok(match failure {
             None => ended,
             Some(failure) => Ended::NotVerified {
@@ -353,7 +361,7 @@ impl Compaction<'_> {
         let (mut after, mut batch) = (mark.series_done, FIRST_SERIES);
         loop {
             let mut limit = match self.turn(tier, store, pacer).await? {
-                Turn::Go { rows, .. } => rows,
+                Turn::Go { rows, .. } => rows.min(LARGEST_CHUNK),
                 Turn::End(ended) => return Ok(ended),
             };
             let begun = self.clock.monotonic();
@@ -391,7 +399,7 @@ impl Compaction<'_> {
                     took,
                 });
                 limit = match self.turn(tier, store, pacer).await? {
-                    Turn::Go { rows, .. } => rows,
+                    Turn::Go { rows, .. } => rows.min(LARGEST_CHUNK),
                     Turn::End(ended) => return Ok(ended),
                 };
             }

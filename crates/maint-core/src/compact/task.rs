@@ -74,11 +74,6 @@ impl CompactTask {
         }
     }
 
-    /// Whether values are summed up, so that only those are taken whose sums cannot overflow.
-    pub(crate) fn sums(&self) -> bool {
-        self.rollup || self.max_mean_shift.is_some()
-    }
-
     /// The beginning of the bucket that holds `time`.
     pub(crate) fn bucket_start(&self, time: i64) -> i64 {
         time - time.rem_euclid(self.bucket)

@@ -250,8 +250,10 @@ mod tests {
         ));
         assert_eq!((highest.removed, highest.wronged), (1, 0));
         assert!(highest.broken > 0, "{highest:?}");
-        let young = check("DELETE FROM tagente_datos WHERE rowid = \
-             (SELECT rowid FROM tagente_datos ORDER BY utimestamp DESC LIMIT 1)");
+        let young = check(
+            "DELETE FROM tagente_datos WHERE rowid = \
+             (SELECT rowid FROM tagente_datos ORDER BY utimestamp DESC LIMIT 1)",
+        );
         assert_eq!((young.removed, young.wronged), (1, 1));
         let state = check(&format!(
             "DELETE FROM tagente_datos WHERE rowid = (SELECT rowid FROM tagente_datos \

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::charts::{modules, points};
-use super::{DemoError, DemoSpec, connect, console_rules, series};
+use super::{DemoError, DemoSpec, connect, console_rules, module};
 use crate::chart::{ChartRules, Difference, Point, Series, Window, compare};
 
 const DAY: i64 = 86_400;
@@ -55,7 +55,7 @@ pub fn exhibits(
         .map(|(id, name, _)| (id, name))
         .collect();
     let mut exhibits = Vec::new();
-    for (id, about, zoom) in series::exhibits(spec) {
+    for (id, about, zoom) in module::exhibits(spec) {
         let (was, is) = (points(&mut before, id)?, points(&mut after, id)?);
         let average = Series::new(averaged(&was, tiers));
         let (was, is) = (Series::new(was), Series::new(is));
@@ -123,6 +123,9 @@ mod tests {
         );
         let two = NonZeroU32::new(7200).unwrap();
         let tiers = [(7200, hour), (3600, two)];
-        assert_eq!(averaged(&rows, &tiers)[..2], [(0, Some(2.0)), (3600, Some(7.0))]);
+        assert_eq!(
+            averaged(&rows, &tiers)[..2],
+            [(0, Some(2.0)), (3600, Some(7.0))]
+        );
     }
 }

@@ -1,12 +1,10 @@
 //! What hosts report: numbers with a daily rhythm, states, messages, events, and gaps.
 
-use std::f64::consts::TAU;
-
 use fastrand::Rng;
 
+use super::module::{GENERIC_PROC, Module, rhythm};
 use super::rows::{Batch, Rows};
 use super::{DemoError, DemoSpec};
-use crate::chart::Window;
 
 const DAY: i64 = 86_400;
 /// A number's interval, unless so few rows are asked for that it has to be longer.
@@ -32,51 +30,6 @@ const MESSAGES: [&str; 6] = [
 ];
 const USERS: [&str; 4] = ["admin", "noc1", "noc2", "api"];
 const ACTIONS: [&str; 4] = ["Logon", "Logoff", "View dashboard", "Acknowledge event"];
-
-/// The kind of a module that counts users: whole numbers, stored when they change and at least
-/// once a day.
-const USERS_ONLINE: usize = 5;
-/// Modules that are made hard on purpose, by their place in the list; every demo has them from
-/// its first day on.
-const SPIKY: usize = 3;
-const CHANGE_ONLY: usize = 4;
-const HOLEY: usize = 5;
-/// When, as shares of the days, counted from the end: spikes of one interval, holes of days. One
-/// of each lies in the coarse tier and one in the fine one of [`super::policy`].
-const SPIKES: [f64; 2] = [0.62, 0.27];
-const HOLES: [(f64, f64); 2] = [(0.60, 0.55), (0.20, 0.16)];
-/// What a spike adds.
-const SPIKE: f64 = 45.0;
-
-/// The types of modules, as the product numbers them: a level, a state, a change per second.
-const GENERIC_DATA: u32 = 1;
-const GENERIC_PROC: u32 = 2;
-const GENERIC_DATA_INC: u32 = 4;
-const KIND_NAMES: [&str; 6] = [
-    "CPU load",
-    "Traffic",
-    "Memory",
-    "Temperature",
-    "Disk",
-    "Users online",
-];
-
-/// One number over time.
-struct Module {
-    id: usize,
-    kind: usize,
-    joins: i64,
-    base: f64,
-    swing: f64,
-    phase: f64,
-    level: f64,
-    /// When it shows a spike.
-    spikes: Vec<i64>,
-    /// When it shows nothing.
-    holes: Vec<(i64, i64)>,
-    /// What was stored last, and when.
-    stored: Option<(f64, i64)>,
-}
 
 /// One state over time, stored when it changes and at least once a day.
 struct State {
@@ -203,35 +156,6 @@ pub(super) fn interval(spec: &DemoSpec) -> i64 {
     density(spec).1
 }
 
-/// How busy people are: little at night, more at noon, less at the weekend; 1 on average.
-fn rhythm(at: i64) -> f64 {
-    let hour = (at % DAY) as f64 / DAY as f64;
-    let weekend = matches!((at / DAY + 4) % 7, 0 | 6);
-    (1.0 - 0.7 * (TAU * hour).cos()) * if weekend { 0.65 } else { 1.14 }
-}
-
-/// The series worth looking at: number, what is to be seen, and where to look closely.
-pub(super) fn exhibits(spec: &DemoSpec) -> Vec<(i64, &'static str, Option<Window>)> {
-    let end = spec.now.as_second() / DAY * DAY;
-    let span = f64::from(spec.days) * DAY as f64;
-    let spike = end - (SPIKES[0] * span) as i64;
-    let zoom = Window {
-        start: spike - 30 * 3600,
-        end: spike + 30 * 3600,
-    };
-    let id = |place: usize| place as i64 + 1;
-    vec![
-        (0, "a level with a daily rhythm", None),
-        (SPIKY, "two spikes of one interval each", None),
-        (SPIKY, "the older spike, looked at closely", Some(zoom)),
-        (HOLEY, "two holes of more than a day", None),
-        (CHANGE_ONLY, "stored on change only, and once a day", None),
-    ]
-    .into_iter()
-    .map(|(place, about, zoom)| (id(place), about, zoom))
-    .collect()
-}
-
 impl Generator {
     fn new(spec: &DemoSpec) -> Generator {
         let mut rng = Rng::with_seed(spec.seed);
@@ -239,36 +163,12 @@ impl Generator {
         let begin = end - i64::from(spec.days) * DAY;
         let span = (end - begin) as f64;
         let (count, interval) = density(spec);
-        let before_end = |share: f64| end - (share * span) as i64;
         let mut modules = Vec::with_capacity(count);
         for id in 0..count {
             // Three quarters are there from the start, the others join one after the other.
             let place = id as f64 / count as f64;
             let joins = begin + ((place - 0.75).max(0.0) * 2.2 * span) as i64;
-            modules.push(Module {
-                id: id + 1,
-                kind: if id == CHANGE_ONLY {
-                    USERS_ONLINE
-                } else {
-                    id % 5
-                },
-                joins,
-                base: 20.0 + rng.f64() * 40.0,
-                swing: 5.0 + rng.f64() * 25.0,
-                phase: rng.f64() * 0.2,
-                level: rng.f64() * 50.0,
-                spikes: match id {
-                    SPIKY => SPIKES.map(before_end).to_vec(),
-                    _ => Vec::new(),
-                },
-                holes: match id {
-                    HOLEY => HOLES
-                        .map(|(from, to)| (before_end(from), before_end(to)))
-                        .to_vec(),
-                    _ => Vec::new(),
-                },
-                stored: None,
-            });
+            modules.push(Module::new(id, joins, (span, end), &mut rng));
         }
         let states = (0..count / 4 + 2)
             .map(|id| State {
@@ -311,11 +211,7 @@ impl Generator {
     fn catalogue(&self, batch: &mut Batch<'_>) -> Result<(), DemoError> {
         let mut rows = Rows::of("tagente_modulo");
         for module in &self.modules {
-            let (id, name) = (module.id, KIND_NAMES[module.kind]);
-            let kind = match module.kind {
-                1 => GENERIC_DATA_INC,
-                _ => GENERIC_DATA,
-            };
+            let (id, (name, kind)) = (module.id, module.entry());
             rows.push(format_args!("{id},'{name}',{kind}"), batch)?;
         }
         for state in &self.states {
@@ -378,63 +274,5 @@ impl Generator {
             }
         }
         Ok(())
-    }
-}
-
-impl Module {
-    /// Whether a value reaches the database.
-    fn stores(&mut self, at: i64, value: f64) -> bool {
-        if self.holes.iter().any(|(from, to)| (*from..*to).contains(&at)) {
-            return false;
-        }
-        let news = self
-            .stored
-            .is_none_or(|(last, since)| last != value || at - since >= DAY);
-        if self.kind == USERS_ONLINE && !news {
-            return false;
-        }
-        self.stored = Some((value, at));
-        true
-    }
-
-    fn value(&mut self, at: i64, interval: i64, noise: f64) -> f64 {
-        let spike = |from: &i64| (*from..from + interval).contains(&at);
-        let value = self.quiet_value(at, noise);
-        value + f64::from(u8::from(self.spikes.iter().any(spike))) * SPIKE
-    }
-
-    fn quiet_value(&mut self, at: i64, noise: f64) -> f64 {
-        let hour = (at % DAY) as f64 / DAY as f64;
-        let wave = -(TAU * (hour - self.phase)).cos();
-        match self.kind {
-            // CPU in per cent.
-            0 => (self.base + self.swing * wave + 15.0 * noise).clamp(0.0, 100.0),
-            // Traffic in Mbit/s: follows people.
-            1 => self.base * 4.0 * rhythm(at) * (1.0 + 0.5 * noise),
-            // Memory in per cent: creeps up, falls when something is restarted.
-            2 => {
-                self.level += 0.02 + 0.1 * noise;
-                if self.level > 92.0 {
-                    self.level = 35.0;
-                }
-                self.level.max(5.0)
-            }
-            // Temperature in degrees.
-            3 => 22.0 + 0.1 * self.base + 2.0 * wave + 0.6 * noise,
-            // People: whole ones, and now and then some more for a moment.
-            USERS_ONLINE => {
-                let crowd = if noise > 0.46 { 12.0 * noise } else { 0.0 };
-                (14.0 * rhythm(at) + crowd).round()
-            }
-            // Disk in per cent: grows, and is cleaned up.
-            _ => {
-                self.level = if self.level > 88.0 {
-                    40.0
-                } else {
-                    self.level + 0.004
-                };
-                self.level
-            }
-        }
     }
 }

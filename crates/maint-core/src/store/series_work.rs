@@ -203,6 +203,10 @@ pub(super) async fn preview<E: Executor>(
     Ok(rows.iter().map(bucket).collect())
 }
 
+/// How often, and how many at once, series are read to fill up a sample.
+const FILL_ROUNDS: u64 = 10;
+const FILL_SERIES: u64 = 100;
+
 /// [`super::SeriesStore::some_series`]: evenly spread over the numbers, whatever their gaps.
 pub(super) async fn some_series<E: Executor>(
     on: &mut E,
@@ -226,6 +230,22 @@ pub(super) async fn some_series<E: Executor>(
             if found.last() != Some(&id) {
                 found.push(id);
             }
+        }
+    }
+    // Where the numbers have large gaps, most parts found the same one: the first ones fill up.
+    let mut after = None;
+    for _ in 0..FILL_ROUNDS {
+        if found.len() as u64 >= count {
+            break;
+        }
+        let next = sql::next_series(E::DIALECT, task, after, FILL_SERIES)?;
+        let ids = on.query(&next).await?.concat();
+        after = int(ids.last());
+        let known = kinds(on, task, &ids).await?;
+        let new: Vec<i64> = known.into_keys().filter(|id| !found.contains(id)).collect();
+        found.extend(new.into_iter().take(count as usize - found.len()));
+        if after.is_none() {
+            break;
         }
     }
     Ok(found)

@@ -29,3 +29,4 @@ mod replica;
 mod retention;
 mod rollup;
 mod support;
+mod verify;

@@ -26,7 +26,9 @@ impl Known {
         let mut speaking: Vec<&BucketRollup> = Vec::new();
         // The longer ones of one time come first.
         for rollup in &self.rollups {
-            let covered = speaking.last().is_some_and(|last| rollup.bucket < last.bucket + last.length);
+            let covered = speaking
+                .last()
+                .is_some_and(|last| rollup.bucket < last.bucket + last.length);
             if !covered {
                 speaking.push(rollup);
             }
@@ -98,10 +100,16 @@ pub(super) fn discrepancies(
     };
     let (mut rolled, mut wrong, mut grown) = (0, Vec::new(), false);
     for begin in buckets(task, span, before) {
-        let bucket = Span { from: begin, to: begin + task.bucket };
+        let bucket = Span {
+            from: begin,
+            to: begin + task.bucket,
+        };
         let priors: Vec<&BucketRollup> = inside(&old, begin).iter().map(|i| old[*i]).collect();
         let now: Vec<&BucketRollup> = inside(&new, begin).iter().map(|i| new[*i]).collect();
-        let (was, is) = (account(before, &priors, bucket), account(after, &now, bucket));
+        let (was, is) = (
+            account(before, &priors, bucket),
+            account(after, &now, bucket),
+        );
         let late = is.count > was.count;
         let carry = carry(task, before, after, begin).filter(|_| !grown);
         grown = late;
@@ -121,7 +129,10 @@ pub(super) fn discrepancies(
 
 /// The buckets with rows that lie wholly in `span`.
 fn buckets(task: &CompactTask, span: Span, known: &Known) -> Vec<i64> {
-    let rows = known.rows(span).iter().map(|(at, _)| task.bucket_start(*at));
+    let rows = known
+        .rows(span)
+        .iter()
+        .map(|(at, _)| task.bucket_start(*at));
     let mut buckets: Vec<i64> = rows.collect();
     buckets.dedup();
     buckets.retain(|begin| *begin >= span.from && begin + task.bucket <= span.to);
@@ -131,7 +142,10 @@ fn buckets(task: &CompactTask, span: Span, known: &Known) -> Vec<i64> {
 /// Whether a bucket stands for the same rows as before, and those that came late.
 fn conserved(was: Account, is: Account) -> Option<String> {
     if is.count < was.count {
-        return Some(format!("{} rows were there, {} are accounted for", was.count, is.count));
+        return Some(format!(
+            "{} rows were there, {} are accounted for",
+            was.count, is.count
+        ));
     }
     let close = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * was.magnitude.max(is.magnitude);
     let inside = is.min <= was.min + slack(was.min) && is.max >= was.max - slack(was.max);
@@ -142,7 +156,8 @@ fn conserved(was: Account, is: Account) -> Option<String> {
         ));
     }
     // NaN where an overflow leaves nothing to compare.
-    let differs = is.count == was.count && (was.sum - is.sum).is_finite() && !close(was.sum, is.sum);
+    let differs =
+        is.count == was.count && (was.sum - is.sum).is_finite() && !close(was.sum, is.sum);
     differs.then(|| format!("the sum was {}, now {}", was.sum, is.sum))
 }
 
@@ -155,7 +170,9 @@ fn slack(value: f64) -> f64 {
 pub(super) fn agrees(task: &CompactTask, rollup: &BucketRollup, rows: &[Point]) -> Option<String> {
     let (found, kept) = (rows.len() as u64, rollup.kept);
     if found < kept {
-        return Some(format!("{found} of the {kept} rows that were kept are there"));
+        return Some(format!(
+            "{found} of the {kept} rows that were kept are there"
+        ));
     }
     let Some((min, max)) = extremes(rows) else {
         return Some("no row has a value".to_owned());
@@ -166,7 +183,10 @@ pub(super) fn agrees(task: &CompactTask, rollup: &BucketRollup, rows: &[Point]) 
     let late = found > kept;
     let same = |a: f64, b: f64| (a - b).abs() <= slack(b);
     if min > rollup.min + slack(rollup.min) || (!late && !same(min, rollup.min)) {
-        return Some(format!("the smallest value is {min}, it was {}", rollup.min));
+        return Some(format!(
+            "the smallest value is {min}, it was {}",
+            rollup.min
+        ));
     }
     if max < rollup.max - slack(rollup.max) || (!late && !same(max, rollup.max)) {
         return Some(format!("the largest value is {max}, it was {}", rollup.max));
@@ -177,7 +197,10 @@ pub(super) fn agrees(task: &CompactTask, rollup: &BucketRollup, rows: &[Point]) 
     let values = || rows.iter().filter_map(|(_, value)| *value);
     let (sum, magnitude) = (values().sum::<f64>(), values().map(f64::abs).sum::<f64>());
     if (sum - rollup.kept_sum).abs() > TOLERANCE * magnitude {
-        return Some(format!("the rows add up to {sum}, they did to {}", rollup.kept_sum));
+        return Some(format!(
+            "the rows add up to {sum}, they did to {}",
+            rollup.kept_sum
+        ));
     }
     if rollup.approximate {
         return None;
@@ -190,14 +213,21 @@ fn drawn(rollup: &BucketRollup, rows: &[Point]) -> Option<String> {
     let Some((at, value)) = rollup.drawn else {
         return Some("the side table names no row that stands for the bucket".to_owned());
     };
-    if !between(rows, at, at + 1).iter().any(|(_, found)| *found == Some(value)) {
+    if !between(rows, at, at + 1)
+        .iter()
+        .any(|(_, found)| *found == Some(value))
+    {
         return Some(format!("the row at {at} does not carry {value}"));
     }
     let count = rollup.rows as f64;
     let allowed = TOLERANCE * count * rollup.min.abs().max(rollup.max.abs());
     let (mean, sum) = (value * count - rollup.sum, value - rollup.sum);
-    (mean.abs() > allowed && sum.abs() > allowed)
-        .then(|| format!("{value} is neither mean nor sum of {count} rows with {}", rollup.sum))
+    (mean.abs() > allowed && sum.abs() > allowed).then(|| {
+        format!(
+            "{value} is neither mean nor sum of {count} rows with {}",
+            rollup.sum
+        )
+    })
 }
 
 /// Whether first and last row are as the side table says.
@@ -232,7 +262,10 @@ fn carry(task: &CompactTask, known: &Known, after: &Known, begin: i64) -> Option
     if !between(&after.points, at + 1, begin).is_empty() {
         return None;
     }
-    let rolled = known.speaking().into_iter().find(|r| r.bucket <= at && at < r.bucket + r.length);
+    let rolled = known
+        .speaking()
+        .into_iter()
+        .find(|r| r.bucket <= at && at < r.bucket + r.length);
     if let Some(rollup) = rolled.filter(|_| task.mode == Mode::Mean) {
         return Some(rollup.last_value);
     }
@@ -244,7 +277,12 @@ fn carry(task: &CompactTask, known: &Known, after: &Known, begin: i64) -> Option
 }
 
 /// Whether a rollup says of a bucket what its rows said.
-fn told(task: &CompactTask, own: &BucketRollup, rows: &[Point], carry: Option<f64>) -> Option<String> {
+fn told(
+    task: &CompactTask,
+    own: &BucketRollup,
+    rows: &[Point],
+    carry: Option<f64>,
+) -> Option<String> {
     let what = ends(own, rows);
     let Some(carry) = carry.filter(|_| what.is_none()) else {
         return what;
@@ -259,7 +297,10 @@ fn told(task: &CompactTask, own: &BucketRollup, rows: &[Point], carry: Option<f6
     }
     let end = own.bucket + own.length;
     integral += stands * (end - since) as f64;
-    let (integral, seconds) = (integral / task.per_second as f64, own.length / task.per_second);
+    let (integral, seconds) = (
+        integral / task.per_second as f64,
+        own.length / task.per_second,
+    );
     let allowed = TOLERANCE * largest * seconds as f64;
     ((integral - own.integral).abs() > allowed).then(|| {
         let (was, is) = (integral / seconds as f64, own.integral / seconds as f64);

@@ -74,7 +74,11 @@ impl Sample {
             return Ok(sample);
         };
         let until = clock.monotonic().saturating_add(READING);
-        let mut reader = Reader { store, clock, until: Some(until) };
+        let mut reader = Reader {
+            store,
+            clock,
+            until: Some(until),
+        };
         let candidates = reader.store.some_series(task, CANDIDATES).await?;
         for series in spread(candidates) {
             if sample.stretches.len() >= SERIES || reader.is_over() {
@@ -103,10 +107,16 @@ impl Sample {
     ) -> Result<Option<Verification>, StoreError> {
         let mut found = Verification::new();
         // What was read before in time is in memory now.
-        let mut reader = Reader { store, clock, until: None };
+        let mut reader = Reader {
+            store,
+            clock,
+            until: None,
+        };
         for stretch in &self.stretches {
             let limit = stretch.known.points.len() + POINTS;
-            let known = reader.known(&self.task, stretch.series, stretch.span, limit).await?;
+            let known = reader
+                .known(&self.task, stretch.series, stretch.span, limit)
+                .await?;
             if let Some(known) = known {
                 found.absorb(stretch.compare(&self.task, &known));
             }
@@ -121,13 +131,20 @@ impl Stretch {
         found.series = 1;
         found.points_before = self.known.points.len() as u64;
         found.points_after = after.points.len() as u64;
-        let whole = Span { from: self.span.from, to: self.end };
-        let bucket = |begin: i64| Span { from: begin, to: begin + task.bucket };
+        let whole = Span {
+            from: self.span.from,
+            to: self.end,
+        };
+        let bucket = |begin: i64| Span {
+            from: begin,
+            to: begin + task.bucket,
+        };
         let rows = promise::join(&self.known.points, &after.points);
         if task.mode == Mode::Envelope {
-            let (buckets, losses) = promise::losses(task, whole, &rows);
-            found.buckets = buckets;
-            for (begin, what) in losses {
+            let buckets = promise::buckets(task, whole, &rows);
+            found.buckets = buckets.checked;
+            found.drifted = buckets.drifted;
+            for (begin, what) in buckets.losses {
                 found.fail(task, self.series, bucket(begin), begin, what);
             }
         }
@@ -140,7 +157,10 @@ impl Stretch {
         }
         for difference in promise::charts(task, &rows, &self.windows, self.end) {
             found.note(&difference);
-            let window = Span { from: difference.window.start, to: difference.window.end };
+            let window = Span {
+                from: difference.window.start,
+                to: difference.window.end,
+            };
             match (task.mode, promise::broken(&difference)) {
                 (Mode::Mean, _) => {
                     let lost = report::ChartLoss::of(&difference);

@@ -60,23 +60,35 @@ impl Joined {
                 rest.push(*row);
             }
         }
-        if !arrived.is_empty() {
-            self.late.push(at);
-        }
         if missing.is_empty() {
+            if !arrived.is_empty() {
+                self.late.push(at);
+            }
             self.before.extend(&rest);
         } else {
-            // In front, so that the step at this time is that of the rows that were there.
-            self.before.extend(arrived);
+            // Rows of one time stay or go together. One beside others that are gone came when
+            // they were gone already, or is one of them, changed; either way it stands for none.
+            rest.retain(|row| !arrived.contains(row));
             self.before.extend(before);
         }
         self.after.extend(rest);
     }
 }
 
-/// What of the envelope is missing in buckets that lie wholly in `span`: the bucket, and what.
-pub(super) fn losses(task: &CompactTask, span: Span, rows: &Joined) -> (u64, Vec<(i64, String)>) {
-    let (mut checked, mut losses) = (0, Vec::new());
+/// What was found in some buckets.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Buckets {
+    /// How many were looked at.
+    pub(super) checked: u64,
+    /// Those whose mean moved further than was asked for.
+    pub(super) drifted: u64,
+    /// Which of them miss something of their envelope, and what.
+    pub(super) losses: Vec<(i64, String)>,
+}
+
+/// Looks at the buckets that lie wholly in `span`.
+pub(super) fn buckets(task: &CompactTask, span: Span, rows: &Joined) -> Buckets {
+    let mut found = Buckets::default();
     let same_bucket = |a: &Point, b: &Point| task.bucket_start(a.0) == task.bucket_start(b.0);
     for before in rows.before.chunk_by(same_bucket) {
         let begin = task.bucket_start(before[0].0);
@@ -84,15 +96,18 @@ pub(super) fn losses(task: &CompactTask, span: Span, rows: &Joined) -> (u64, Vec
         if begin < span.from || end > span.to {
             continue;
         }
-        checked += 1;
+        found.checked += 1;
         let after = between(&rows.after, begin, end);
         if before == after {
             continue;
         }
+        found
+            .losses
+            .extend(loss(before, after).map(|what| (begin, what)));
         let late = rows.late.iter().any(|at| (begin..end).contains(at));
-        losses.extend(loss(task, before, after, late).map(|what| (begin, what)));
+        found.drifted += u64::from(!late && drifted(task, before, after));
     }
-    (checked, losses)
+    found
 }
 
 /// The rows at or after `from` and before `to`.
@@ -103,7 +118,7 @@ pub(super) fn between(points: &[Point], from: i64, to: i64) -> &[Point] {
 }
 
 /// What is missing of one bucket, whose rows differ.
-fn loss(task: &CompactTask, before: &[Point], after: &[Point], late: bool) -> Option<String> {
+fn loss(before: &[Point], after: &[Point]) -> Option<String> {
     let rows = before.len();
     if after.is_empty() {
         return Some(format!("all {rows} rows of the bucket are gone"));
@@ -125,13 +140,18 @@ fn loss(task: &CompactTask, before: &[Point], after: &[Point], late: bool) -> Op
     if old.1 != new.1 {
         return Some(format!("the largest value was {}, now {}", old.1, new.1));
     }
-    let limit = task.max_mean_shift.filter(|_| !late)?;
+    None
+}
+
+/// Whether the mean of a bucket's rows moved further than the task allows. Rows that arrived
+/// meanwhile and were left out again may explain it: nobody sees them any more.
+fn drifted(task: &CompactTask, before: &[Point], after: &[Point]) -> bool {
+    let (Some(limit), Some((min, max))) = (task.max_mean_shift, extremes(before)) else {
+        return false;
+    };
     // Halved, so that nothing overflows.
-    let shift = (mean(before) - mean(after)).abs();
-    let allowed = limit * (old.1 / 2.0 - old.0 / 2.0) + 1e-9 * old.0.abs().max(old.1.abs());
-    (shift > allowed).then(|| {
-        format!("the mean of the rows moved by {}, more than max_mean_shift = {limit}", shift * 2.0)
-    })
+    let allowed = limit * (max / 2.0 - min / 2.0) + 1e-9 * min.abs().max(max.abs());
+    (mean(before) - mean(after)).abs() > allowed
 }
 
 /// The smallest and the largest value.
@@ -143,7 +163,11 @@ pub(super) fn extremes(points: &[Point]) -> Option<(f64, f64)> {
 /// Half the mean of the values.
 fn mean(points: &[Point]) -> f64 {
     let share = points.len() as f64 * 2.0;
-    points.iter().filter_map(|(_, value)| *value).map(|value| value / share).sum()
+    points
+        .iter()
+        .filter_map(|(_, value)| *value)
+        .map(|value| value / share)
+        .sum()
 }
 
 /// The charts of windows of these lengths that end at `end`, before and after: as a console cuts
@@ -168,7 +192,10 @@ pub(super) fn charts(
             // Rows before those that were read are not known.
             ground: None,
         };
-        let window = Window { start: end - length, end };
+        let window = Window {
+            start: end - length,
+            end,
+        };
         compare(&before, &after, &rules, window, bucket)
     };
     let mut charts = Vec::with_capacity(windows.len() * 2);
@@ -191,7 +218,10 @@ fn nonzero(n: i64) -> Option<NonZeroU32> {
 
 /// A day and twice the usual interval between rows.
 fn gap(task: &CompactTask, points: &[Point]) -> u32 {
-    let mut intervals: Vec<i64> = points.windows(2).map(|rows| rows[1].0 - rows[0].0).collect();
+    let mut intervals: Vec<i64> = points
+        .windows(2)
+        .map(|rows| rows[1].0 - rows[0].0)
+        .collect();
     intervals.retain(|interval| *interval > 0);
     intervals.sort_unstable();
     let median = intervals.get(intervals.len() / 2).copied().unwrap_or(0);
@@ -203,9 +233,18 @@ fn gap(task: &CompactTask, points: &[Point]) -> u32 {
 pub(super) fn broken(difference: &Difference) -> Option<(i64, String)> {
     let kinds = [
         (difference.steps, "bucket ends where another value stands"),
-        (difference.unknown, "stretches that are unknown in one chart only"),
-        (difference.aligned.differ, "slices of whole buckets with another extreme"),
-        (difference.beyond_bucket, "slices whose extreme moved by more than the bucket they cut"),
+        (
+            difference.unknown,
+            "stretches that are unknown in one chart only",
+        ),
+        (
+            difference.aligned.differ,
+            "slices of whole buckets with another extreme",
+        ),
+        (
+            difference.beyond_bucket,
+            "slices whose extreme moved by more than the bucket they cut",
+        ),
     ];
     let (mismatch, what) = kinds.into_iter().find(|(mismatch, _)| mismatch.count > 0)?;
     let at = mismatch.first_at.unwrap_or(difference.window.start);

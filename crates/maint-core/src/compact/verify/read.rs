@@ -23,7 +23,8 @@ pub(super) struct Reader<'a, S> {
 
 impl<S: SeriesStore> Reader<'_, S> {
     pub(super) fn is_over(&self) -> bool {
-        self.until.is_some_and(|until| self.clock.monotonic() >= until)
+        self.until
+            .is_some_and(|until| self.clock.monotonic() >= until)
     }
 
     /// The rows of the windows that end at `end`, the longest that fit into the bounds; `None` if
@@ -39,9 +40,16 @@ impl<S: SeriesStore> Reader<'_, S> {
         for days in WINDOWS {
             // A day more, for what stands when the window begins.
             let from = task.bucket_start(end - (days + 1) * day).max(0);
-            let read = stretch.as_ref().map_or(0, |stretch| stretch.known.points.len());
-            let to = stretch.as_ref().map_or(end + 1, |stretch| stretch.span.from);
-            let span = Span { from: from.min(to), to };
+            let read = stretch
+                .as_ref()
+                .map_or(0, |stretch| stretch.known.points.len());
+            let to = stretch
+                .as_ref()
+                .map_or(end + 1, |stretch| stretch.span.from);
+            let span = Span {
+                from: from.min(to),
+                to,
+            };
             let Some(more) = self.points(task, series, span, POINTS - read).await? else {
                 break;
             };
@@ -94,7 +102,10 @@ impl<S: SeriesStore> Reader<'_, S> {
         let (mut points, mut rest) = (Vec::new(), span);
         while !self.is_over() {
             let piece = self.store.points(task, series, rest, PIECE as u64).await?;
-            let last = piece.last().filter(|_| piece.len() >= PIECE).map(|(at, _)| *at);
+            let last = piece
+                .last()
+                .filter(|_| piece.len() >= PIECE)
+                .map(|(at, _)| *at);
             // Of the last time there may be more rows than these.
             let whole = |point: &Point| last.is_none_or(|last| point.0 < last);
             points.extend(piece.into_iter().filter(whole));
@@ -125,7 +136,10 @@ impl<S: SeriesStore> Reader<'_, S> {
         let mut rollups: Vec<BucketRollup> = Vec::new();
         while !self.is_over() && rollups.len() <= limit {
             let piece = self.store.rollups(task, series, rest, PIECE as u64).await?;
-            let last = piece.last().filter(|_| piece.len() >= PIECE).map(|last| last.bucket);
+            let last = piece
+                .last()
+                .filter(|_| piece.len() >= PIECE)
+                .map(|last| last.bucket);
             let whole = |rollup: &BucketRollup| last.is_none_or(|last| rollup.bucket < last);
             rollups.extend(piece.into_iter().filter(whole));
             match last {
@@ -139,7 +153,13 @@ impl<S: SeriesStore> Reader<'_, S> {
 
 /// The beginning of the longest bucket of any tier that holds `time`.
 pub(super) fn longest_start(task: &CompactTask, time: i64) -> i64 {
-    let longest = task.levels.iter().copied().max().unwrap_or(task.bucket).max(1);
+    let longest = task
+        .levels
+        .iter()
+        .copied()
+        .max()
+        .unwrap_or(task.bucket)
+        .max(1);
     time - time.rem_euclid(longest)
 }
 

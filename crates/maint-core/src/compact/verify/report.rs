@@ -20,6 +20,9 @@ pub struct Verification {
     pub charts: u64,
     /// Buckets whose rows were compared one by one.
     pub buckets: u64,
+    /// Of these, the ones whose mean moved further than `max_mean_shift` allows. With late writers
+    /// there may be a few: rows that arrived meanwhile counted too, and were left out again.
+    pub drifted: u64,
     /// Buckets that were compared with their row in the side table.
     pub rollups: u64,
     /// Rows read before.
@@ -100,6 +103,7 @@ impl Verification {
         self.series += other.series;
         self.charts += other.charts;
         self.buckets += other.buckets;
+        self.drifted += other.drifted;
         self.rollups += other.rollups;
         self.points_before += other.points_before;
         self.points_after += other.points_after;
@@ -116,7 +120,14 @@ impl Verification {
         self.failures.truncate(TOLD);
     }
 
-    pub(super) fn fail(&mut self, task: &CompactTask, series: i64, span: Span, at: i64, what: String) {
+    pub(super) fn fail(
+        &mut self,
+        task: &CompactTask,
+        series: i64,
+        span: Span,
+        at: i64,
+        what: String,
+    ) {
         self.failed += 1;
         self.within_promise = false;
         if self.failures.len() < TOLD {
@@ -138,8 +149,11 @@ impl Verification {
     pub(super) fn note(&mut self, difference: &Difference) {
         self.charts += 1;
         let shift = difference.mean_shift;
-        self.mean_shift = self.mean_shift.max(shift.max);
-        self.mean_shift_relative = self.mean_shift_relative.max(shift.max_relative);
+        // Where only one of the charts draws a value there is no distance.
+        if shift.max < f64::MAX {
+            self.mean_shift = self.mean_shift.max(shift.max);
+            self.mean_shift_relative = self.mean_shift_relative.max(shift.max_relative);
+        }
         self.cut_slices += difference.cut.slices;
         self.cut_slices_changed += difference.cut.differ.count;
     }

@@ -5,7 +5,7 @@ use elpis_run::{Clock, StopToken};
 use super::account::{Known, agrees};
 use super::promise::between;
 use super::read::{PIECE, Reader, end_of, longest_start};
-use super::{CANDIDATES, CompactTask, POINTS, READING, Span, Verification, spread};
+use super::{CANDIDATES, CompactTask, POINTS, READING, SERIES, Span, Verification, spread};
 use crate::compact::CompactPlan;
 use crate::store::{BucketRollup, SeriesStore, StoreError};
 
@@ -33,11 +33,18 @@ pub async fn verify_rollups<S: SeriesStore>(
         }
         done.push(table);
         let of_table = plan.tiers.iter().filter(|tier| tier.task.table == table);
-        let Some(until) = of_table.map(|tier| tier.sealed.to.max(tier.fresh.from)).max() else {
+        let Some(until) = of_table
+            .map(|tier| tier.sealed.to.max(tier.fresh.from))
+            .max()
+        else {
             continue;
         };
         let until_read = clock.monotonic().saturating_add(READING);
-        let reader = Reader { store: &mut *store, clock, until: Some(until_read) };
+        let reader = Reader {
+            store: &mut *store,
+            clock,
+            until: Some(until_read),
+        };
         found.absorb(table_agrees(&tier.task, until, reader, stop).await?);
     }
     Ok(found)
@@ -53,21 +60,33 @@ async fn table_agrees<S: SeriesStore>(
     let Some(oldest) = reader.store.oldest_point(task).await? else {
         return Ok(found);
     };
-    let all = Span { from: oldest, to: until };
+    let all = Span {
+        from: longest_start(task, oldest),
+        to: until,
+    };
     for series in spread(reader.store.some_series(task, CANDIDATES).await?) {
         if stop.is_stopped() || reader.is_over() {
             break;
         }
-        // Of the many pieces of a long time, each series shows another one.
+        // All of it if that is not much, or else, of a long time, another piece of each series.
         let nth = usize::try_from(found.series).unwrap_or(0);
-        let from = end_of(task, all, nth % PARTS + 1, PARTS).min(all.to);
-        for from in [from, all.from] {
-            let from = longest_start(task, from.max(all.from));
-            let rollups = reader.store.rollups(task, series, Span { from, to: until }, PIECE as u64).await?;
-            if let Some(one) = series_agrees(task, series, oldest, rollups, &mut reader).await? {
-                found.absorb(one);
-                break;
-            }
+        let mut rollups = reader
+            .store
+            .rollups(task, series, all, PIECE as u64)
+            .await?;
+        if rollups.len() >= PIECE {
+            let from = longest_start(task, end_of(task, all, nth % PARTS + 1, PARTS));
+            let piece = Span { from, to: until };
+            rollups = reader
+                .store
+                .rollups(task, series, piece, PIECE as u64)
+                .await?;
+        }
+        if let Some(one) = series_agrees(task, series, oldest, rollups, &mut reader).await? {
+            found.absorb(one);
+        }
+        if found.series >= SERIES as u64 {
+            break;
         }
     }
     Ok(found)
@@ -84,13 +103,19 @@ async fn series_agrees<S: SeriesStore>(
     rollups: Vec<BucketRollup>,
     reader: &mut Reader<'_, S>,
 ) -> Result<Option<Verification>, StoreError> {
-    let known = Known { points: Vec::new(), rollups };
+    let known = Known {
+        points: Vec::new(),
+        rollups,
+    };
     let mut speaking = known.speaking();
     speaking.retain(|rollup| rollup.bucket > oldest);
     let (Some(first), Some(last)) = (speaking.first(), speaking.last()) else {
         return Ok(None);
     };
-    let span = Span { from: first.bucket, to: last.bucket + last.length };
+    let span = Span {
+        from: first.bucket,
+        to: last.bucket + last.length,
+    };
     let Some(points) = reader.points(task, series, span, POINTS).await? else {
         return Ok(None);
     };
@@ -101,7 +126,10 @@ async fn series_agrees<S: SeriesStore>(
         let end = rollup.bucket + rollup.length;
         found.rollups += 1;
         if let Some(what) = agrees(task, rollup, between(&points, rollup.bucket, end)) {
-            let bucket = Span { from: rollup.bucket, to: end };
+            let bucket = Span {
+                from: rollup.bucket,
+                to: end,
+            };
             found.fail(task, series, bucket, rollup.bucket, what);
         }
     }

@@ -242,6 +242,27 @@ fn items_with_priors(
     .raw(") AS joined GROUP BY s, COALESCE(r_bucket, t), COALESCE(r_bucket + r_bucket_length, t)"))
 }
 
+/// The last row before the chunk of each of its series. Written out one by one, because the
+/// optimiser reads an index backwards from a place that it knows, but not from one that depends
+/// on a row.
+fn last_rows(dialect: Dialect, task: &CompactTask, chunk: &SeriesChunk) -> Result<Sql, StoreError> {
+    let mut all = Sql::new(dialect, "");
+    for (i, series) in chunk.series.iter().enumerate() {
+        let union = if i == 0 { "" } else { " UNION ALL " };
+        let sql = all.raw(union).raw("SELECT * FROM (SELECT ");
+        let sql = sql.name(&task.series)?.raw(" AS id, ");
+        let sql = sql.name(&task.time)?.raw(" AS row_t, ");
+        let sql = sql.name(&task.value)?.raw(" AS row_v FROM ");
+        let sql = sql.read_by(&task.table, &task.index)?.raw(" WHERE ");
+        let sql = sql.name(&task.series)?.raw(" = ").int(*series);
+        let sql = sql.raw(" AND ").name(&task.time)?.raw(" < ");
+        let sql = sql.int(chunk.span.from).raw(" ORDER BY ");
+        let sql = sql.name(&task.time)?.raw(" DESC LIMIT 1)");
+        all = sql.raw(&format!(" AS last_{i}"));
+    }
+    Ok(all)
+}
+
 /// `steps` with the value that stands when each begins: that of the step before or, for the first
 /// of a chunk, of the last row before the chunk. In `mean` mode that row may be a drawn one, whose
 /// bucket's true last value the side table knows.
@@ -251,31 +272,11 @@ fn carried(
     chunk: &SeriesChunk,
     steps: &Sql,
 ) -> Result<Sql, StoreError> {
-    let last_row = |sql: Sql, column: &str| -> Result<Sql, StoreError> {
-        let sql = sql
-            .raw("CASE WHEN before_at IS NULL THEN (SELECT ")
-            .name(column)?;
-        let sql = sql
-            .raw(" FROM ")
-            .read_by(&task.table, &task.index)?
-            .raw(" WHERE ");
-        let sql = sql
-            .name(&task.series)?
-            .raw(" = steps.s AND ")
-            .name(&task.time)?;
-        let sql = sql
-            .raw(" < ")
-            .int(chunk.span.from)
-            .raw(" ORDER BY ")
-            .name(&task.time)?;
-        Ok(sql.raw(" DESC LIMIT 1) END"))
-    };
-    let sql = Sql::new(dialect, "SELECT steps.*, ");
-    let sql = last_row(sql, &task.time)?.raw(" AS row_t, ");
-    let sql = last_row(sql, &task.value)?
-        .raw(" AS row_v FROM (")
-        .append(steps);
-    let with_row = sql.raw(") AS steps");
+    let with_row = Sql::new(dialect, "SELECT steps.*, row_t, row_v FROM (")
+        .append(steps)
+        .raw(") AS steps LEFT JOIN (")
+        .append(&last_rows(dialect, task, chunk)?)
+        .raw(") AS last_rows ON before_at IS NULL AND last_rows.id = steps.s");
     let mut sql = Sql::new(
         dialect,
         "SELECT edged.*, CASE WHEN before_at IS NULL THEN COALESCE(",
@@ -293,7 +294,9 @@ fn carried(
     }
     // COALESCE wants two arguments.
     Ok(sql
-        .raw("row_v, NULL) ELSE before_v END AS carry FROM (")
+        // What is too large to be summed up is too large to be multiplied with a length.
+        .raw("CASE WHEN row_v BETWEEN -1e300 AND 1e300 THEN row_v END, NULL) ")
+        .raw("ELSE before_v END AS carry FROM (")
         .append(&with_row)
         .raw(") AS edged"))
 }
@@ -322,12 +325,30 @@ pub(in crate::store) fn draw(
     task: &CompactTask,
     chunk: &SeriesChunk,
 ) -> Result<Sql, StoreError> {
-    let sql = target(Sql::new(dialect, "UPDATE "), task)?.raw(" SET ");
-    let sql = sql.name(&task.value)?.raw(" = (SELECT r.drawn_value ");
-    let sql = fresh(sql, task, "=")?.raw(") WHERE ");
-    let sql = sql.chunk(&task.series, &task.time, chunk)?;
-    let sql = sql.raw(" AND EXISTS (SELECT 1 ");
-    Ok(fresh(sql, task, "=")?.raw(")"))
+    match dialect {
+        // From the side table to the rows, which finds none of those that were deleted a moment
+        // ago and are still in the index.
+        #[cfg(feature = "mysql")]
+        Dialect::MySql => {
+            let sql = Sql::new(dialect, "UPDATE ").name(&task.rollup_table())?;
+            let sql = target(sql.raw(" AS r STRAIGHT_JOIN "), task)?;
+            let sql = sql.raw(" ON target.").name(&task.series)?;
+            let sql = sql.raw(" = r.series AND target.").name(&task.time)?;
+            let sql = sql.raw(" = r.drawn_time SET target.").name(&task.value)?;
+            let sql = sql.raw(" = r.drawn_value WHERE r.bucket_length = ");
+            let sql = sql.int(task.bucket).raw(" AND r.kept = 0 AND ");
+            sql.chunk("series", "bucket", chunk)
+        }
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => {
+            let sql = target(Sql::new(dialect, "UPDATE "), task)?.raw(" SET ");
+            let sql = sql.name(&task.value)?.raw(" = (SELECT r.drawn_value ");
+            let sql = fresh(sql, task, "=")?.raw(") WHERE ");
+            let sql = sql.chunk(&task.series, &task.time, chunk)?;
+            let sql = sql.raw(" AND EXISTS (SELECT 1 ");
+            Ok(fresh(sql, task, "=")?.raw(")"))
+        }
+    }
 }
 
 /// The table as `target`, read along the series' index.

@@ -102,30 +102,40 @@ pub(in crate::store) fn rows_in(
     sql.raw(" WHERE ").within_span(&task.time, span)
 }
 
-/// The next `limit` series after `after`, each found by one look into the index.
+/// The next `limit` series after `after`, each found by one look into the index, however many
+/// rows it has.
 pub(in crate::store) fn next_series(
     dialect: Dialect,
     task: &CompactTask,
     after: Option<i64>,
     limit: u64,
 ) -> Result<Sql, StoreError> {
-    let next = |sql: Sql| -> Result<Sql, StoreError> {
-        let sql = sql.raw("SELECT MIN(").name(&task.series)?.raw(") FROM ");
-        sql.name(&task.table)?.raw(" WHERE ").name(&task.series)
-    };
-    let sql = Sql::new(
-        dialect,
-        "WITH RECURSIVE found (id, n) AS (SELECT first.id, 1 FROM (SELECT (",
-    );
-    let sql = match after {
-        Some(after) => next(sql)?.raw(" > ").int(after),
-        None => next(sql)?.raw(" IS NOT NULL"),
-    };
-    let sql = sql.raw(") AS id) AS first UNION ALL SELECT (");
-    let sql = next(sql)?.raw(" > found.id), n + 1 FROM found WHERE id IS NOT NULL AND n < ");
-    Ok(sql
-        .number(limit)
-        .raw(") SELECT id FROM found WHERE id IS NOT NULL"))
+    match dialect {
+        // MariaDB and MySQL jump from group to group. They do not find a minimum in a subquery
+        // that depends on a row by a look into the index, but by reading all that follows.
+        #[cfg(feature = "mysql")]
+        Dialect::MySql => {
+            let sql = Sql::new(dialect, "SELECT DISTINCT ").name(&task.series)?;
+            let sql = sql.raw(" FROM ").read_by(&task.table, &task.index)?;
+            let sql = sql.raw(" WHERE ").series_after(task, after)?;
+            let sql = sql.raw(" ORDER BY ").name(&task.series)?;
+            Ok(sql.raw(" LIMIT ").number(limit))
+        }
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => {
+            let next = |sql: Sql| -> Result<Sql, StoreError> {
+                let sql = sql.raw("(SELECT MIN(").name(&task.series)?.raw(") FROM ");
+                Ok(sql.name(&task.table)?.raw(" WHERE "))
+            };
+            let sql = Sql::new(dialect, "WITH RECURSIVE found (id, n) AS (SELECT ");
+            let sql = next(sql)?.series_after(task, after)?;
+            let sql = next(sql.raw("), 1 UNION ALL SELECT "))?.name(&task.series)?;
+            let sql = sql.raw(" > found.id), n + 1 FROM found WHERE id IS NOT NULL AND n < ");
+            Ok(sql
+                .number(limit)
+                .raw(") SELECT id FROM found WHERE id IS NOT NULL"))
+        }
+    }
 }
 
 /// The types of some series, as another table tells them.
@@ -164,6 +174,7 @@ pub(super) fn instants(
         .name(&task.series)?
         .raw(" AS s, ");
     let mut sql = sql.name(&task.time)?.raw(" AS t, COUNT(*) AS n, ");
+    let sums = task.rollup || task.max_mean_shift.is_some();
     let calls = [
         ("COUNT", "m"),
         ("MIN", "lo"),
@@ -172,15 +183,15 @@ pub(super) fn instants(
     ];
     // Sums only where they are wanted. Values whose sums could overflow, which MariaDB takes for
     // 0, then count as none, so that their buckets stay as they are.
-    let wanted = if task.sums() { 4 } else { 3 };
+    let wanted = if sums { 4 } else { 3 };
     for (call, name) in &calls[..wanted] {
         sql = sql.raw(call).raw("(");
-        if task.sums() {
+        if sums {
             sql = sql.raw("CASE WHEN ").name(&task.value)?;
             sql = sql.raw(" BETWEEN -1e300 AND 1e300 THEN ");
         }
         sql = sql.name(&task.value)?;
-        let end = if task.sums() { " END) AS " } else { ") AS " };
+        let end = if sums { " END) AS " } else { ") AS " };
         sql = sql.raw(end).raw(name).raw(", ");
     }
     let sql = sql
@@ -348,6 +359,14 @@ pub(in crate::store) fn series_ends(
 impl Sql {
     pub(in crate::store) fn int(self, n: i64) -> Sql {
         self.value(&Scalar::Int(n))
+    }
+
+    fn series_after(self, task: &CompactTask, after: Option<i64>) -> Result<Sql, StoreError> {
+        let sql = self.name(&task.series)?;
+        Ok(match after {
+            Some(after) => sql.raw(" > ").int(after),
+            None => sql.raw(" IS NOT NULL"),
+        })
     }
 
     /// The beginning of the bucket that a row lies in. Times are not negative here.

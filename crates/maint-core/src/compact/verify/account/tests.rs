@@ -2,13 +2,30 @@ use super::*;
 use crate::compact::task::tests::task;
 
 fn points(values: &[(i64, f64)]) -> Vec<Point> {
-    values.iter().map(|(at, value)| (*at, Some(*value))).collect()
+    values
+        .iter()
+        .map(|(at, value)| (*at, Some(*value)))
+        .collect()
 }
 
 /// Before, with a value carried in; after, in `envelope` mode; and what is said of it.
 fn bucket() -> (Known, Known) {
-    let before = points(&[(3500, 2.0), (3700, 5.0), (4000, 1.0), (4300, 9.0), (4600, 6.0), (5200, 6.0), (6000, 4.0)]);
-    let after = points(&[(3500, 2.0), (3700, 5.0), (4000, 1.0), (4300, 9.0), (6000, 4.0)]);
+    let before = points(&[
+        (3500, 2.0),
+        (3700, 5.0),
+        (4000, 1.0),
+        (4300, 9.0),
+        (4600, 6.0),
+        (5200, 6.0),
+        (6000, 4.0),
+    ]);
+    let after = points(&[
+        (3500, 2.0),
+        (3700, 5.0),
+        (4000, 1.0),
+        (4300, 9.0),
+        (6000, 4.0),
+    ]);
     let integral = 2.0 * 100.0 + 5.0 * 300.0 + 300.0 + 9.0 * 300.0 + 6.0 * 1400.0 + 4.0 * 1200.0;
     let rollup = BucketRollup {
         bucket: 3600,
@@ -27,13 +44,23 @@ fn bucket() -> (Known, Known) {
         drawn: None,
         approximate: false,
     };
-    let before = Known { points: before, rollups: Vec::new() };
-    let after = Known { points: after, rollups: vec![rollup] };
+    let before = Known {
+        points: before,
+        rollups: Vec::new(),
+    };
+    let after = Known {
+        points: after,
+        rollups: vec![rollup],
+    };
     (before, after)
 }
 
 fn wrong(mode: Mode, before: &Known, after: &Known) -> Option<String> {
-    let task = CompactTask { mode, rollup: true, ..task() };
+    let task = CompactTask {
+        mode,
+        rollup: true,
+        ..task()
+    };
     let (rolled, mut wrong) = discrepancies(&task, Span { from: 0, to: 7200 }, before, after);
     assert_eq!(rolled, 1);
     wrong.pop().map(|(begin, what)| {
@@ -66,10 +93,16 @@ fn a_true_side_table_is_found_so_and_every_lie_in_it() {
     for place in 1..5 {
         let mut gone = after.clone();
         gone.points.remove(place);
-        assert!(wrong(Mode::Envelope, &before, &gone).is_some(), "row {place}");
+        assert!(
+            wrong(Mode::Envelope, &before, &gone).is_some(),
+            "row {place}"
+        );
         let mut changed = after.clone();
         changed.points[place].1 = Some(5.1);
-        assert!(wrong(Mode::Envelope, &before, &changed).is_some(), "row {place}");
+        assert!(
+            wrong(Mode::Envelope, &before, &changed).is_some(),
+            "row {place}"
+        );
     }
 }
 
@@ -93,7 +126,11 @@ fn a_mean_carries_what_the_side_table_says() {
 fn late_rows_are_no_loss() {
     let (before, mut after) = bucket();
     after.points.push((6100, Some(70.0)));
-    assert_eq!(wrong(Mode::Envelope, &before, &after), None, "not yet taken in");
+    assert_eq!(
+        wrong(Mode::Envelope, &before, &after),
+        None,
+        "not yet taken in"
+    );
     let (before, mut after) = bucket();
     let rollup = &mut after.rollups[0];
     rollup.rows += 3;
@@ -104,15 +141,29 @@ fn late_rows_are_no_loss() {
     // Another value stands when the bucket begins than the one that was read.
     after.points.insert(1, (3550, Some(3.0)));
     after.rollups[0].integral += 50.0;
-    assert_eq!(wrong(Mode::Envelope, &before, &after), None, "in the bucket before");
+    assert_eq!(
+        wrong(Mode::Envelope, &before, &after),
+        None,
+        "in the bucket before"
+    );
 }
 
 #[test]
 fn a_longer_bucket_speaks_for_the_shorter_ones_in_it() {
     let (_, after) = bucket();
     let hour = after.rollups[0].clone();
-    let day = BucketRollup { bucket: 0, length: 86_400, ..hour.clone() };
-    let next = BucketRollup { bucket: 86_400, ..hour.clone() };
-    let known = Known { points: Vec::new(), rollups: vec![day.clone(), hour, next.clone()] };
+    let day = BucketRollup {
+        bucket: 0,
+        length: 86_400,
+        ..hour.clone()
+    };
+    let next = BucketRollup {
+        bucket: 86_400,
+        ..hour.clone()
+    };
+    let known = Known {
+        points: Vec::new(),
+        rollups: vec![day.clone(), hour, next.clone()],
+    };
     assert_eq!(known.speaking(), [&day, &next]);
 }
