@@ -15,19 +15,19 @@ const MODULES: u64 = 10_000;
 
 /// How long each statement took.
 #[derive(Default)]
-pub(crate) struct Latencies {
-    pub(crate) inserts: Vec<Duration>,
-    pub(crate) reads: Vec<Duration>,
+pub struct Latencies {
+    pub inserts: Vec<Duration>,
+    pub reads: Vec<Duration>,
 }
 
-pub(crate) struct Foreground {
+pub struct Foreground {
     stop: Arc<AtomicBool>,
     latencies: Arc<Mutex<Latencies>>,
     tasks: Vec<JoinHandle<Result<()>>>,
 }
 
 impl Foreground {
-    pub(crate) fn start(runtime: &Runtime, options: ConnectOptions) -> Foreground {
+    pub fn start(runtime: &Runtime, options: ConnectOptions) -> Foreground {
         let stop = Arc::new(AtomicBool::new(false));
         let latencies = Arc::new(Mutex::new(Latencies::default()));
         let inserts = inserts(options.clone(), Arc::clone(&stop), Arc::clone(&latencies));
@@ -40,13 +40,13 @@ impl Foreground {
         }
     }
 
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         if let Ok(mut latencies) = self.latencies.lock() {
             *latencies = Latencies::default();
         }
     }
 
-    pub(crate) fn stop(self, runtime: &Runtime) -> Result<Latencies> {
+    pub fn stop(self, runtime: &Runtime) -> Result<Latencies> {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
             runtime.block_on(task)??;

@@ -8,14 +8,60 @@ use anyhow::{Context, Result, ensure};
 use elpis_mysql::{ConnectOptions, Params, PrivateServer, Session, SessionSettings};
 use tokio::runtime::Runtime;
 
-pub(crate) struct Bench {
+/// What the table is filled with, in the order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// Sixty days; the last row is a minute old.
+    SixtyDays,
+    /// 10,000 series with a row every 300 s and up to a minute of jitter, all older than a week.
+    Dense,
+    /// 10,000 series with a row about every 20 minutes, all older than a week.
+    ChangeOnly,
+}
+
+impl Data {
+    /// Inserts the rows with these numbers of `rows`.
+    fn insert(self, first: u64, last: u64, rows: u64) -> String {
+        let (interval, jitter) = match self {
+            Data::SixtyDays => {
+                return format!(
+                    "INSERT INTO bench.tagente_datos SELECT 1 + (seq * 7919) % 10000, \
+                     ROUND(RAND(seq) * 100, 5), \
+                     UNIX_TIMESTAMP() - 60 - FLOOR(({rows} - seq) * (60 * 86400 / {rows})) \
+                     FROM seq_{first}_to_{last}"
+                );
+            }
+            Data::Dense => (300, 60),
+            Data::ChangeOnly => (1200, 1200),
+        };
+        // Row n belongs to series n % 10000 and is its (n / 10000)-th.
+        let span = rows / 10_000 * interval;
+        format!(
+            "INSERT INTO bench.tagente_datos SELECT 1 + seq % 10000, \
+             ROUND(50 + 30 * SIN((seq DIV 10000 * {interval} + seq % 10000 * 977) / 13751) \
+             + 5 * RAND(seq), 5), \
+             UNIX_TIMESTAMP(CURRENT_DATE) - 8 * 86400 - {span} + seq DIV 10000 * {interval} \
+             + FLOOR(RAND(seq * 17) * {jitter}) FROM seq_{first}_to_{last}"
+        )
+    }
+}
+
+/// Statements may take as long as they take.
+pub fn unlimited() -> SessionSettings {
+    SessionSettings {
+        statement_timeout: std::time::Duration::from_secs(3600),
+        ..SessionSettings::default()
+    }
+}
+
+pub struct Bench {
     server: PrivateServer,
     snapshot: tempfile::TempDir,
 }
 
 impl Bench {
     /// Starts a server, fills the table and keeps a copy of the data directory.
-    pub(crate) fn create(runtime: &Runtime, rows: u64) -> Result<Bench> {
+    pub fn create(runtime: &Runtime, data: Data, rows: u64) -> Result<Bench> {
         let server = PrivateServer::builder()
             .arg("--innodb-buffer-pool-size=2G")
             .arg("--innodb-log-file-size=512M")
@@ -29,19 +75,15 @@ impl Bench {
             snapshot: tempfile::tempdir()?,
         };
         let begun = Instant::now();
-        runtime.block_on(bench.fill(rows))?;
+        runtime.block_on(bench.fill(data, rows))?;
         bench.server.stop()?;
         copy(&bench.server.datadir(), &bench.snapshot.path().join("data"))?;
         eprintln!("made {rows} rows in {:.0} s", begun.elapsed().as_secs_f64());
         Ok(bench)
     }
 
-    async fn fill(&self, rows: u64) -> Result<()> {
-        let settings = SessionSettings {
-            statement_timeout: std::time::Duration::from_secs(600),
-            ..SessionSettings::default()
-        };
-        let mut session = Session::open(&self.server.options(), &settings).await?;
+    async fn fill(&self, data: Data, rows: u64) -> Result<()> {
+        let mut session = Session::open(&self.server.options(), &unlimited()).await?;
         for sql in [
             "CREATE DATABASE bench".to_owned(),
             "USE bench".to_owned(),
@@ -54,17 +96,17 @@ impl Bench {
         ] {
             session.execute(&sql, Params::Empty).await?;
         }
-        // Sixty days in the order of time; the last row is a minute old.
         let step = 250_000;
         for first in (1..=rows).step_by(step as usize) {
             let last = (first + step - 1).min(rows);
-            let sql = format!(
-                "INSERT INTO bench.tagente_datos SELECT 1 + (seq * 7919) % 10000, \
-                 ROUND(RAND(seq) * 100, 5), \
-                 UNIX_TIMESTAMP() - 60 - FLOOR(({rows} - seq) * (60 * 86400 / {rows})) \
-                 FROM seq_{first}_to_{last}"
-            );
+            let sql = data.insert(first, last, rows);
             session.execute(&sql, Params::Empty).await?;
+        }
+        if data != Data::SixtyDays {
+            // Living series have younger rows as well.
+            let sql = "INSERT INTO bench.tagente_datos \
+                       SELECT seq, 1, UNIX_TIMESTAMP() - 86400 FROM seq_1_to_10000";
+            session.execute(sql, Params::Empty).await?;
         }
         session
             .execute("ANALYZE TABLE bench.tagente_datos", Params::Empty)
@@ -73,7 +115,7 @@ impl Bench {
     }
 
     /// Puts the data directory back as it was, starts the server and reads the table once.
-    pub(crate) fn restore(&mut self, runtime: &Runtime) -> Result<()> {
+    pub fn restore(&mut self, runtime: &Runtime) -> Result<()> {
         self.server.stop()?;
         std::fs::remove_dir_all(self.server.datadir())?;
         copy(&self.snapshot.path().join("data"), &self.server.datadir())?;
@@ -81,7 +123,7 @@ impl Bench {
         ensure!(Command::new("sync").status()?.success(), "sync");
         self.server.restart()?;
         runtime.block_on(async {
-            let mut session = Session::open(&self.options(), &SessionSettings::default()).await?;
+            let mut session = Session::open(&self.options(), &unlimited()).await?;
             for index in ["data_index1", "idx_utimestamp"] {
                 let sql = format!("SELECT COUNT(*) FROM tagente_datos FORCE INDEX ({index})");
                 let _: Option<u64> = session.first(&sql, Params::Empty).await?;
@@ -93,29 +135,29 @@ impl Bench {
         })
     }
 
-    pub(crate) fn expired(&self, runtime: &Runtime, cutoff: i64) -> Result<u64> {
+    /// The number that a query returns.
+    pub fn number(&self, runtime: &Runtime, sql: &str) -> Result<u64> {
         runtime.block_on(async {
-            let mut session = Session::open(&self.options(), &SessionSettings::default()).await?;
-            let sql = format!("SELECT COUNT(*) FROM tagente_datos WHERE utimestamp < {cutoff}");
+            let mut session = Session::open(&self.options(), &unlimited()).await?;
             session
-                .first(&sql, Params::Empty)
+                .first(sql, Params::Empty)
                 .await?
-                .context("no count")
+                .context("no number")
         })
     }
 
-    pub(crate) fn options(&self) -> ConnectOptions {
+    pub fn options(&self) -> ConnectOptions {
         ConnectOptions {
             database: Some("bench".to_owned()),
             ..self.server.options()
         }
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.server.socket().to_owned()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-pub(crate) struct Usage {
-    pub(crate) cpu_s: f64,
-    pub(crate) peak_mb: f64,
+pub struct Usage {
+    pub cpu_s: f64,
+    pub peak_mb: f64,
 }
 
 /// Runs a command to its end, sampling it 20 times a second.
-pub(crate) fn run(mut command: Command) -> Result<Usage> {
+pub fn run(mut command: Command) -> Result<Usage> {
     let mut child = command.stdout(Stdio::null()).spawn()?;
     let mut usage = Usage {
         cpu_s: 0.0,
@@ -34,7 +34,7 @@ pub(crate) fn run(mut command: Command) -> Result<Usage> {
 }
 
 /// User and system time of a process and its threads, in seconds.
-pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit(") ").next()?.split(' ').collect();
     let ticks = |i: usize| fields.get(i)?.parse::<f64>().ok();

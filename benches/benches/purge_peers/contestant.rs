@@ -1,10 +1,11 @@
 //! The tools that are compared, each as a command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::ValueEnum;
+use elpis_benches::{elpis_maint, pt_archiver};
 use elpis_mysql::{ConnectOptions, Params, Session, SessionSettings};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,28 +40,7 @@ impl Contestant {
         match self {
             Contestant::Elpis => elpis(socket, work, throttle, &[]),
             Contestant::Unthrottled => elpis(socket, work, &[], &["--no-throttle"]),
-            Contestant::PtArchiver => {
-                let mut command = Command::new("pt-archiver");
-                let source = format!(
-                    "S={},u=root,D=bench,t=tagente_datos,i=idx_utimestamp",
-                    socket.display()
-                );
-                command.args([
-                    "--source",
-                    &source,
-                    "--where",
-                    &format!("utimestamp < {cutoff}"),
-                ]);
-                command.args([
-                    "--purge",
-                    "--bulk-delete",
-                    "--limit",
-                    "1000",
-                    "--commit-each",
-                ]);
-                command.arg("--no-check-charset");
-                Ok(command)
-            }
+            Contestant::PtArchiver => Ok(pt_archiver(socket, cutoff)),
             Contestant::Loop => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command
@@ -74,41 +54,13 @@ impl Contestant {
 }
 
 fn elpis(socket: &Path, work: &Path, throttle: &[String], more: &[&str]) -> Result<Command> {
-    let config = work.join("maint.toml");
-    let text = format!(
-        "[database]\nkind = \"mysql\"\nname = \"bench\"\nsocket = \"{}\"\nuser = \"root\"\n\
-         [state]\ndirectory = \"{}\"\n[policy]\nmax_share = 1.0\n[policy.throttle]\n{}\n\
+    let policy = format!(
+        "[policy]\nmax_share = 1.0\n[policy.throttle]\n{}\n\
          [[policy.table]]\nname = \"tagente_datos\"\n\
          time = {{ column = \"utimestamp\", unit = \"epoch_seconds\" }}\nkeep = {{ days = 30 }}\n",
-        socket.display(),
-        work.join("state").display(),
         throttle.join("\n"),
     );
-    std::fs::write(&config, text)?;
-    let mut command = Command::new(elpis_maint()?);
-    command
-        .arg("run")
-        .arg("--config")
-        .arg(config)
-        .arg("-q")
-        .args(more);
-    Ok(command)
-}
-
-/// The release binary, built beside the benchmarks.
-fn elpis_maint() -> Result<PathBuf> {
-    let bench = std::env::current_exe()?;
-    let directory = bench
-        .parent()
-        .and_then(Path::parent)
-        .context("no target directory")?;
-    let binary = directory.join("elpis-maint");
-    ensure!(
-        binary.is_file(),
-        "{} is missing: run `cargo build --release --workspace` first",
-        binary.display()
-    );
-    Ok(binary)
+    elpis_maint(socket, work, &policy, more)
 }
 
 /// The plainest loop that a script would have.

@@ -8,9 +8,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod contestant;
-mod foreground;
-mod server;
-mod usage;
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +16,7 @@ use clap::Parser;
 use jiff::Timestamp;
 
 use contestant::Contestant;
-use foreground::{Foreground, Latencies};
+use elpis_benches::{Bench, Data, Foreground, HEAD, cpu_seconds};
 
 #[derive(Parser)]
 struct Args {
@@ -54,7 +51,7 @@ fn main() -> Result<()> {
     if let Some(socket) = &args.plain_loop {
         return runtime.block_on(contestant::plain_loop(socket.as_ref(), args.cutoff));
     }
-    let mut bench = server::Bench::create(&runtime, args.rows)?;
+    let mut bench = Bench::create(&runtime, Data::SixtyDays, args.rows)?;
     let idle = bench.restore(&runtime).and_then(|()| {
         let foreground = Foreground::start(&runtime, bench.options());
         std::thread::sleep(Duration::from_secs(15));
@@ -67,7 +64,7 @@ fn main() -> Result<()> {
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     println!(
         "| nothing (idle) | - | 15.0 | - | - | - | {} |",
-        figures(&idle)
+        idle.figures()
     );
     let all = [
         Contestant::Elpis,
@@ -88,31 +85,30 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-const HEAD: &str = "insert p50 ms | p99 | max | read p50 ms | p99 | max";
-
 fn run(
     runtime: &tokio::runtime::Runtime,
-    bench: &mut server::Bench,
+    bench: &mut Bench,
     contestant: Contestant,
     args: &Args,
 ) -> Result<()> {
     bench.restore(runtime)?;
     let cutoff = Timestamp::now().as_second() - 30 * 86_400;
-    let before = bench.expired(runtime, cutoff)?;
+    let expired = format!("SELECT COUNT(*) FROM tagente_datos WHERE utimestamp < {cutoff}");
+    let before = bench.number(runtime, &expired)?;
     ensure!(before > 0, "nothing is expired");
     let foreground = Foreground::start(runtime, bench.options());
     // Let the foreground settle, so that its connection does not count.
     std::thread::sleep(Duration::from_secs(1));
     foreground.reset();
-    let server_cpu = usage::cpu_seconds(bench.pid()).unwrap_or_default();
+    let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default();
     let begun = Instant::now();
     let work = tempfile::tempdir()?;
     let command = contestant.command(&bench.socket(), cutoff, work.path(), &args.throttle)?;
-    let usage = usage::run(command).with_context(|| format!("{contestant:?}"))?;
+    let usage = elpis_benches::run(command).with_context(|| format!("{contestant:?}"))?;
     let wall = begun.elapsed().as_secs_f64();
-    let server_cpu = usage::cpu_seconds(bench.pid()).unwrap_or_default() - server_cpu;
+    let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default() - server_cpu;
     let latencies = foreground.stop(runtime)?;
-    let left = bench.expired(runtime, cutoff)?;
+    let left = bench.number(runtime, &expired)?;
     ensure!(left == 0, "{contestant:?} left {left} expired rows");
     println!(
         "| {} | {:.0} | {wall:.1} | {:.1} | {server_cpu:.1} | {:.1} | {} |",
@@ -120,22 +116,7 @@ fn run(
         before as f64 / wall,
         usage.cpu_s,
         usage.peak_mb,
-        figures(&latencies),
+        latencies.figures(),
     );
     Ok(())
-}
-
-fn figures(latencies: &Latencies) -> String {
-    let of = |samples: &[Duration]| {
-        let mut sorted = samples.to_vec();
-        sorted.sort();
-        let at = |share: f64| {
-            let index = ((sorted.len() as f64 - 1.0) * share).round().max(0.0) as usize;
-            sorted
-                .get(index)
-                .map_or(f64::NAN, |d| d.as_secs_f64() * 1000.0)
-        };
-        format!("{:.2} | {:.2} | {:.2}", at(0.5), at(0.99), at(1.0))
-    };
-    format!("{} | {}", of(&latencies.inserts), of(&latencies.reads))
 }
