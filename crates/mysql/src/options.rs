@@ -83,6 +83,9 @@ impl ConnectOptions {
             // The driver would otherwise ask a local server for its socket and silently open a
             // second connection there.
             .prefer_socket(false)
+            // The protocol's own limit. The server's `max_allowed_packet` limits what it takes,
+            // not what it sends: a row of several long values may be longer.
+            .max_allowed_packet(Some(1 << 30))
             .user(Some(self.user.clone()))
             .pass(password.filter(|text| !text.is_empty()))
             .db_name(self.database.clone())

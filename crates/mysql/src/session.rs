@@ -4,13 +4,19 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use mysql_async::prelude::{FromRow, Protocol, Queryable};
 use mysql_async::{Conn, Params, QueryResult, Row, Value};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::info::Flavour;
 use crate::{ConnectOptions, Error, ServerInfo, SessionSettings};
+
+mod stream;
+
+pub use stream::RowStream;
 
 /// One connection to a server.
 ///
@@ -252,17 +258,37 @@ impl Session {
         params: Params,
         wanted: Wanted,
     ) -> Result<(Vec<Row>, u64), Error> {
+        let limit = self.settings.statement_timeout();
+        let after = limit.saturating_add(self.settings.grace);
+        let conn = self.ready()?;
+        let outcome = timeout(after, exchange(conn, sql, params, wanted)).await;
+        self.settle(outcome, after)
+    }
+
+    /// The connection for a call that [`settle`](Self::settle) will end.
+    fn ready(&mut self) -> Result<&mut Conn, Error> {
         if self.in_flight {
             self.sever("a call was abandoned before its answer came");
         }
-        let limit = self.settings.statement_timeout();
-        let after = limit.saturating_add(self.settings.grace);
         let Some(conn) = &mut self.conn else {
-            return Err(self.lost_again());
+            let reason = self.lost.clone().unwrap_or_else(|| "closed".to_owned());
+            return Err(Error::Lost {
+                target: self.target.clone(),
+                reason,
+            });
         };
         self.in_flight = true;
-        let outcome = timeout(after, exchange(conn, sql, params, wanted)).await;
+        Ok(conn)
+    }
+
+    /// The call came to an end, or to its deadline `after`.
+    fn settle<T>(
+        &mut self,
+        outcome: Result<mysql_async::Result<T>, Elapsed>,
+        after: Duration,
+    ) -> Result<T, Error> {
         self.in_flight = false;
+        let limit = self.settings.statement_timeout();
         let error = match outcome {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => Error::running(&self.target, limit, error),
@@ -277,13 +303,6 @@ impl Session {
             _ => {}
         }
         Err(error)
-    }
-
-    fn lost_again(&self) -> Error {
-        Error::Lost {
-            target: self.target.clone(),
-            reason: self.lost.clone().unwrap_or_else(|| "closed".to_owned()),
-        }
     }
 
     fn sever(&mut self, reason: &str) {

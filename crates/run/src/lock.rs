@@ -71,8 +71,11 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Only a courtesy to readers: closing the file is what frees the lock.
+        // Only a courtesy to readers.
         let _ = self.file.set_len(0);
+        // Closing the file frees the lock, but not before a child that was forked just now has
+        // closed its copy.
+        let _ = self.file.unlock();
     }
 }
 

@@ -15,6 +15,7 @@ mod quoting;
 mod replication;
 mod secrets;
 mod sessions;
+mod streams;
 mod tls;
 
 use std::sync::OnceLock;

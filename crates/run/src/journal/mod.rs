@@ -115,6 +115,15 @@ pub enum Event {
         /// How far it came.
         detail: Value,
     },
+    /// Something worth remembering that neither begins nor ends a step: an acknowledgement, an
+    /// observation, an approval, another process taking over. It may come at any time before the
+    /// end, also from another process.
+    Note {
+        /// What it is about: a step, or another word that is no step's name.
+        step: String,
+        /// What is to be remembered.
+        detail: Value,
+    },
 }
 
 /// How a run ended.

@@ -9,6 +9,7 @@ use super::{Event, Outcome};
 /// - `Intent` of a step: the run has not finished, no step is open, and this step is not done
 ///   (after `Failed` it may be tried again).
 /// - `Done` and `Failed` of a step: this very step is open.
+/// - `Note`: the run has not finished. It changes nothing.
 /// - The end comes once. `Done`, `Warnings` and `Partial` need every step closed, `Done` also that
 ///   none of them failed last. `Stopped`, `Failed` and `Interrupted` may leave a step open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +68,8 @@ impl RunState {
             Event::Intent { step, .. } => ("Intent", step, None),
             Event::Done { step, .. } => ("Done", step, Some(Closed::Done)),
             Event::Failed { step, .. } => ("Failed", step, Some(Closed::Failed)),
+            Event::Note { .. } if !self.finished => return Ok(()),
+            Event::Note { step, .. } => ("Note", step, None),
         };
         let allowed = match (closed, &self.open) {
             _ if self.finished => false,
@@ -176,6 +179,13 @@ mod tests {
         }
     }
 
+    fn note(step: &str) -> Event {
+        Event::Note {
+            step: step.into(),
+            detail: Value::Null,
+        }
+    }
+
     #[derive(Debug, Clone)]
     enum Move {
         Event(Event),
@@ -186,7 +196,10 @@ mod tests {
     /// is carried along.
     fn is_legal(before: &[Move], next: &Move) -> bool {
         let finished = before.iter().any(|made| matches!(made, Move::End(_)));
-        let open = match before.last() {
+        let mut moves = before
+            .iter()
+            .filter(|made| !matches!(made, Move::Event(Event::Note { .. })));
+        let open = match moves.next_back() {
             Some(Move::Event(Event::Intent { step, .. })) => Some(step),
             _ => None,
         };
@@ -197,7 +210,7 @@ mod tests {
                     | Event::Done { step, .. }
                     | Event::Failed { step, .. },
                 ) => step == name,
-                Move::End(_) => false,
+                Move::Event(Event::Note { .. }) | Move::End(_) => false,
             })
         };
         let done_already =
@@ -210,6 +223,7 @@ mod tests {
         });
         !finished
             && match next {
+                Move::Event(Event::Note { .. }) => true,
                 Move::Event(Event::Intent { step, .. }) => open.is_none() && !done_already(step),
                 Move::Event(Event::Done { step, .. } | Event::Failed { step, .. }) => {
                     open == Some(step)
@@ -234,7 +248,8 @@ mod tests {
         prop_oneof![
             6 => step.clone().prop_map(|step| Move::Event(intent(step))),
             4 => step.clone().prop_map(|step| Move::Event(done(step))),
-            4 => step.prop_map(|step| Move::Event(failed(step))),
+            4 => step.clone().prop_map(|step| Move::Event(failed(step))),
+            2 => step.prop_map(|step| Move::Event(note(step))),
             1 => prop::sample::select(ends).prop_map(Move::End),
         ]
     }
