@@ -1,0 +1,139 @@
+//! Keeping what is known of stored archives true.
+
+use elpis_run::{Clock, Observer, StopToken};
+use jiff::tz::TimeZone;
+
+use crate::archive::{Archive, Contents, ReadLimits, Verified, Verify, VerifyError, hex};
+use crate::event::BackupEvent;
+use crate::name::ArchiveName;
+use crate::store::{LocalStore, Note, ObjectStore, StoreError, Stored, Verification};
+
+/// Verifies archives of a store and notes what came out.
+pub struct Inspector<'a> {
+    /// The store.
+    pub store: &'a LocalStore,
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// The zone of archive names.
+    pub zone: TimeZone,
+    /// Ends it early.
+    pub stop: &'a StopToken,
+    /// Hears [`BackupEvent::Verifying`].
+    pub observer: &'a dyn Observer<BackupEvent>,
+}
+
+impl Inspector<'_> {
+    /// Verifies one archive, with the sum that `SHA256SUMS` has for it, and notes the outcome. An
+    /// outcome that cannot be noted is told to `unnoted`.
+    ///
+    /// # Errors
+    /// As [`Archive::verify`].
+    pub fn verify(
+        &self,
+        name: &ArchiveName,
+        unnoted: &mut dyn FnMut(StoreError),
+    ) -> Result<Archive<Verified>, VerifyError> {
+        let before = self.stored(name);
+        let sha256 = self.store.sha256(name).unwrap_or_else(|error| {
+            unnoted(error);
+            None
+        });
+        let how = Verify {
+            limits: ReadLimits::default(),
+            sha256,
+            stop: self.stop,
+            observer: self.observer,
+        };
+        let result = Archive::open(&self.store.path(name)).and_then(|archive| archive.verify(&how));
+        let note = match &result {
+            Ok(archive) => Some(self.whole(name, archive.contents(), before)),
+            Err(error @ (VerifyError::Broken { .. } | VerifyError::NotAnArchive { .. })) => {
+                self.broken(name, error, before)
+            }
+            // Nothing is known of an archive that could not be read to its end.
+            Err(_) => None,
+        };
+        if let Some(Err(error)) = note.map(|note| self.store.annotate(name, &note)) {
+            unnoted(error);
+        }
+        result
+    }
+
+    /// Marks an archive as never to be pruned, or takes the mark away.
+    ///
+    /// # Errors
+    /// When it cannot be noted, or there is no such archive.
+    pub fn pin(&self, name: &ArchiveName, why: Option<String>) -> Result<(), StoreError> {
+        let path = self.store.path(name);
+        let found = std::fs::metadata(&path)
+            .map_err(|source| elpis_run::FsError::new("look at", &path, source))?;
+        let note = self.stored(name).and_then(|stored| stored.note);
+        let note = note.unwrap_or_else(|| Note {
+            sha256: String::new(),
+            bytes: found.len(),
+            began: name.began(&self.zone),
+            profile: None,
+            complete: None,
+            verified: None,
+            pinned: None,
+        });
+        self.store.annotate(
+            name,
+            &Note {
+                pinned: why,
+                ..note
+            },
+        )
+    }
+
+    fn stored(&self, name: &ArchiveName) -> Option<Stored> {
+        self.store
+            .list()
+            .ok()?
+            .into_iter()
+            .find(|stored| stored.name == *name)
+    }
+
+    fn whole(&self, name: &ArchiveName, found: &Contents, before: Option<Stored>) -> Note {
+        let manifest = found.manifest.as_ref();
+        Note {
+            sha256: hex(&found.sha256),
+            bytes: found.bytes,
+            began: manifest.map_or_else(|| name.began(&self.zone), |manifest| manifest.began),
+            profile: manifest.map(|manifest| manifest.profile.clone()),
+            complete: manifest.map(crate::archive::Manifest::is_complete),
+            verified: Some(Verification {
+                at: self.clock.now(),
+                broken: None,
+            }),
+            pinned: before.and_then(|stored| stored.note?.pinned),
+        }
+    }
+
+    fn broken(
+        &self,
+        name: &ArchiveName,
+        error: &VerifyError,
+        before: Option<Stored>,
+    ) -> Option<Note> {
+        let bytes = std::fs::metadata(self.store.path(name)).ok()?.len();
+        let note = before.and_then(|stored| stored.note);
+        Some(Note {
+            sha256: note
+                .as_ref()
+                .map(|note| note.sha256.clone())
+                .unwrap_or_default(),
+            bytes,
+            began: note
+                .as_ref()
+                .map_or_else(|| name.began(&self.zone), |note| note.began),
+            profile: note.as_ref().and_then(|note| note.profile.clone()),
+            complete: note.as_ref().and_then(|note| note.complete),
+            verified: Some(Verification {
+                at: self.clock.now(),
+                broken: Some(error.to_string()),
+            }),
+            pinned: note.and_then(|note| note.pinned),
+        })
+    }
+}

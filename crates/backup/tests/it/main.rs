@@ -1,0 +1,21 @@
+//! Archives, files and stores, judged by GNU tar, gzip, zstd, sha256sum, sqlite3 and MariaDB's own
+//! programs, which must be installed: their absence fails the tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod archives;
+mod backups;
+mod foreign;
+mod hostile;
+mod property;
+mod prune;
+#[cfg(feature = "demo")]
+mod sqlite;
+mod stores;
+mod support;

@@ -1,0 +1,226 @@
+//! Why a pair must not be touched now.
+
+use crate::concern::{Cause, Concern};
+use crate::guard::concern;
+use crate::inspect::Facts;
+use crate::observe::{ConfigSync, PackageFacts, Severity, Sight, Unit};
+use crate::policy::Policy;
+use crate::state::PairState;
+
+/// Every obstacle, and what is worth a warning.
+pub(super) fn obstacles(policy: &Policy, facts: &Facts) -> (Vec<Concern>, Vec<String>) {
+    let mut check = Check {
+        policy,
+        facts,
+        found: Vec::new(),
+        warnings: Vec::new(),
+    };
+    check.sights();
+    if check.found.is_empty() {
+        check.pair();
+        check.versions();
+    }
+    if check.found.is_empty() && !check.units_to_upgrade().is_empty() {
+        check.surveys();
+        check.packages();
+    }
+    (check.found, check.warnings)
+}
+
+/// The units that do not run the target yet.
+pub(super) fn behind(policy: &Policy, version: impl Fn(Unit) -> String) -> Vec<Unit> {
+    let is_behind = |unit: &Unit| version(*unit) != policy.target.version;
+    Unit::BOTH.into_iter().filter(is_behind).collect()
+}
+
+struct Check<'a> {
+    policy: &'a Policy,
+    facts: &'a Facts,
+    found: Vec<Concern>,
+    warnings: Vec<String>,
+}
+
+impl Check<'_> {
+    fn add(&mut self, cause: Cause, text: impl Into<String>) {
+        self.found.push(Concern::new(cause, text));
+    }
+
+    fn units_to_upgrade(&self) -> Vec<Unit> {
+        let version = |unit| {
+            let report = self.facts.sighting.report(unit);
+            report
+                .map(|report| report.version.clone())
+                .unwrap_or_default()
+        };
+        behind(self.policy, version)
+    }
+
+    fn sights(&mut self) {
+        for unit in Unit::BOTH {
+            match &self.facts.sighting.of(unit).sight {
+                Sight::Seen(_) => {}
+                Sight::Unreachable(reason) => self.add(
+                    Cause::Unreachable,
+                    format!("unit {unit} does not answer: {reason}"),
+                ),
+                Sight::Rejected(reason) => self.add(
+                    Cause::Rejected,
+                    format!("unit {unit} cannot be used: {reason}"),
+                ),
+                Sight::Unreadable(reason) => self.add(
+                    Cause::NotUnderstood,
+                    format!("unit {unit} is not understood: {reason}"),
+                ),
+            }
+        }
+    }
+
+    fn pair(&mut self) {
+        let sighting = &self.facts.sighting;
+        let (Some(a), Some(b)) = (sighting.report(Unit::A), sighting.report(Unit::B)) else {
+            return;
+        };
+        if a.identity == b.identity {
+            let text = format!("both addresses lead to the same unit, {}", a.identity);
+            return self.add(Cause::OtherUnits, text);
+        }
+        for (unit, report, peer) in [(Unit::A, a, b), (Unit::B, b, a)] {
+            if let Some(seen) = &report.peer_identity
+                && *seen != peer.identity
+            {
+                let text = format!("unit {unit} has the peer {seen}, not {}", peer.identity);
+                self.add(Cause::OtherUnits, text);
+            }
+        }
+        let state = sighting.state();
+        self.found.extend(concern(&state, sighting));
+        for (unit, report) in [(Unit::A, a), (Unit::B, b)] {
+            if let ConfigSync::Syncing(_) | ConfigSync::Unknown(_) = report.sync {
+                self.add(Cause::Sync, format!("unit {unit}: {}", report.sync));
+            }
+            if let Some(text) = &report.incompatible {
+                self.add(Cause::Incompatible, format!("unit {unit}: {text}"));
+            }
+            if let Some(job) = &report.busy {
+                self.add(Cause::Busy, format!("unit {unit} is busy: {job}"));
+            }
+            let faults = report.faults.iter();
+            for fault in faults.filter(|fault| !self.policy.accepted_faults.contains(*fault)) {
+                let text = format!("unit {unit}: {fault}");
+                // The active unit's own faults are a reason to switch away from it, not to stop.
+                if state == (PairState::Healthy { active: unit }) {
+                    self.warnings.push(text);
+                } else {
+                    self.found.push(Concern::new(Cause::Faults, text));
+                }
+            }
+        }
+    }
+
+    fn versions(&mut self) {
+        let sighting = &self.facts.sighting;
+        let (Some(a), Some(b)) = (sighting.report(Unit::A), sighting.report(Unit::B)) else {
+            return;
+        };
+        if a.version != b.version && self.units_to_upgrade().len() == 2 {
+            let text = format!(
+                "unit a runs {} and unit b {}: neither is the target {}",
+                a.version, b.version, self.policy.target.version
+            );
+            self.add(Cause::WrongVersion, text);
+        }
+        if let Some(window) = &self.policy.window
+            && let Some((_, to)) = window.bounds()
+            && to <= self.facts.now
+        {
+            let text = format!(
+                "the maintenance window closed at {} {}",
+                window.to, window.zone
+            );
+            self.add(Cause::Window, text);
+        }
+    }
+
+    fn surveys(&mut self) {
+        for unit in self.units_to_upgrade() {
+            match self.facts.survey(unit) {
+                Err(reason) => self.add(Cause::Survey, reason),
+                Ok(survey) => {
+                    for finding in &survey.findings {
+                        let text = format!("unit {unit}: {} ({})", finding.text, finding.code);
+                        match finding.severity {
+                            Severity::Note => {}
+                            Severity::Warning => self.warnings.push(text),
+                            Severity::Wait | Severity::Blocker => self.add(Cause::Survey, text),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn packages(&mut self) {
+        let units = self.units_to_upgrade();
+        let mut seen: Vec<(Unit, &PackageFacts)> = Vec::new();
+        let name = &self.policy.target.package;
+        for &unit in &units {
+            let Ok(survey) = self.facts.survey(unit) else {
+                continue;
+            };
+            match &survey.package {
+                None => {
+                    let text = format!("unit {unit} does not have the package {name}");
+                    self.found.push(Concern::new(Cause::Package, text));
+                }
+                Some(package) => seen.push((unit, package)),
+            }
+        }
+        for &(unit, package) in &seen {
+            let problem = package_problem(self.policy, package);
+            let problem = problem.map(|text| format!("the package on unit {unit} {text}"));
+            self.found
+                .extend(problem.map(|text| Concern::new(Cause::Package, text)));
+        }
+        if let [(_, a), (_, b)] = seen[..]
+            && (a.size, &a.digest) != (b.size, &b.digest)
+        {
+            let text = format!(
+                "the package is not the same on both units: a has {} bytes, {}, b has {} bytes, {}",
+                a.size, a.digest, b.size, b.digest
+            );
+            self.add(Cause::Package, text);
+        }
+        let target = &self.policy.target;
+        if target.digest.is_none() && self.found.is_empty() {
+            self.warnings.push(
+                "the policy names no digest: the package is only known to be the same on the units"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// What is wrong with one unit's package.
+pub(crate) fn package_problem(policy: &Policy, package: &PackageFacts) -> Option<String> {
+    let target = &policy.target;
+    if package.name != target.package {
+        return Some(format!("is {}, not {}", package.name, target.package));
+    }
+    if package.growing {
+        return Some("is still being copied".to_owned());
+    }
+    if let Err(reason) = &package.fits {
+        return Some(format!("does not fit: {reason}"));
+    }
+    if let Some(size) = target.size.filter(|size| *size != package.size) {
+        return Some(format!("has {} bytes, expected are {size}", package.size));
+    }
+    if let Some(digest) = target
+        .digest
+        .as_ref()
+        .filter(|digest| **digest != package.digest)
+    {
+        return Some(format!("has {}, expected is {digest}", package.digest));
+    }
+    None
+}

@@ -1,0 +1,229 @@
+//! The catalogue of failure modes: number, what goes wrong, and how the upgrade has to end.
+//!
+//! Numbers that are not here have no device in them: they are cases of the engine's own tests.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use elpis_failover::rehearse::{Deed, Fault, Scenario, Setup};
+use elpis_failover::{Cause, Unit};
+
+use crate::rig::{End, Rig, side_by_side};
+use Unit::{A, B};
+
+pub(crate) struct Case {
+    /// The scenario's, or the catalogue's number and a few words where only the operator's side is
+    /// different.
+    id: &'static str,
+    faults: Vec<Fault>,
+    /// Changes to the operator's side.
+    change: fn(&mut Rig),
+    end: End,
+    /// What else must be true.
+    check: fn(&Rig),
+}
+
+/// A case of a shipped scenario.
+fn case(id: &'static str, end: End) -> Case {
+    let scenario = Scenario::find(id).unwrap();
+    Case {
+        faults: scenario.faults,
+        ..own(id, end)
+    }
+}
+
+/// A case in which the pair is all right.
+fn own(id: &'static str, end: End) -> Case {
+    Case {
+        id,
+        faults: Vec::new(),
+        change: |_| {},
+        end,
+        check: |_| {},
+    }
+}
+
+impl Case {
+    fn after(mut self, change: fn(&mut Rig)) -> Case {
+        self.change = change;
+        self
+    }
+
+    fn and(mut self, check: fn(&Rig)) -> Case {
+        self.check = check;
+        self
+    }
+}
+
+/// Several obstacles of one kind are one cause.
+fn only_once(end: End) -> End {
+    match end {
+        End::Refused(mut causes) => {
+            causes.dedup();
+            End::Refused(causes)
+        }
+        other => other,
+    }
+}
+
+fn refused(cause: Cause) -> End {
+    End::Refused(vec![cause])
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+/// Runs every case and reports all that are wrong, not only the first.
+async fn run(cases: Vec<Case>) {
+    let found = side_by_side(cases, async |case: Case| {
+        let name = case.id;
+        let begun = Instant::now();
+        let wrong = try_one(case).await;
+        eprintln!("{name}: {:?}", begun.elapsed());
+        let named = wrong.into_iter().map(|text| format!("{name}: {text}"));
+        named.collect::<Vec<_>>()
+    });
+    let wrong: Vec<String> = found.await.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Everything that is not as expected.
+async fn try_one(case: Case) -> Vec<String> {
+    let setup = Setup {
+        faults: case.faults,
+        ..Setup::new()
+    };
+    let mut rig = Rig::new(setup).await;
+    (case.change)(&mut rig);
+    let end = only_once(rig.upgrade().await);
+    let mut wrong = broken_rules(&rig);
+    if end != case.end {
+        wrong.push(format!("{end:?}, expected {:?}\n{}", case.end, rig.log()));
+    }
+    if catch_unwind(AssertUnwindSafe(|| (case.check)(&rig))).is_err() {
+        wrong.push(format!("the check failed, {:?}", rig.pair.deeds()));
+    }
+    wrong
+}
+
+/// What must never happen, whatever goes wrong.
+fn broken_rules(rig: &Rig) -> Vec<String> {
+    let deeds = rig.pair.deeds();
+    let mut broken = Vec::new();
+    for deed in &deeds {
+        match deed {
+            Deed::Install(unit, state) if state != "Standby Ready" => {
+                broken.push(format!("installed on {unit}, which was {state}"));
+            }
+            Deed::Interrupt(unit) => broken.push(format!("Control-C on {unit}")),
+            _ => {}
+        }
+    }
+    let count = |wanted: &dyn Fn(&Deed) -> bool| deeds.iter().filter(|deed| wanted(deed)).count();
+    for unit in Unit::BOTH {
+        if count(&|deed| *deed == Deed::WrongPassword(unit)) > 1 {
+            broken.push(format!("more than one wrong password on {unit}"));
+        }
+        if count(&|deed| matches!(deed, Deed::Install(of, _) if *of == unit)) > 1 {
+            broken.push(format!("installed twice on {unit}"));
+        }
+    }
+    if count(&|deed| matches!(deed, Deed::Switchover(_))) > 3 {
+        broken.push(text("too many switchovers"));
+    }
+    broken.extend(rig.transcripts().into_iter().filter_map(|(path, text)| {
+        let leaks = text.contains("rehearsal-only");
+        leaks.then(|| format!("the password stands in {}", path.display()))
+    }));
+    broken
+}
+
+fn untouched(rig: &Rig) {
+    assert!(
+        rig.pair
+            .deeds()
+            .iter()
+            .all(|deed| matches!(deed, Deed::WrongPassword(_))),
+        "{:?}",
+        rig.pair.deeds()
+    );
+}
+
+fn installs(rig: &Rig) -> usize {
+    rig.pair
+        .deeds()
+        .iter()
+        .filter(|deed| matches!(deed, Deed::Install(..)))
+        .count()
+}
+
+fn switchovers(rig: &Rig) -> usize {
+    rig.pair
+        .deeds()
+        .iter()
+        .filter(|deed| matches!(deed, Deed::Switchover(_)))
+        .count()
+}
+
+fn serving_on_a(rig: &Rig) {
+    assert_eq!(rig.pair.state(A), "Active");
+    assert_eq!(rig.pair.release(A), "7.2.2-54");
+    assert_eq!(switchovers(rig), 0);
+}
+
+mod early;
+mod late;
+
+#[tokio::test]
+async fn before_the_login() {
+    run(early::before_the_login()).await;
+}
+
+#[tokio::test]
+async fn before_the_plan() {
+    run(early::before_the_plan()).await;
+}
+
+#[tokio::test]
+async fn harmless() {
+    run(early::harmless()).await;
+}
+
+#[tokio::test]
+async fn readiness() {
+    run(early::readiness()).await;
+}
+
+#[tokio::test]
+async fn installation() {
+    run(late::installation()).await;
+}
+
+#[tokio::test]
+async fn rejoining() {
+    run(late::rejoining()).await;
+}
+
+#[tokio::test]
+async fn switching() {
+    run(late::switching()).await;
+}
+
+#[test]
+fn every_scenario_that_is_shipped_has_its_case() {
+    let groups = [
+        early::before_the_login(),
+        early::before_the_plan(),
+        early::harmless(),
+        early::readiness(),
+        late::installation(),
+        late::rejoining(),
+        late::switching(),
+    ];
+    let tested: BTreeSet<&str> = groups.iter().flatten().map(|case| case.id).collect();
+    let shipped: BTreeSet<&str> = Scenario::all().iter().map(|scenario| scenario.id).collect();
+    let untested: Vec<_> = shipped.difference(&tested).collect();
+    assert!(untested.is_empty(), "{untested:?}");
+}

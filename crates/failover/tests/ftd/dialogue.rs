@@ -1,0 +1,97 @@
+//! Connections that freeze, break and lag, seen through the driver.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use elpis_failover::rehearse::{Deed, Fault, Setup};
+use elpis_failover::{DriverError, FtdDriver, PairDriver, Role, SshOptions, SshTransport, Unit};
+
+use crate::rig::Rig;
+
+#[tokio::test]
+async fn a_frozen_device_is_noticed_within_five_seconds() {
+    let rig = Rig::new(Setup::new().with(Fault::FreezesAtLogin(Unit::B, 1))).await;
+    let options = elpis_failover::FtdOptions {
+        command_timeout: Duration::from_secs(60),
+        ..rig.options.clone()
+    };
+    // The defaults of the client, not those of the tests.
+    let ssh = SshOptions::new(rig.known_hosts.clone());
+    let driver = FtdDriver::new(options, Arc::new(SshTransport::new(ssh)));
+    let begun = Instant::now();
+    let seen = driver.observe(Unit::B).await;
+    assert!(
+        matches!(seen, Err(DriverError::Unreachable { .. })),
+        "{seen:?}"
+    );
+    let waited = begun.elapsed();
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
+    // The next dialogue is a new one.
+    assert_eq!(
+        driver.observe(Unit::B).await.unwrap().own_role,
+        Role::StandbyReady
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_anywhere_never_makes_a_healthy_report() {
+    let step: usize = match std::env::var_os("ELPIS_SOAK") {
+        Some(_) => 97,
+        None => 1499,
+    };
+    let mut whole = 0;
+    for bytes in (1..24_000).step_by(step) {
+        let rig = Rig::new(Setup::new().with(Fault::CutAtByte(Unit::A, 1, bytes))).await;
+        let driver = rig.driver();
+        match driver.observe(Unit::A).await {
+            Err(DriverError::Unreachable { .. }) => {}
+            Err(other) => panic!("{bytes}: {other}"),
+            Ok(report) => {
+                assert_eq!(report.own_role, Role::Active, "{bytes}");
+                whole += 1;
+            }
+        }
+        assert_eq!(rig.pair.deeds(), [], "{bytes}");
+    }
+    assert!(whole > 0, "the last cuts lie behind the report");
+}
+
+#[tokio::test]
+async fn two_drivers_do_not_disturb_each_other() {
+    let rig = Rig::new(Setup::new()).await;
+    let (one, two) = (rig.driver(), rig.driver());
+    for _ in 0..3 {
+        let (a, b) = tokio::join!(one.observe(Unit::A), two.observe(Unit::A));
+        assert_eq!(a.unwrap().own_role, b.unwrap().own_role);
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_given_up_leaves_the_driver_usable() {
+    let rig = Rig::new(Setup::new()).await;
+    let driver = rig.driver();
+    driver.observe(Unit::A).await.unwrap();
+    for millis in [0, 1, 3, 7, 15] {
+        let dropped = tokio::time::timeout(Duration::from_millis(millis), driver.observe(Unit::A));
+        // It may be through in time; what matters comes next.
+        let _ = dropped.await;
+        let report = driver.observe(Unit::A).await.unwrap();
+        assert_eq!(
+            (report.own_role, report.version.as_str()),
+            (Role::Active, "7.2.2-54")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_typed_once_whatever_is_asked() {
+    let wrong = Fault::SudoPassword(Unit::B, String::from("other"));
+    let rig = Rig::new(Setup::new().with(wrong)).await;
+    let driver = rig.driver();
+    let survey = driver.survey(Unit::B, &rig.pair.target()).await;
+    assert!(
+        matches!(survey, Err(DriverError::Rejected { .. })),
+        "{survey:?}"
+    );
+    assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(Unit::B)]);
+}

@@ -1,0 +1,284 @@
+//! A simulated pair, the driver on it, and the engine on both.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use elpis_failover::rehearse::{DriverClock, RehearsalClock, Setup, SimulatedPair, Timed};
+use elpis_failover::{
+    Aids, Boxed, Cause, Ended, FtdDriver, FtdOptions, HookCall, HookPoint, HookRule, Hooks,
+    Inspection, KnownHosts, Limits, Plan, Policy, Report, SshOptions, SshTransport, Unit, Upgrade,
+    UpgradeError, UpgradeEvent,
+};
+use elpis_run::{Clock, FnObserver, Holder, MemoryJournal, Query, StopToken, fsx};
+use tokio::sync::Semaphore;
+use tokio::task::LocalSet;
+
+pub(crate) struct Rig {
+    pub(crate) pair: SimulatedPair,
+    pub(crate) clock: Arc<RehearsalClock>,
+    pub(crate) policy: Policy,
+    pub(crate) options: FtdOptions,
+    pub(crate) known_hosts: KnownHosts,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) stop: StopToken,
+    /// What the engine told.
+    pub(crate) told: Arc<Mutex<Vec<(Instant, String)>>>,
+    /// What the probe says about the n-th switchover, from 0.
+    pub(crate) probe: fn(usize) -> Result<(), String>,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// How an upgrade ended, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    Done,
+    Warnings,
+    Nothing,
+    /// Before anything was touched: all causes.
+    Refused(Vec<Cause>),
+    Held(Cause),
+    Undone,
+}
+
+impl Rig {
+    pub(crate) async fn new(setup: Setup) -> Rig {
+        let clock = Arc::new(RehearsalClock::new());
+        let time: Arc<dyn Clock> = Arc::<RehearsalClock>::clone(&clock);
+        let pair = SimulatedPair::start(setup, time).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let known_hosts = KnownHosts::at(dir.path().join("known_hosts"));
+        for unit in Unit::BOTH {
+            known_hosts
+                .trust(pair.host(unit), &pair.host_key(unit).unwrap())
+                .unwrap();
+        }
+        let options = FtdOptions {
+            clock: Arc::new(DriverClock::new(Arc::clone(&clock))),
+            command_timeout: Duration::from_secs(5),
+            quiet: Duration::from_millis(3),
+            no_pending_deployment: Some(String::from("the test")),
+            manager_version: Some(String::from("7.2.8")),
+            transcripts: Some(dir.path().to_owned()),
+            ..FtdOptions::new([pair.access(Unit::A), pair.access(Unit::B)])
+        };
+        let policy = Policy {
+            limits: Limits {
+                poll: Duration::from_secs(30),
+                settle: Duration::from_secs(60),
+                outage: Duration::from_secs(120),
+                undo: Duration::from_secs(30),
+                rejoin: Duration::from_secs(3600),
+                ..Limits::default()
+            },
+            ..Policy::new(pair.target())
+        };
+        Rig {
+            pair,
+            clock,
+            policy,
+            options,
+            known_hosts,
+            journal: MemoryJournal::new(),
+            stop: StopToken::new(),
+            told: Arc::default(),
+            probe: |_| Ok(()),
+            dir,
+        }
+    }
+
+    pub(crate) fn driver(&self) -> Timed<FtdDriver> {
+        let ssh = SshOptions {
+            connect_timeout: Duration::from_secs(5),
+            keepalive_interval: Duration::from_millis(300),
+            ..SshOptions::new(self.known_hosts.clone())
+        };
+        let driver = FtdDriver::new(self.options.clone(), Arc::new(SshTransport::new(ssh)));
+        Timed::new(driver, Arc::clone(&self.clock))
+    }
+
+    /// With a probe after each switchover, and back to the roles of before.
+    pub(crate) fn add_probe(&mut self) {
+        self.policy.switch_back = true;
+        self.policy.hooks = vec![HookRule {
+            name: String::from("probe"),
+            at: HookPoint::Probe,
+            timeout: Duration::from_secs(5),
+            command: Vec::new(),
+        }];
+    }
+
+    /// The raw dialogues that were kept.
+    pub(crate) fn transcripts(&self) -> Vec<(PathBuf, String)> {
+        let entries = self.dir.path().read_dir().unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|end| end == "log"))
+            .map(|path| {
+                let text = fsx::read_to_string(&path).unwrap();
+                (path, text)
+            })
+            .collect()
+    }
+
+    /// How long a step took in simulated time.
+    pub(crate) fn took_ms(&self, step: &str) -> u64 {
+        let log = self.log();
+        let mut done = log.lines().filter(|line| line.starts_with("StepDone"));
+        let line = done.find(|line| line.contains(step)).unwrap();
+        let (_, took) = line.split_once("took_ms: ").unwrap();
+        took.trim_end_matches(" }").parse().unwrap()
+    }
+
+    /// What the engine told, for a test that failed.
+    pub(crate) fn log(&self) -> String {
+        let told = self.told.lock().unwrap();
+        let lines: Vec<&str> = told.iter().map(|(_, line)| line.as_str()).collect();
+        lines.join("\n")
+    }
+
+    pub(crate) async fn plan(&self) -> Result<Plan, Vec<Cause>> {
+        let driver = self.driver();
+        let inspection = Inspection {
+            driver: &driver,
+            clock: &*self.clock,
+            stop: &self.stop,
+            limits: &self.policy.limits,
+        };
+        let facts = inspection.run(&self.policy.target).await.unwrap();
+        Plan::new(&self.policy, &facts).map_err(|concerns| {
+            self.told
+                .lock()
+                .unwrap()
+                .push((Instant::now(), format!("{concerns:?}")));
+            concerns.iter().map(|concern| concern.cause).collect()
+        })
+    }
+
+    /// Inspect, plan, apply; whatever comes of it.
+    pub(crate) async fn upgrade(&self) -> End {
+        match self.plan().await {
+            Ok(plan) => self.apply(&plan).await,
+            Err(causes) => End::Refused(causes),
+        }
+    }
+
+    pub(crate) async fn apply(&self, plan: &Plan) -> End {
+        self.engine(async |engine| engine.apply(plan).await).await
+    }
+
+    pub(crate) fn has_open_run(&self) -> bool {
+        use elpis_run::Journal;
+        let query = Query {
+            open_only: true,
+            ..Query::default()
+        };
+        !self.journal.list(&query).unwrap().is_empty()
+    }
+
+    /// A new process resumes the run that is open.
+    pub(crate) async fn resume(&self) -> End {
+        use elpis_run::Journal;
+        let query = Query {
+            open_only: true,
+            ..Query::default()
+        };
+        let run = self.journal.list(&query).unwrap().first().unwrap().id;
+        self.engine(async |engine| engine.resume(run, None).await)
+            .await
+    }
+
+    pub(crate) async fn engine(
+        &self,
+        work: impl AsyncFnOnce(&Upgrade<'_, Timed<FtdDriver>>) -> Result<Report, UpgradeError>,
+    ) -> End {
+        let driver = self.driver();
+        let asked = Probe {
+            answer: self.probe,
+            asked: std::sync::atomic::AtomicUsize::new(0),
+        };
+        let observer = FnObserver(|event: &UpgradeEvent| {
+            self.told
+                .lock()
+                .unwrap()
+                .push((Instant::now(), format!("{event:?}")));
+        });
+        let engine = Upgrade {
+            driver: &driver,
+            journal: &self.journal,
+            lock_dir: self.dir.path(),
+            clock: &*self.clock,
+            observer: &observer,
+            stop: &self.stop,
+            leave: &StopToken::new(),
+            aids: Aids {
+                hooks: &asked,
+                ..Aids::NONE
+            },
+            holder: Holder::current("test", self.clock.now()),
+        };
+        end(work(&engine).await)
+    }
+}
+
+fn end(result: Result<Report, UpgradeError>) -> End {
+    match result {
+        Ok(report) => match report.ended {
+            Ended::Done => End::Done,
+            Ended::Warnings => End::Warnings,
+            Ended::NothingToDo => End::Nothing,
+            Ended::Refused { concerns } => {
+                End::Refused(concerns.iter().map(|concern| concern.cause).collect())
+            }
+            Ended::Held { hold } => {
+                assert!(!hold.next.is_empty());
+                End::Held(hold.concern.cause)
+            }
+            Ended::Undone { .. } => End::Undone,
+            other => panic!("{other:?}"),
+        },
+        Err(UpgradeError::Refused(concerns)) => {
+            End::Refused(concerns.iter().map(|concern| concern.cause).collect())
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+struct Probe {
+    answer: fn(usize) -> Result<(), String>,
+    asked: std::sync::atomic::AtomicUsize,
+}
+
+impl Hooks for Probe {
+    fn ask<'a>(&'a self, _: &'a HookCall) -> Boxed<'a, Result<(), String>> {
+        let count = self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(async move { (self.answer)(count) })
+    }
+}
+
+/// How many run side by side: they mostly wait for terminals to rest.
+const SIDE_BY_SIDE: usize = 6;
+
+/// Runs `work` on each item, several at a time, and returns what came of them in any order.
+pub(crate) async fn side_by_side<I: 'static, T: 'static>(
+    items: impl IntoIterator<Item = I>,
+    work: impl AsyncFn(I) -> T + 'static,
+) -> Vec<T> {
+    let room = Rc::new(Semaphore::new(SIDE_BY_SIDE));
+    let results = Rc::new(RefCell::new(Vec::new()));
+    let work = Rc::new(work);
+    let local = LocalSet::new();
+    for item in items {
+        let (room, results) = (Rc::clone(&room), Rc::clone(&results));
+        let work = Rc::clone(&work);
+        local.spawn_local(async move {
+            let _place = room.acquire().await.unwrap();
+            let result = work(item).await;
+            results.borrow_mut().push(result);
+        });
+    }
+    local.await;
+    results.take()
+}
