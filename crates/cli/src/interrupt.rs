@@ -12,7 +12,7 @@ use crate::output::Printer;
 /// How this process is asked to end.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt {
-    /// Stops a run between two chunks.
+    /// Stops a run at its next safe point.
     pub(crate) stop: StopToken,
     patient: Arc<AtomicBool>,
 }
@@ -48,7 +48,7 @@ impl Interrupt {
         either(&mut interrupt, &mut terminate).await;
         self.stop.stop();
         if self.patient.load(Ordering::SeqCst) {
-            printer.say("stopping after this chunk; once more to leave at once");
+            printer.say("stopping at the next safe point; once more to leave at once");
             either(&mut interrupt, &mut terminate).await;
         }
         Ok(())

@@ -3,7 +3,6 @@
 mod error;
 mod raw;
 
-use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use elpis_maint_core::policy::PolicyError;
 use elpis_mysql::{ConnectOptions, Tls, read_option_file};
 use elpis_run::{FsError, Secret, fsx};
 
+pub(crate) use crate::environment::Environment;
 pub(crate) use error::ConfigError;
 use raw::{Check, RawConfig};
 
@@ -21,15 +21,6 @@ const DEFAULT_CONFIG: &str = "/etc/elpis/maint.toml";
 const OPTION_GROUPS: [&str; 3] = ["client", "client-mariadb", "elpis"];
 /// How long the journal remembers a run unless the configuration says otherwise.
 const KEEP_DAYS: u32 = 400;
-
-/// The part of the environment that means something to us.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Environment {
-    config: Option<PathBuf>,
-    state_home: Option<PathBuf>,
-    home: Option<PathBuf>,
-    is_root: bool,
-}
 
 /// Everything a command needs to know.
 #[derive(Debug, Clone)]
@@ -73,33 +64,6 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn journal(&self) -> PathBuf {
         self.directory.join("journal.db")
-    }
-}
-
-impl Environment {
-    /// Reads the environment of this process.
-    pub(crate) fn read() -> Environment {
-        let path = |name: &str| {
-            std::env::var_os(name)
-                .filter(|value: &OsString| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        Environment {
-            config: path("ELPIS_CONFIG"),
-            state_home: path("XDG_STATE_HOME"),
-            home: path("HOME"),
-            // The owner of our own entry in /proc is our effective user.
-            is_root: std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0),
-        }
-    }
-
-    fn state_directory(&self) -> Option<PathBuf> {
-        if self.is_root {
-            return Some("/var/lib/elpis".into());
-        }
-        let local = || self.home.as_ref().map(|home| home.join(".local/state"));
-        let state_home = self.state_home.clone().or_else(local)?;
-        Some(state_home.join("elpis"))
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Housekeeping of a monitoring database: what is expired goes, in small steps, beside live
-/// traffic, and nothing else does.
+/// Housekeeping of a monitoring database: what is expired goes, what is old gets smaller with
+/// charts that stay the same, in small steps, beside live traffic.
 #[derive(Debug, Parser)]
 #[command(name = "elpis-maint", version, max_term_width = 100, after_help = MAIN_EXAMPLES)]
 pub(crate) struct Maint {
@@ -47,15 +47,18 @@ pub(crate) enum Verb {
     /// Show what a run would do; changes nothing
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(Plan),
-    /// Delete what is expired
+    /// Delete what is expired, then compact what is old
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Hold compacted tables against what the side tables remember; changes nothing
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify,
     /// Tell whether a run is at work, and how the last one ended
     Status,
     /// List earlier runs, or show everything that is known of one
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
-    /// Create a monitoring database, purge it, verify it and write a report
+    /// Create a monitoring database, purge and compact it, verify it and write a report
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
     /// Write a completion script for a shell
@@ -79,8 +82,20 @@ pub(crate) struct Plan {
     /// Count rows in bounded steps instead of estimating them
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Leave out the other job
+    #[arg(long, value_enum, value_name = "JOB")]
+    pub(crate) only: Option<Job>,
     #[command(flatten)]
     pub(crate) consent: Consent,
+}
+
+/// The jobs of a run, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Job {
+    /// Delete what is expired
+    Purge,
+    /// Compact what is old
+    Compact,
 }
 
 #[derive(Debug, Args)]
@@ -95,9 +110,12 @@ pub(crate) struct Run {
     /// Begin no chunk after this long, such as 50m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,
-    /// Delete no more rows than this
+    /// Delete or leave out no more rows than this
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_rows: Option<u64>,
+    /// Leave out the other job
+    #[arg(long, value_enum, value_name = "JOB")]
+    pub(crate) only: Option<Job>,
     #[command(flatten)]
     pub(crate) consent: Consent,
     /// Large chunks without pauses, whatever the load
@@ -155,7 +173,7 @@ const MAIN_EXAMPLES: &str = "\
 Examples:
   elpis-maint demo                       see everything at work on a database of its own
   elpis-maint policy check               is the configuration right?
-  elpis-maint plan                       what would go?
+  elpis-maint plan                       what would go, and what would get smaller?
   elpis-maint run --max-time 50m         let it go, for at most 50 minutes
 
 Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 4 stopped part-way,
@@ -168,13 +186,24 @@ Examples:
   elpis-maint plan --format json | jq '.tables[] | {table: .task.table, due}'";
 
 const RUN_EXAMPLES: &str = "\
-Ctrl-C or SIGTERM ends the run after the chunk it is at; once more, at once. Either way the next
-run simply continues.
+What is expired goes first, then old series are compacted; limits hold for both together. Ctrl-C or
+SIGTERM ends the run after the chunk it is at; once more, at once. Either way the next run simply
+continues.
 
 Examples:
   elpis-maint run --max-time 50m         the hourly job
   elpis-maint run --max-share 0.9        the first run on a database that was never purged
+  elpis-maint run --only compact         the purge is somebody else's
   elpis-maint run --format json          one event a line";
+
+const VERIFY_EXAMPLES: &str = "\
+For rules with `rollup = true` or `mode = \"mean\"`: of some series, the rows of each compacted bucket
+are compared with count, sum, extremes and ends as they were. Every run compares charts before and
+after by itself, with or without rollups.
+
+Examples:
+  elpis-maint verify
+  elpis-maint verify --format json | jq .failures";
 
 const HISTORY_EXAMPLES: &str = "\
 Examples:

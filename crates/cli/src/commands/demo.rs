@@ -1,4 +1,6 @@
-//! `demo`: a monitoring database of its own, purged, recounted and reported.
+//! `demo`: a monitoring database of its own, purged, compacted, recounted and reported.
+
+mod series;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,12 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use elpis_maint_core::demo::{self, DemoSpec, Survey};
-use elpis_maint_core::{Ended, Limits, Plan, PurgeEvent, Scalar};
+use elpis_maint_core::demo::{self, DemoError, DemoSpec, Survey};
+use elpis_maint_core::{Ended, Limits, Plan, PurgeEvent, PurgeReport, Scalar};
 use elpis_run::{FnObserver, FsError, fsx};
 use jiff::Timestamp;
 
-use super::{plan, run};
+use super::plan::{self, Jobs};
+use super::run::{self, Also};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::report::{self, Chapter};
@@ -51,56 +54,50 @@ pub(crate) async fn demo(
     let config = directory.join("maint.toml");
     fsx::write_durable(&config, configuration(days).as_bytes(), 0o600)?;
     let settings = Settings::load(Some(&config), &Environment::default())?;
-    let plan = plan::make(&settings, false, printer, interrupt).await?;
+    let jobs = Jobs::of(&settings.policy);
+    let plans = plan::make(&settings, jobs, false, printer, interrupt).await?;
     if !printer.json {
-        printer.data(&(output::plan(&plan) + "\n"))?;
+        printer.data(&(output::plans(&plans) + "\n"))?;
     }
-    let cutoffs = cutoffs(&plan);
-    let before = survey(&database, &cutoffs, "counting what is there", printer).await?;
-
-    let story = Mutex::new(Vec::new());
-    let begun = Instant::now();
-    let record = FnObserver(|event: &PurgeEvent| {
-        let mut story = story.lock().unwrap_or_else(PoisonError::into_inner);
-        story.push((begun.elapsed(), event.clone()));
-    });
-    let options = run::Options {
-        limits: Limits::default(),
-        exact: false,
-        throttled: true,
+    let stage = Stage {
+        settings: &settings,
+        spec,
+        database: &database,
+        printer,
+        interrupt,
     };
-    // The very plan that was shown and counted by: a new one would have cutoffs seconds later.
-    let done = run::execute(&settings, Some(&plan), options, printer, interrupt, &record).await?;
-    if !printer.json {
-        printer.data(&output::result(&done))?;
-    }
-    if done.ended != Ended::Done {
-        return Ok(Verdict::from(&done.ended));
-    }
+    let purged = match stage.purge(&plans.purge).await? {
+        Act::Finished(purged) => purged,
+        Act::EndedEarly(verdict) => return Ok(verdict),
+    };
+    let compacted = match series::compact(&stage, &directory).await? {
+        Act::Finished(compacted) => compacted,
+        Act::EndedEarly(verdict) => return Ok(verdict),
+    };
 
-    let after = survey(&database, &cutoffs, "counting what is left", printer).await?;
-    let story: Vec<(Duration, PurgeEvent)> =
-        story.into_inner().unwrap_or_else(PoisonError::into_inner);
     let chapter = Chapter {
-        plan: &plan,
-        report: &done,
-        before: &before,
-        after: &after,
-        story: &story,
+        plan: &plans.purge,
+        report: &purged.report,
+        before: &purged.before,
+        after: &purged.after,
+        story: &purged.story,
+        compaction: &compacted,
     };
     let path = directory.join("report.html");
     fsx::write_durable(&path, report::html(&chapter).as_bytes(), 0o644)?;
     let shown = format!("report: {}", path.display());
-    if let Some(trouble) = judge(&before, &after) {
+    let trouble = judge(&purged.before, &purged.after).or_else(|| compacted.trouble());
+    if let Some(trouble) = trouble {
         printer.say(&shown);
         bail!("the recount does not agree: {trouble}");
     }
-    let kept: u64 = after.tables.iter().map(|table| table.kept).sum();
+    let kept: u64 = purged.after.tables.iter().map(|table| table.kept).sum();
     let verified = format!(
         "verified by an independent recount: none of {} expired rows is left, all of {} others \
-         are unchanged",
-        output::number(done.deleted()),
-        output::number(kept)
+         were unchanged by the purge;\n{}",
+        output::number(purged.report.deleted()),
+        output::number(kept),
+        compacted.verified(),
     );
     if printer.json {
         printer.say(&format!("{verified}\n{shown}"));
@@ -109,6 +106,94 @@ pub(crate) async fn demo(
         printer.data(&format!("{verified}\n\n{shown}\n{again}"))?;
     }
     Ok(Verdict::silent(Code::Done))
+}
+
+/// What both acts share.
+struct Stage<'a> {
+    settings: &'a Settings,
+    spec: DemoSpec,
+    database: &'a Path,
+    printer: Printer,
+    interrupt: &'a Interrupt,
+}
+
+/// An act is over.
+enum Act<T> {
+    Finished(T),
+    EndedEarly(Verdict),
+}
+
+/// The first act: the purge, and the recounts around it.
+struct Purged {
+    report: PurgeReport,
+    before: Survey,
+    after: Survey,
+    story: Vec<(Duration, PurgeEvent)>,
+}
+
+impl Stage<'_> {
+    async fn purge(&self, plan: &Plan) -> Result<Act<Purged>> {
+        let cutoffs = cutoffs(plan);
+        let before = self.survey(&cutoffs, "counting what is there").await?;
+        let story = Mutex::new(Vec::new());
+        let begun = Instant::now();
+        let record = FnObserver(|event: &PurgeEvent| {
+            let mut story = story.lock().unwrap_or_else(PoisonError::into_inner);
+            story.push((begun.elapsed(), event.clone()));
+        });
+        let job = self.job(Also {
+            purge: &record,
+            compaction: &(),
+        });
+        // The very plan that was shown and counted by: a new one would have cutoffs seconds later.
+        let report = run::purge_by(job, plan).await?;
+        if !self.printer.json {
+            self.printer.data(&output::result(&report))?;
+        }
+        if report.ended != Ended::Done {
+            return Ok(Act::EndedEarly(Verdict::from(&report.ended)));
+        }
+        let after = self.survey(&cutoffs, "counting what is left").await?;
+        let story = story.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Act::Finished(Purged {
+            report,
+            before,
+            after,
+            story,
+        }))
+    }
+
+    fn job<'a>(&'a self, also: Also<'a>) -> run::Job<'a> {
+        run::Job {
+            settings: self.settings,
+            options: run::Options {
+                limits: Limits::default(),
+                jobs: Jobs::of(&self.settings.policy),
+                exact: false,
+                throttled: true,
+            },
+            printer: self.printer,
+            interrupt: self.interrupt,
+            also,
+        }
+    }
+
+    async fn survey(&self, cutoffs: &BTreeMap<String, i64>, doing: &str) -> Result<Survey> {
+        let (path, cutoffs) = (self.database.to_owned(), cutoffs.clone());
+        self.blocking(doing, move |_| demo::survey(&path, &cutoffs))
+            .await
+    }
+
+    /// Carries out `work` beside the runtime, with a spinner that `work` may use.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Spinner) -> Result<T, DemoError> + Send + 'static,
+    ) -> Result<T> {
+        let spinner = Spinner::new(self.printer.is_watched());
+        spinner.show(doing.to_owned());
+        Ok(tokio::task::spawn_blocking(move || work(&spinner)).await??)
+    }
 }
 
 /// The directory of this demo: new, or at least empty.
@@ -150,19 +235,6 @@ async fn create(path: &Path, spec: DemoSpec, printer: Printer) -> Result<u64> {
         })
     });
     Ok(created.await??)
-}
-
-async fn survey(
-    path: &Path,
-    cutoffs: &BTreeMap<String, i64>,
-    doing: &str,
-    printer: Printer,
-) -> Result<Survey> {
-    let (path, cutoffs) = (path.to_owned(), cutoffs.clone());
-    let spinner = Spinner::new(printer.is_watched());
-    spinner.show(doing.to_owned());
-    let survey = tokio::task::spawn_blocking(move || demo::survey(&path, &cutoffs));
-    Ok(survey.await??)
 }
 
 /// The plan's cutoffs by table.

@@ -1,7 +1,6 @@
 //! `history`: earlier runs.
 
 use anyhow::Result;
-use elpis_maint_core::JOB;
 use elpis_run::RunId;
 use elpis_run::journal::{Journal, JournalError, Query};
 
@@ -13,13 +12,12 @@ use crate::settings::Settings;
 /// The newest runs.
 pub(crate) fn list(settings: &Settings, limit: u32, printer: Printer) -> Result<Verdict> {
     let query = Query {
-        job: Some(JOB.to_owned()),
         limit: Some(limit),
         ..Query::default()
     };
     let runs = match journal::look(&settings.state)? {
         None => Vec::new(),
-        Some(journal) => journal.list(&query)?,
+        Some(journal) => journal::runs(&journal, &query)?,
     };
     if printer.json {
         printer.document(&runs)?;

@@ -3,24 +3,25 @@
 mod demo;
 mod history;
 mod journal;
-mod man;
 mod plan;
 mod policy;
 mod run;
 mod status;
 mod store;
+mod verify;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
-use crate::args::maint::{Format, Global, Maint, PolicyVerb, Verb};
+use crate::args::maint::{Format, Global, Job, Maint, PolicyVerb, Verb};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::{Interrupt, LeftAtOnce};
 use crate::output::Printer;
 use crate::settings::{Environment, Settings};
 
+pub(crate) use plan::Plans;
 pub(crate) use status::TargetStatus;
 
 /// The whole of `elpis-maint`: reads arguments, environment and configuration, carries out one
@@ -90,24 +91,34 @@ async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Resul
         Verb::Plan(args) => {
             let mut settings = settings(&global)?;
             settings.consent(args.consent.max_share);
-            plan::plan(&settings, args.exact, printer, interrupt).await
+            let jobs = match jobs(&settings, args.only) {
+                Ok(jobs) => jobs,
+                Err(verdict) => return Ok(verdict),
+            };
+            plan::plan(&settings, jobs, args.exact, printer, interrupt).await
         }
         Verb::Run(args) => {
             let mut settings = settings(&global)?;
             settings.consent(args.consent.max_share);
+            let jobs = match jobs(&settings, args.only) {
+                Ok(jobs) => jobs,
+                Err(verdict) => return Ok(verdict),
+            };
             if args.dry_run {
-                return plan::plan(&settings, args.exact, printer, interrupt).await;
+                return plan::plan(&settings, jobs, args.exact, printer, interrupt).await;
             }
             let options = run::Options {
                 limits: elpis_maint_core::Limits {
                     max_time: args.max_time,
                     max_rows: args.max_rows,
                 },
+                jobs,
                 exact: args.exact,
                 throttled: !args.no_throttle,
             };
             run::run(&settings, options, printer, interrupt).await
         }
+        Verb::Verify => verify::verify(&settings(&global)?, printer, interrupt).await,
         Verb::Status => status::status(&settings(&global)?, printer),
         Verb::History(args) => {
             let settings = settings(&global)?;
@@ -133,7 +144,7 @@ async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Resul
             Ok(Verdict::silent(Code::Done))
         }
         Verb::Man => {
-            printer.data(&man::page(Maint::command())?)?;
+            printer.data(&crate::manual::page(Maint::command())?)?;
             Ok(Verdict::silent(Code::Done))
         }
     }
@@ -144,4 +155,23 @@ fn settings(global: &Global) -> Result<Settings> {
         global.config.as_deref(),
         &Environment::read(),
     )?)
+}
+
+/// The jobs that the policy has rules for, less the one that is to be left out.
+fn jobs(settings: &Settings, only: Option<Job>) -> Result<plan::Jobs, Verdict> {
+    let mut jobs = plan::Jobs::of(&settings.policy);
+    match only {
+        Some(Job::Purge) => jobs.compact = false,
+        Some(Job::Compact) => jobs.purge = false,
+        None => {}
+    }
+    if jobs.purge || jobs.compact {
+        return Ok(jobs);
+    }
+    let message = match only {
+        Some(Job::Compact) => "the policy has no [[policy.compact]] rule",
+        _ => "the policy has no [[policy.table]] rule",
+    };
+    let hint = "leave out --only, or add such a rule; docs/config.md has an example of each";
+    Err(Verdict::new(Code::Usage, message, hint))
 }

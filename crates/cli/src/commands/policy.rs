@@ -1,7 +1,7 @@
 //! `policy check`: the policy in words.
 
 use anyhow::Result;
-use elpis_maint_core::{Retention, TableRule};
+use elpis_maint_core::{Kind, Kinds, Mode, Retention, SeriesRule, TableRule};
 
 use crate::exit::{Code, Verdict};
 use crate::output::{Printer, number};
@@ -34,6 +34,7 @@ fn words(settings: &Settings) -> String {
     };
     lines.push(format!("It keeps {database} in order:"));
     lines.extend(settings.policy.tables.iter().map(table));
+    lines.extend(settings.policy.series.iter().map(series));
     let throttle = &settings.policy.throttle;
     lines.push(format!(
         "A run works in chunks of about {} ms ({} to {} rows), at work {:.0} % of the time.",
@@ -87,4 +88,61 @@ fn table(rule: &TableRule) -> String {
         rule.max_share * 100.0
     ));
     text
+}
+
+fn series(rule: &SeriesRule) -> String {
+    let (table, series, time) = (&rule.table, &rule.series_column, &rule.time_column);
+    let kinds = match &rule.kinds {
+        Kinds::All(kind) => format!("all series ({})", word(*kind)),
+        Kinds::Lookup {
+            table,
+            key,
+            column,
+            types,
+        } => {
+            let types: Vec<String> = types
+                .iter()
+                .map(|(id, kind)| format!("{id} {}", word(*kind)))
+                .collect();
+            format!(
+                "the series that {table} knows by {key} with {column} {}",
+                types.join(", ")
+            )
+        }
+    };
+    let tiers: Vec<String> = rule
+        .tiers
+        .iter()
+        .map(|tier| {
+            let (days, hours) = (tier.older_than_days, tier.bucket_hours);
+            format!("older than {days} days into buckets of {hours} h")
+        })
+        .collect();
+    let keep = match (rule.mode, rule.max_mean_shift) {
+        (Mode::Mean, _) => "one row with the mean (of deltas, the sum)".to_owned(),
+        (Mode::Envelope, None) => "the first, lowest, highest and last real row".to_owned(),
+        (Mode::Envelope, Some(shift)) => format!(
+            "the first, lowest, highest and last real row, and more until the mean moves by at \
+             most {} % of the range",
+            shift * 100.0
+        ),
+    };
+    let rollup = if rule.rollup {
+        "; a side table remembers sums and weights"
+    } else {
+        ""
+    };
+    format!(
+        "  {table}: compacts {kinds} by {series} and {time} ({}), {}; keeps {keep}{rollup}.",
+        rule.unit.name(),
+        tiers.join(", ")
+    )
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Gauge => "gauge",
+        Kind::Rate => "rate",
+        Kind::Delta => "delta",
+    }
 }

@@ -1,14 +1,21 @@
-//! `run`: delete what is expired.
+//! `run`: delete what is expired, then compact what is old.
+
+use std::time::Duration;
 
 use anyhow::Result;
-use elpis_maint_core::{
-    AdaptiveThrottle, Limits, Plan, Purge, PurgeError, PurgeEvent, PurgeReport, Store, StoreError,
-    Unthrottled, measured_rates,
+use elpis_maint_core::compact::{
+    CompactError, CompactEvent, CompactPlan, CompactReport, Compaction,
 };
+use elpis_maint_core::{
+    AdaptiveThrottle, Ended, Limits, Plan, Purge, PurgeError, PurgeEvent, PurgeReport, SeriesStore,
+    StoreError, TableReport, Unthrottled,
+};
+use elpis_run::journal::SqliteJournal;
 use elpis_run::{Clock, Holder, Observer, RealClock, Throttle};
 
+use super::journal::{self, Measured};
+use super::plan::{self as planning, Inspect, Jobs};
 use super::store::{PROGRAM, Work, with_store};
-use super::{journal, plan as planning};
 use crate::exit::{LockedBy, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer};
@@ -17,11 +24,19 @@ use crate::settings::Settings;
 /// What the operator asks of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
+    /// Of both jobs together.
     pub(crate) limits: Limits,
+    pub(crate) jobs: Jobs,
     /// Count first.
     pub(crate) exact: bool,
     /// Heed the load.
     pub(crate) throttled: bool,
+}
+
+/// Who else hears what the progress display hears.
+pub(crate) struct Also<'a> {
+    pub(crate) purge: &'a dyn Observer<PurgeEvent>,
+    pub(crate) compaction: &'a dyn Observer<CompactEvent>,
 }
 
 pub(crate) async fn run(
@@ -30,102 +45,293 @@ pub(crate) async fn run(
     printer: Printer,
     interrupt: &Interrupt,
 ) -> Result<Verdict> {
-    let report = execute(settings, None, options, printer, interrupt, &()).await?;
-    if !printer.json {
-        printer.data(&output::result(&report))?;
-    }
-    Ok(Verdict::from(&report.ended))
-}
-
-/// Plans (unless there is a `plan`) and purges in one session; `also` hears what the progress
-/// display hears.
-pub(crate) async fn execute(
-    settings: &Settings,
-    plan: Option<&Plan>,
-    options: Options,
-    printer: Printer,
-    interrupt: &Interrupt,
-    also: &dyn Observer<PurgeEvent>,
-) -> Result<PurgeReport> {
-    let work = Execute {
-        settings,
-        plan,
-        options,
-        printer,
-        interrupt,
-        also,
-    };
-    with_store(settings, printer, work).await
-}
-
-struct Execute<'a> {
-    settings: &'a Settings,
-    plan: Option<&'a Plan>,
-    options: Options,
-    printer: Printer,
-    interrupt: &'a Interrupt,
-    also: &'a dyn Observer<PurgeEvent>,
-}
-
-impl Work for Execute<'_> {
-    type Output = PurgeReport;
-
-    async fn on<S: Store>(self, store: &mut S) -> Result<PurgeReport> {
-        let Execute {
+    let work = Both {
+        job: Job {
             settings,
-            plan,
             options,
             printer,
             interrupt,
-            also,
-        } = self;
-        let journal = journal::open(&settings.state)?;
-        let plan = match plan {
-            Some(plan) => plan.clone(),
-            None => {
-                let exact = options.exact;
-                let facts = planning::inspect(settings, exact, printer, interrupt, store).await?;
-                let rates = measured_rates(&journal, &facts.server.target)?;
-                Plan::new(&settings.policy, &facts, &rates)
-            }
-        };
+            also: Also {
+                purge: &(),
+                compaction: &(),
+            },
+        },
+    };
+    let ended = with_store(settings, printer, work).await?;
+    Ok(Verdict::from(&ended))
+}
 
-        let mut adaptive = AdaptiveThrottle::new(settings.policy.throttle.clone());
-        let mut fixed = Unthrottled::default();
-        let throttle: &mut dyn Throttle = if options.throttled {
-            &mut adaptive
-        } else {
-            &mut fixed
+/// Purges by the very `plan`, in a session of its own.
+pub(crate) async fn purge_by(job: Job<'_>, plan: &Plan) -> Result<PurgeReport> {
+    with_store(job.settings, job.printer, PurgeBy { job: &job, plan }).await
+}
+
+/// Compacts by the very `plan`, in a session of its own.
+pub(crate) async fn compact_by(job: Job<'_>, plan: &CompactPlan) -> Result<CompactReport> {
+    with_store(job.settings, job.printer, CompactBy { job: &job, plan }).await
+}
+
+/// Everything a run needs but its plan.
+pub(crate) struct Job<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) options: Options,
+    pub(crate) printer: Printer,
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) also: Also<'a>,
+}
+
+struct Both<'a> {
+    job: Job<'a>,
+}
+
+struct PurgeBy<'a> {
+    job: &'a Job<'a>,
+    plan: &'a Plan,
+}
+
+struct CompactBy<'a> {
+    job: &'a Job<'a>,
+    plan: &'a CompactPlan,
+}
+
+impl Work for PurgeBy<'_> {
+    type Output = PurgeReport;
+
+    async fn on<S: SeriesStore>(self, store: &mut S) -> Result<PurgeReport> {
+        let journal = journal::open(&self.job.settings.state)?;
+        let limits = self.job.options.limits;
+        self.job.purge(self.plan, limits, &journal, store).await
+    }
+}
+
+impl Work for CompactBy<'_> {
+    type Output = CompactReport;
+
+    async fn on<S: SeriesStore>(self, store: &mut S) -> Result<CompactReport> {
+        let journal = journal::open(&self.job.settings.state)?;
+        let limits = self.job.options.limits;
+        self.job.compact(self.plan, limits, &journal, store).await
+    }
+}
+
+impl Work for Both<'_> {
+    type Output = Ended;
+
+    /// One session for both jobs. Neither begins if one of them would be refused.
+    async fn on<S: SeriesStore>(self, store: &mut S) -> Result<Ended> {
+        let Both { job } = self;
+        let Options {
+            limits,
+            jobs,
+            exact,
+            ..
+        } = job.options;
+        let journal = journal::open(&job.settings.state)?;
+        let inspect = Inspect {
+            settings: job.settings,
+            jobs,
+            exact,
+            printer: job.printer,
+            interrupt: job.interrupt,
         };
+        let (facts, series) = inspect.all(store).await?;
+        let rates = Measured::read(&journal, &facts.server.target)?;
+        let plans = planning::plans(job.settings, jobs, &facts, series.as_ref(), &rates);
+        let refusals = plans.refusals();
+        if !refusals.is_empty() {
+            let refusals = refusals.into_iter().cloned().collect();
+            return Err(PurgeError::Refused(refusals).into());
+        }
+        for warning in plans.own_warnings() {
+            job.printer.say(&format!("warning: {warning}"));
+        }
+        let (clock, mut left) = (RealClock::new(), limits);
+        let begun = clock.monotonic();
+        let mut compaction = plans.compaction;
+        if jobs.purge {
+            let report = job.purge(&plans.purge, limits, &journal, store).await?;
+            if !job.printer.json {
+                job.printer.data(&output::result(&report))?;
+            }
+            if !jobs.compact {
+                return Ok(report.ended);
+            }
+            left = remaining(limits, &report, clock.monotonic().saturating_sub(begun));
+            if let Some(why) = ends_here(&report.ended, left) {
+                job.printer.say(&format!("compaction did not begin: {why}"));
+                return Ok(match report.ended {
+                    Ended::Done => Ended::Limit { why },
+                    ended => ended,
+                });
+            }
+            // What the purge has deleted is not due any more.
+            let series = inspect.series(store).await?;
+            let plan = CompactPlan::new(&job.settings.policy, &series, &rates.compaction);
+            compaction = Some(plan);
+            left = remaining(limits, &report, clock.monotonic().saturating_sub(begun));
+        }
+        let Some(plan) = compaction else {
+            return Ok(Ended::Done);
+        };
+        let report = job.compact(&plan, left, &journal, store).await?;
+        if !job.printer.json {
+            let gap = if jobs.purge { "\n" } else { "" };
+            job.printer
+                .data(&format!("{gap}{}", output::compacted(&report)))?;
+        }
+        Ok(report.ended)
+    }
+}
+
+/// What the purge has left of the limits for both jobs.
+fn remaining(limits: Limits, report: &PurgeReport, elapsed: Duration) -> Limits {
+    let deleted: u64 = report
+        .tables
+        .iter()
+        .map(|table: &TableReport| table.deleted)
+        .sum();
+    Limits {
+        max_time: limits.max_time.map(|time| time.saturating_sub(elapsed)),
+        max_rows: limits.max_rows.map(|rows| rows.saturating_sub(deleted)),
+    }
+}
+
+/// Why nothing may follow the purge, if so.
+fn ends_here(ended: &Ended, left: Limits) -> Option<String> {
+    if *ended != Ended::Done {
+        return Some("the purge ended early".to_owned());
+    }
+    if left.max_time.is_some_and(|time| time.is_zero()) {
+        return Some("the purge took all the time of this run".to_owned());
+    }
+    (left.max_rows == Some(0)).then(|| "the purge deleted all the rows this run may".to_owned())
+}
+
+impl Job<'_> {
+    async fn purge<S: SeriesStore>(
+        &self,
+        plan: &Plan,
+        limits: Limits,
+        journal: &SqliteJournal,
+        store: &mut S,
+    ) -> Result<PurgeReport> {
         let clock = RealClock::new();
-        let progress = output::progress(printer);
-        interrupt.wait_for_safe_point();
+        let progress = output::progress(self.printer);
+        self.interrupt.wait_for_safe_point();
         let mut purge = Purge {
-            journal: &journal,
-            throttle,
-            observer: &Both(progress.as_ref(), also),
+            journal,
+            throttle: &mut *self.throttle(),
+            observer: &Pair(progress.as_ref(), self.also.purge),
             clock: &clock,
-            stop: &interrupt.stop,
+            stop: &self.interrupt.stop,
             holder: Holder::current(PROGRAM, clock.now()),
-            limits: options.limits,
+            limits,
         };
-        let result = purge.run(&plan, store).await;
+        let result = purge.run(plan, store).await;
         result.map_err(|error| match error {
             PurgeError::NotBegun(StoreError::LockHeld { .. }) => {
-                let run = journal::at_work(&journal, &plan.target);
-                anyhow::Error::from(LockedBy { error, run })
+                locked(error, journal, &plan.target)
             }
             error => error.into(),
         })
     }
+
+    async fn compact<S: SeriesStore>(
+        &self,
+        plan: &CompactPlan,
+        limits: Limits,
+        journal: &SqliteJournal,
+        store: &mut S,
+    ) -> Result<CompactReport> {
+        let clock = RealClock::new();
+        let progress = output::compact_progress(self.printer);
+        self.interrupt.wait_for_safe_point();
+        let mut compaction = Compaction {
+            journal,
+            throttle: &mut *self.throttle(),
+            observer: &Pair(progress.as_ref(), self.also.compaction),
+            clock: &clock,
+            stop: &self.interrupt.stop,
+            holder: Holder::current(PROGRAM, clock.now()),
+            limits,
+            verify: true,
+        };
+        let result = compaction.run(plan, store).await;
+        result.map_err(|error| match error {
+            CompactError::NotBegun(StoreError::LockHeld { .. }) => {
+                locked(error, journal, &plan.target)
+            }
+            error => error.into(),
+        })
+    }
+
+    fn throttle(&self) -> Box<dyn Throttle> {
+        if self.options.throttled {
+            let rules = self.settings.policy.throttle.clone();
+            Box::new(AdaptiveThrottle::new(rules))
+        } else {
+            Box::new(Unthrottled::default())
+        }
+    }
+}
+
+fn locked(
+    error: impl std::error::Error + Send + Sync + 'static,
+    journal: &SqliteJournal,
+    target: &str,
+) -> anyhow::Error {
+    LockedBy {
+        error: Box::new(error),
+        run: journal::at_work(journal, target),
+    }
+    .into()
 }
 
 /// Two observers of the same events.
-struct Both<'a>(&'a dyn Observer<PurgeEvent>, &'a dyn Observer<PurgeEvent>);
+struct Pair<'a, E>(&'a dyn Observer<E>, &'a dyn Observer<E>);
 
-impl Observer<PurgeEvent> for Both<'_> {
-    fn on(&self, event: &PurgeEvent) {
+impl<E> Observer<E> for Pair<'_, E> {
+    fn on(&self, event: &E) {
         self.0.on(event);
         self.1.on(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(deleted: u64) -> PurgeReport {
+        PurgeReport {
+            run: elpis_run::RunId(1),
+            target: "t".to_owned(),
+            started: jiff::Timestamp::UNIX_EPOCH,
+            finished: jiff::Timestamp::UNIX_EPOCH,
+            tables: vec![TableReport {
+                deleted,
+                cascaded: vec![("child".to_owned(), 7)],
+                ..TableReport::default()
+            }],
+            ended: Ended::Done,
+        }
+    }
+
+    #[test]
+    fn limits_hold_for_both_jobs_together() {
+        let limits = Limits {
+            max_time: Some(Duration::from_secs(60)),
+            max_rows: Some(100),
+        };
+        let left = remaining(limits, &report(30), Duration::from_secs(20));
+        assert_eq!(left.max_time, Some(Duration::from_secs(40)));
+        assert_eq!(left.max_rows, Some(70), "cascades are not counted");
+        assert_eq!(ends_here(&Ended::Done, left), None);
+        let late = remaining(limits, &report(30), Duration::from_secs(61));
+        assert!(ends_here(&Ended::Done, late).is_some_and(|why| why.contains("time")));
+        let spent = remaining(limits, &report(100), Duration::ZERO);
+        assert!(ends_here(&Ended::Done, spent).is_some_and(|why| why.contains("rows")));
+        assert!(ends_here(&Ended::Interrupted, Limits::default()).is_some());
+        let none = remaining(Limits::default(), &report(100), Duration::from_secs(99));
+        assert_eq!(none, Limits::default());
     }
 }

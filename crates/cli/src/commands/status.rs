@@ -1,9 +1,8 @@
-//! `status`: the last run of every target, and whether one is at work.
+//! `status`: the last run of every job on every target, and whether one is at work.
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use elpis_maint_core::JOB;
 use elpis_run::RunSummary;
 use elpis_run::journal::{Journal, Query};
 use serde::Serialize;
@@ -13,7 +12,7 @@ use crate::exit::{Code, Verdict};
 use crate::output::{self, Printer};
 use crate::settings::Settings;
 
-/// The newest run of one target.
+/// The newest run of one job on one target.
 #[derive(Debug, Serialize)]
 pub(crate) struct TargetStatus {
     /// The run.
@@ -39,15 +38,10 @@ pub(crate) fn status(settings: &Settings, printer: Printer) -> Result<Verdict> {
 }
 
 fn targets(journal: &dyn Journal) -> Result<Vec<TargetStatus>> {
-    let query = Query {
-        job: Some(JOB.to_owned()),
-        ..Query::default()
-    };
     let mut seen = BTreeSet::new();
-    let newest = journal
-        .list(&query)?
+    let newest = journal::runs(journal, &Query::default())?
         .into_iter()
-        .filter(|run| seen.insert(run.target.clone()));
+        .filter(|run| seen.insert((run.target.clone(), run.job.clone())));
     Ok(newest
         .map(|last| TargetStatus {
             running: match last.finished {

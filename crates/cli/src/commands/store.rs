@@ -1,7 +1,7 @@
 //! The one place that chooses between the stores.
 
 use anyhow::Result;
-use elpis_maint_core::{MySqlStore, SqliteStore, Store};
+use elpis_maint_core::{MySqlStore, SeriesStore, SqliteStore};
 
 use crate::output::Printer;
 use crate::settings::{Database, Settings};
@@ -13,7 +13,7 @@ pub(crate) const PROGRAM: &str = "elpis-maint";
 pub(crate) trait Work {
     type Output;
 
-    async fn on<S: Store>(self, store: &mut S) -> Result<Self::Output>;
+    async fn on<S: SeriesStore>(self, store: &mut S) -> Result<Self::Output>;
 }
 
 /// Opens the database of `settings` and does `work` on it.

@@ -1,14 +1,15 @@
-//! Progress for somebody who watches: a bar a table, with rate, time left and what it waits for.
+//! Progress for somebody who watches: a bar a table or tier, with rate, time left and what it waits for.
 
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use elpis_maint_core::PurgeEvent;
+use elpis_maint_core::compact::CompactEvent;
 use elpis_run::Observer;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use super::{Printer, number, seconds};
+use super::{Printer, hours, number, seconds};
 
 /// Draws on standard error.
 pub(super) struct Bars {
@@ -43,37 +44,78 @@ fn style(exact: bool) -> ProgressStyle {
         .progress_chars("█▉▊▋▌▍▎▏ ")
 }
 
+impl Bars {
+    /// The next table or tier.
+    fn begin(&self, name: String, due: u64, exact: bool) {
+        let bar = ProgressBar::new(due).with_prefix(name);
+        bar.set_style(style(exact));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        *self.bar() = bar;
+    }
+
+    fn at(&self, total: u64) {
+        let bar = self.bar();
+        if bar.length().is_some_and(|length| total > length) {
+            // The estimate was low.
+            bar.set_length(total);
+        }
+        bar.set_position(total);
+    }
+
+    /// A line instead of the bar.
+    fn end(&self, mut text: String, took: f64, complete: bool) {
+        self.bar().finish_and_clear();
+        text.push_str(&format!(" in {}", seconds(took)));
+        if !complete {
+            text.push_str(", not finished");
+        }
+        self.printer.say(&text);
+    }
+}
+
 impl Observer<PurgeEvent> for Bars {
     fn on(&self, event: &PurgeEvent) {
         match event {
             PurgeEvent::TableStarted { table, due, .. } => {
-                let bar = ProgressBar::new(due.rows).with_prefix(table.clone());
-                bar.set_style(style(due.exact));
-                bar.enable_steady_tick(Duration::from_millis(200));
-                *self.bar() = bar;
+                self.begin(table.clone(), due.rows, due.exact);
             }
-            PurgeEvent::Chunk { total, .. } => {
-                let bar = self.bar();
-                if bar.length().is_some_and(|length| *total > length) {
-                    // The estimate was low.
-                    bar.set_length(*total);
-                }
-                bar.set_position(*total);
-            }
+            PurgeEvent::Chunk { total, .. } => self.at(*total),
             PurgeEvent::Waiting { why, .. } => self.bar().set_message(format!("waiting: {why}")),
             PurgeEvent::Resumed { .. } => self.bar().set_message(""),
             PurgeEvent::TableFinished(report) => {
-                self.bar().finish_and_clear();
                 let mut text = format!("{:22} {} rows", report.table, number(report.deleted));
                 for (child, rows) in &report.cascaded {
                     text.push_str(&format!(" and {} of {child}", number(*rows)));
                 }
+                text.push_str(" deleted");
                 let took = report.working_s + report.paused_s + report.waited_s;
-                text.push_str(&format!(" deleted in {}", seconds(took)));
-                if !report.complete {
-                    text.push_str(", not finished");
-                }
-                self.printer.say(&text);
+                self.end(text, took, report.complete);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer<CompactEvent> for Bars {
+    fn on(&self, event: &CompactEvent) {
+        match event {
+            CompactEvent::TierStarted {
+                table,
+                bucket_s,
+                due,
+            } => self.begin(format!("{table} to {}", hours(*bucket_s)), *due, false),
+            CompactEvent::Compacted { total, .. } => self.at(*total),
+            CompactEvent::CompactionWaiting { why, .. } => {
+                self.bar().set_message(format!("waiting: {why}"));
+            }
+            CompactEvent::CompactionResumed { .. } => self.bar().set_message(""),
+            CompactEvent::TierFinished(report) => {
+                let name = format!("{} to {}", report.table, hours(report.bucket_s));
+                let examined = report.sealed.examined + report.rechecked.examined;
+                let (removed, examined) = (number(report.removed()), number(examined));
+                let text = format!("{name:22} {removed} of {examined} rows left out");
+                let took = report.working_s + report.paused_s + report.waited_s;
+                self.end(text, took, report.complete);
             }
             _ => {}
         }

@@ -1,21 +1,40 @@
 //! Events as JSON, one object a line, on standard output.
 
 use elpis_maint_core::PurgeEvent;
+use elpis_maint_core::compact::CompactEvent;
 use elpis_run::Observer;
+use serde::Serialize;
 
 use super::Printer;
 
 /// Writes each event. Chunks, of which there are thousands, only if more is to be said.
 pub(super) struct JsonLines(pub(super) Printer);
 
-impl Observer<PurgeEvent> for JsonLines {
-    fn on(&self, event: &PurgeEvent) {
-        if matches!(event, PurgeEvent::Chunk { .. }) && !self.0.verbose {
-            return;
-        }
+impl JsonLines {
+    fn write(&self, event: &impl Serialize) {
         if let Ok(line) = serde_json::to_string(event) {
             // A full disk behind standard output is no reason to leave a table half purged.
             let _ = self.0.data(&line);
+        }
+    }
+}
+
+impl Observer<PurgeEvent> for JsonLines {
+    fn on(&self, event: &PurgeEvent) {
+        if self.0.verbose || !matches!(event, PurgeEvent::Chunk { .. }) {
+            self.write(event);
+        }
+    }
+}
+
+impl Observer<CompactEvent> for JsonLines {
+    fn on(&self, event: &CompactEvent) {
+        let small = matches!(
+            event,
+            CompactEvent::Compacted { .. } | CompactEvent::Slab { .. }
+        );
+        if self.0.verbose || !small {
+            self.write(event);
         }
     }
 }

@@ -1,13 +1,15 @@
-//! The classic lines, for logs: `HH:MM:SS [PURGE] tagente_datos: 120000 rows deleted, 31000/s`.
+//! The classic lines, for logs: `HH:MM:SS [PURGE] tagente_datos: 120000 rows deleted, 31000/s`,
+//! and `[COMPACT]` for the other job.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use elpis_maint_core::PurgeEvent;
+use elpis_maint_core::compact::CompactEvent;
 use elpis_run::Observer;
 use jiff::Zoned;
 
-use super::{Printer, seconds};
+use super::{Printer, hours, seconds};
 
 /// How often a table that is at work is mentioned.
 const EVERY: Duration = Duration::from_secs(10);
@@ -35,9 +37,33 @@ impl ClassicLines {
         ClassicLines { printer, table }
     }
 
-    fn line(&self, text: &str) {
+    fn line(&self, job: &str, text: &str) {
         let now = Zoned::now().strftime("%H:%M:%S");
-        self.printer.say(&format!("{now} [PURGE] {text}"));
+        self.printer.say(&format!("{now} [{job}] {text}"));
+    }
+
+    /// The next table or tier.
+    fn begin(&self) {
+        let now = Instant::now();
+        *self.table() = Table {
+            since: now,
+            said: now,
+        };
+    }
+
+    /// The rate of `total` rows, if it is time to mention it.
+    fn due(&self, total: u64) -> Option<f64> {
+        let every = if self.printer.verbose {
+            EVERY_VERBOSE
+        } else {
+            EVERY
+        };
+        let mut state = self.table();
+        if state.said.elapsed() < every {
+            return None;
+        }
+        state.said = Instant::now();
+        Some(total as f64 / state.since.elapsed().as_secs_f64())
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
@@ -47,38 +73,27 @@ impl ClassicLines {
 
 impl Observer<PurgeEvent> for ClassicLines {
     fn on(&self, event: &PurgeEvent) {
+        let line = |text: String| self.line("PURGE", &text);
         match event {
             PurgeEvent::Started {
                 run,
                 target,
                 tables,
-            } => self.line(&format!("run {run} on {target}: {tables} tables")),
+            } => line(format!("run {run} on {target}: {tables} tables")),
             PurgeEvent::TableStarted { table, cutoff, due } => {
-                let now = Instant::now();
-                *self.table() = Table {
-                    since: now,
-                    said: now,
-                };
+                self.begin();
                 let about = if due.exact { "" } else { "about " };
                 let rows = due.rows;
-                self.line(&format!("{table}: {about}{rows} rows below {cutoff}"));
+                line(format!("{table}: {about}{rows} rows below {cutoff}"));
             }
             PurgeEvent::Chunk { table, total, .. } => {
-                let every = if self.printer.verbose {
-                    EVERY_VERBOSE
-                } else {
-                    EVERY
-                };
-                let mut state = self.table();
-                if state.said.elapsed() >= every {
-                    state.said = Instant::now();
-                    let rate = *total as f64 / state.since.elapsed().as_secs_f64();
-                    self.line(&format!("{table}: {total} rows deleted, {rate:.0}/s"));
+                if let Some(rate) = self.due(*total) {
+                    line(format!("{table}: {total} rows deleted, {rate:.0}/s"));
                 }
             }
-            PurgeEvent::Waiting { table, why } => self.line(&format!("{table}: waiting: {why}")),
+            PurgeEvent::Waiting { table, why } => line(format!("{table}: waiting: {why}")),
             PurgeEvent::Resumed { table, waited_s } => {
-                self.line(&format!("{table}: goes on after {}", seconds(*waited_s)));
+                line(format!("{table}: goes on after {}", seconds(*waited_s)));
             }
             PurgeEvent::TableFinished(report) => {
                 let (table, deleted) = (&report.table, report.deleted);
@@ -87,20 +102,66 @@ impl Observer<PurgeEvent> for ClassicLines {
                 for (child, rows) in &report.cascaded {
                     text.push_str(&format!(", {rows} of {child}"));
                 }
-                text.push_str(if report.complete {
-                    ", finished"
-                } else {
-                    ", stopped"
-                });
-                self.line(&text);
+                line(text + end(report.complete));
             }
             PurgeEvent::Finished(report) => {
                 let took = report.finished.duration_since(report.started);
                 let took = seconds(took.as_secs_f64());
                 let deleted = report.deleted();
-                self.line(&format!("run {}: {deleted} rows in {took}", report.run));
+                line(format!("run {}: {deleted} rows in {took}", report.run));
             }
             _ => {}
         }
     }
+}
+
+impl Observer<CompactEvent> for ClassicLines {
+    fn on(&self, event: &CompactEvent) {
+        let line = |text: String| self.line("COMPACT", &text);
+        match event {
+            CompactEvent::CompactionStarted { run, target, tiers } => {
+                line(format!("run {run} on {target}: {tiers} tiers"));
+            }
+            CompactEvent::TierStarted {
+                table,
+                bucket_s,
+                due,
+            } => {
+                self.begin();
+                let bucket = hours(*bucket_s);
+                line(format!("{table} to {bucket}: about {due} rows"));
+            }
+            CompactEvent::Compacted { table, total, .. } => {
+                if let Some(rate) = self.due(*total) {
+                    line(format!("{table}: {total} rows looked at, {rate:.0}/s"));
+                }
+            }
+            CompactEvent::CompactionWaiting { table, why } => {
+                line(format!("{table}: waiting: {why}"));
+            }
+            CompactEvent::CompactionResumed { table, waited_s } => {
+                line(format!("{table}: goes on after {}", seconds(*waited_s)));
+            }
+            CompactEvent::TierFinished(report) => {
+                let (table, bucket) = (&report.table, hours(report.bucket_s));
+                let examined = report.sealed.examined + report.rechecked.examined;
+                let (removed, rate) = (report.removed(), report.rate().unwrap_or(0.0));
+                let text = format!(
+                    "{table} to {bucket}: {removed} of {examined} rows left out, {rate:.0}/s"
+                );
+                line(text + end(report.complete));
+            }
+            CompactEvent::CompactionFinished(report) => {
+                let took = report.finished.duration_since(report.started);
+                let took = seconds(took.as_secs_f64());
+                let removed = report.removed();
+                line(format!("run {}: {removed} rows in {took}", report.run));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn end(complete: bool) -> &'static str {
+    if complete { ", finished" } else { ", stopped" }
 }

@@ -2,16 +2,33 @@
 //!
 //! Nothing here is coloured, so `NO_COLOR` is honoured by nature.
 
+#[cfg(feature = "maint")]
 mod bar;
+#[cfg(feature = "maint")]
+mod compaction;
+pub(crate) mod grid;
+#[cfg(feature = "maint")]
 mod json;
+#[cfg(feature = "maint")]
 mod lines;
 mod printer;
+#[cfg(feature = "maint")]
 mod progress;
+#[cfg(feature = "maint")]
 pub(crate) mod report;
+mod spinner;
+#[cfg(feature = "maint")]
 mod table;
 mod words;
 
+#[cfg(feature = "maint")]
+pub(crate) use compaction::{compacted, compaction, rollups_verified};
 pub(crate) use printer::Printer;
-pub(crate) use progress::{Spinner, progress};
-pub(crate) use table::{history, plan, record, result, status};
-pub(crate) use words::{bytes, count, number, seconds};
+#[cfg(feature = "maint")]
+pub(crate) use progress::{compact_progress, progress};
+pub(crate) use spinner::Spinner;
+#[cfg(feature = "maint")]
+pub(crate) use table::{history, plans, record, result, status};
+pub(crate) use words::{bytes, number, seconds};
+#[cfg(feature = "maint")]
+pub(crate) use words::{count, hours};

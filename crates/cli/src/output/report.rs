@@ -1,13 +1,15 @@
 //! The demo's report: one HTML file with inline SVG, no script, nothing fetched from anywhere.
 
 mod days;
+mod series;
 mod space;
 mod svg;
 mod timeline;
 
 use std::time::Duration;
 
-use elpis_maint_core::demo::Survey;
+use elpis_maint_core::compact::{CompactPlan, CompactReport};
+use elpis_maint_core::demo::{ChartSurvey, Exhibit, SeriesSpace, Survey};
 use elpis_maint_core::{Plan, PurgeEvent, PurgeReport};
 
 use super::{bytes, number, seconds};
@@ -23,6 +25,20 @@ pub(crate) struct Chapter<'a> {
     pub(crate) after: &'a Survey,
     /// What happened, each with the time since the run began.
     pub(crate) story: &'a [(Duration, PurgeEvent)],
+    /// What came after the purge.
+    pub(crate) compaction: &'a Compacted,
+}
+
+/// The second act.
+pub(crate) struct Compacted {
+    pub(crate) plan: CompactPlan,
+    pub(crate) report: CompactReport,
+    /// What the comparison of every chart found.
+    pub(crate) charts: ChartSurvey,
+    /// Series to look at.
+    pub(crate) exhibits: Vec<Exhibit>,
+    /// The table of numbers before and after.
+    pub(crate) space: (SeriesSpace, SeriesSpace),
 }
 
 const STYLE: &str = include_str!("report/style.css");
@@ -35,8 +51,8 @@ pub(crate) fn html(chapter: &Chapter<'_>) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>Elpis: retention purge of {target}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n<header>\n<h1>Retention purge</h1>\n\
+         <title>Elpis: housekeeping of {target}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n<header>\n<h1>Retention purge and compaction</h1>\n\
          <p class=\"sub\">{} at {target} · {}</p>\n</header>\n",
         escape(&chapter.plan.product),
         report.started.strftime("%F %H:%M UTC"),
@@ -45,12 +61,21 @@ pub(crate) fn html(chapter: &Chapter<'_>) -> String {
     let section =
         |title: &str, body: String| format!("<section>\n<h2>{title}</h2>\n{body}</section>\n");
     page.push_str(&section("Rows per day", days::chart(chapter)));
-    page.push_str(&section("The run", timeline::chart(chapter)));
+    page.push_str(&section("The purge", timeline::chart(chapter)));
     page.push_str(&section("Space in the file", space::chart(chapter)));
     page.push_str(&section("Result and recount", results(chapter)));
+    let compaction = chapter.compaction;
+    page.push_str(&section(
+        "Compaction: the charts before and after",
+        series::figures(compaction),
+    ));
+    page.push_str(&section(
+        "Compaction: rows, bytes and every chart compared",
+        series::results(compaction),
+    ));
     page.push_str(
         "<footer>Written by <code>elpis-maint demo</code>. The recount uses its own SQL and \
-         shares no query with the purge.</footer>\n</main>\n</body>\n</html>\n",
+         shares no query with purge and compaction.</footer>\n</main>\n</body>\n</html>\n",
     );
     page
 }
@@ -58,18 +83,23 @@ pub(crate) fn html(chapter: &Chapter<'_>) -> String {
 fn cards(chapter: &Chapter<'_>) -> String {
     let report = chapter.report;
     let deleted = report.deleted();
-    let took = report.finished.duration_since(report.started).as_secs_f64();
+    let compaction = &chapter.compaction.report;
+    let took = report.finished.duration_since(report.started).as_secs_f64()
+        + compaction
+            .finished
+            .duration_since(compaction.started)
+            .as_secs_f64();
     let kept: u64 = chapter.after.tables.iter().map(|table| table.kept).sum();
     let freed = chapter.after.free_pages * chapter.after.page_size;
     let cards = [
-        (number(deleted), "rows deleted".to_owned()),
-        (number(kept), "rows kept, unchanged".to_owned()),
-        (seconds(took), "from start to end".to_owned()),
-        (
-            number((deleted as f64 / took.max(0.001)) as u64),
-            "rows a second".to_owned(),
-        ),
+        (number(deleted), "expired rows deleted".to_owned()),
+        (number(kept), "kept by the purge".to_owned()),
+        (seconds(took), "for both jobs".to_owned()),
         (bytes(freed), "reusable in the file".to_owned()),
+        (
+            number(compaction.removed()),
+            "left out by compaction".to_owned(),
+        ),
     ];
     let cards: String = cards
         .iter()

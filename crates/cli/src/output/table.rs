@@ -1,51 +1,42 @@
 //! Tables on standard output.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::Cell;
 use elpis_maint_core::{Cutoff, Ended, Moment, Plan, PurgeReport, TablePlan, Walk};
 use elpis_run::RunSummary;
 use elpis_run::journal::{Event, History, Outcome};
 use jiff::Timestamp;
 
-use super::{bytes, count, number, seconds};
-use crate::commands::TargetStatus;
+use super::grid::{PLAIN, RULED, right, table, text};
+use super::{bytes, compaction, count, number, seconds};
+use crate::commands::{Plans, TargetStatus};
 
-/// A line under the header and nothing else.
-const PLAIN: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-/// The same for rows of several lines.
-const RULED: TableStyle = PLAIN.row_separator(LineStyle::none().fill('╌').junction('╌'));
-
-fn table(style: TableStyle, header: &[&str], rows: Vec<Vec<Cell>>) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(style)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(header.iter().map(Cell::new));
-    table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 1));
-    }
-    table.trim_fmt()
+/// The plans of both jobs, of those that are meant.
+pub(crate) fn plans(plans: &Plans) -> String {
+    let purge = plans.jobs.purge.then(|| plan(&plans.purge));
+    let compaction = plans.compaction.as_ref().map(|compact| {
+        let mut text = compaction(compact);
+        if plans.jobs.purge && compact.due() > 0 {
+            text.push_str("; what the purge deletes first will not be due");
+        }
+        text
+    });
+    let parts: Vec<String> = purge.into_iter().chain(compaction).collect();
+    let Plan {
+        product,
+        target,
+        now,
+        ..
+    } = &plans.purge;
+    format!("{product} at {target}, {now:.0}\n{}", parts.join("\n\n"))
 }
 
-fn text(text: impl Into<String>) -> Cell {
-    Cell::new(text.into())
-}
-
-fn right(text: impl Into<String>) -> Cell {
-    Cell::new(text.into()).set_alignment(CellAlignment::Right)
-}
-
-/// A plan: a table, what follows by cascade, and the sum.
-pub(crate) fn plan(plan: &Plan) -> String {
+/// A purge's plan: a table, what follows by cascade, and the sum.
+fn plan(plan: &Plan) -> String {
     let header = [
         "table", "delete", "keep", "oldest", "cutoff", "method", "time",
     ];
     let rows = plan.tables.iter().map(|table| planned(plan.now, table));
-    let mut lines = vec![
-        format!("{} at {}, {:.0}", plan.product, plan.target, plan.now),
-        table(RULED, &header, rows.collect()),
-    ];
+    let mut lines = vec![table(RULED, &header, rows.collect())];
     for table in &plan.tables {
         let name = &table.task.table;
         for (child, rows) in table.cascaded.iter().flatten() {
@@ -187,20 +178,18 @@ pub(crate) fn result(report: &PurgeReport) -> String {
     )
 }
 
-/// How a run ended, in words.
-pub(crate) fn ended(ended: &Ended) -> String {
+/// How a purge ended, in words.
+fn ended(ended: &Ended) -> String {
     match ended {
         Ended::Done => "everything expired is gone".to_owned(),
-        Ended::Limit { why } | Ended::Critical { why } => format!("stopped: {why}"),
-        Ended::Interrupted => "stopped by the operator".to_owned(),
-        Ended::ShareReached { table } => format!("stopped: max_share of {table} was reached"),
         Ended::Failed { error } => format!("failed: {error}"),
+        other => format!("stopped: {other}"),
     }
 }
 
-/// The newest run of every target.
+/// The newest run of every job on every target.
 pub(crate) fn status(targets: &[TargetStatus]) -> String {
-    let header = ["target", "run", "started", "state"];
+    let header = ["target", "job", "run", "started", "state"];
     let rows = targets.iter().map(|status| {
         let run = &status.last;
         let state = match (&run.finished, status.running) {
@@ -211,6 +200,7 @@ pub(crate) fn status(targets: &[TargetStatus]) -> String {
         };
         vec![
             text(run.target.clone()),
+            text(run.job.clone()),
             right(run.id.to_string()),
             text(format!("{:.0}", run.started)),
             text(state),
@@ -221,7 +211,7 @@ pub(crate) fn status(targets: &[TargetStatus]) -> String {
 
 /// Runs, newest first.
 pub(crate) fn history(runs: &[RunSummary]) -> String {
-    let header = ["run", "started", "took", "target", "ended"];
+    let header = ["run", "job", "started", "took", "target", "ended"];
     let rows = runs.iter().map(|run| {
         let (took, ended) = match &run.finished {
             None => ("-".to_owned(), "not finished".to_owned()),
@@ -232,6 +222,7 @@ pub(crate) fn history(runs: &[RunSummary]) -> String {
         };
         vec![
             right(run.id.to_string()),
+            text(run.job.clone()),
             text(format!("{:.0}", run.started)),
             right(took),
             text(run.target.clone()),
@@ -245,8 +236,8 @@ pub(crate) fn history(runs: &[RunSummary]) -> String {
 pub(crate) fn record(history: &History) -> String {
     let run = &history.summary;
     let mut lines = vec![format!(
-        "run {} on {} by {}",
-        run.id, run.target, run.holder
+        "run {} ({}) on {} by {}",
+        run.id, run.job, run.target, run.holder
     )];
     for record in &history.records {
         let (step, what) = match &record.event {

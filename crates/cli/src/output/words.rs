@@ -1,5 +1,6 @@
 //! Numbers as people read them.
 
+#[cfg(feature = "maint")]
 use elpis_maint_core::store::Count;
 
 /// `1234567` as `1,234,567`.
@@ -16,6 +17,7 @@ pub(crate) fn number(n: u64) -> String {
 }
 
 /// The same, with `~` before an estimate.
+#[cfg(feature = "maint")]
 pub(crate) fn count(count: Count) -> String {
     let mark = if count.exact { "" } else { "~" };
     format!("{mark}{}", number(count.rows))
@@ -35,6 +37,12 @@ pub(crate) fn seconds(seconds: f64) -> String {
         (0, m, s) => format!("{m} min {s} s"),
         (h, m, _) => format!("{h} h {m} min"),
     }
+}
+
+/// The length of a bucket, as `6 h`.
+#[cfg(feature = "maint")]
+pub(crate) fn hours(bucket_s: i64) -> String {
+    format!("{} h", bucket_s / 3600)
 }
 
 /// Bytes as `12.3 MB`.
@@ -60,6 +68,11 @@ mod tests {
         assert_eq!(number(999), "999");
         assert_eq!(number(1_000), "1,000");
         assert_eq!(number(12_345_678), "12,345,678");
+    }
+
+    #[cfg(feature = "maint")]
+    #[test]
+    fn estimates_are_marked() {
         assert_eq!(count(Count::estimated(1_000)), "~1,000");
     }
 

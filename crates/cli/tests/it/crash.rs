@@ -142,7 +142,7 @@ fn run_and_kill(world: &World, chunks: u64, more: Duration) {
 }
 
 /// The server notices a dead client within moments; until then its lock stands.
-fn wait_for_free_lock(database: &dyn Database, lock: Option<&str>) {
+pub(crate) fn wait_for_free_lock(database: &dyn Database, lock: Option<&str>) {
     let Some(lock) = lock else { return };
     let give_up = Instant::now() + Duration::from_secs(30);
     while database.number(&format!("SELECT IS_FREE_LOCK('{lock}');")) == 0 {
@@ -154,7 +154,7 @@ fn wait_for_free_lock(database: &dyn Database, lock: Option<&str>) {
     }
 }
 
-fn rounds() -> u64 {
+pub(crate) fn rounds() -> u64 {
     if std::env::var_os("ELPIS_SOAK").is_some() {
         120
     } else {

@@ -3,7 +3,7 @@
 use crate::harness::World;
 
 #[test]
-fn the_demo_purges_verifies_and_reports() {
+fn the_demo_purges_compacts_verifies_and_reports() {
     let world = World::empty();
     let said = world.run(&["demo", "--keep", "demo", "--rows", "60000", "--days", "20"]);
     assert_eq!(said.code, 0, "{said:?}");
@@ -18,9 +18,16 @@ fn the_demo_purges_verifies_and_reports() {
         said.out
     );
     let report = std::fs::read_to_string(world.path("demo/report.html")).unwrap();
-    assert_eq!(report.matches("<svg viewBox=\"0 0 900").count(), 3);
+    assert_eq!(report.matches("<svg viewBox=\"0 0 900").count(), 3 + 5);
     assert_eq!(report.matches("✓ agrees").count(), 5);
-    assert!(!report.contains("✗ differs"));
+    assert_eq!(report.matches("✓</span>").count(), 4);
+    assert!(!report.contains('✗'));
+    assert!(
+        said.out.contains("none lost a step, an extreme or a gap"),
+        "{}",
+        said.out
+    );
+    assert!(!world.path("demo/before-compaction.db").exists());
     for outside in ["<script", "http://", "https://", "src=", "@import"] {
         assert!(!report.contains(outside), "{outside}");
     }

@@ -12,6 +12,7 @@ fn help_of_the_binary_and_of_every_verb() {
         &["policy", "check", "--help"],
         &["plan", "--help"],
         &["run", "--help"],
+        &["verify", "--help"],
         &["status", "--help"],
         &["history", "--help"],
         &["demo", "--help"],

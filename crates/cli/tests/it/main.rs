@@ -6,9 +6,15 @@
     reason = "tests may"
 )]
 
+mod backup;
+mod backup_crash;
+mod backup_server;
+mod compact;
+mod compact_crash;
 mod crash;
 mod demo;
 mod exits;
+mod failover;
 mod harness;
 mod help;
 mod interrupted;
@@ -16,3 +22,4 @@ mod plan;
 mod secrets;
 mod server;
 mod terminal;
+mod verify;

@@ -11,11 +11,12 @@ pub(crate) fn page(mut command: Command) -> io::Result<String> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
     let mut page = String::from_utf8_lossy(&page).into_owned();
+    let program = command.get_name();
     for verb in command
         .get_subcommands()
         .filter(|verb| verb.get_name() != "help")
     {
-        section(verb, "elpis-maint", &mut page)?;
+        section(verb, program, &mut page)?;
     }
     Ok(page)
 }

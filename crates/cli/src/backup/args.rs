@@ -1,0 +1,331 @@
+//! The command line of `elpis-backup`. Only clap: no logic, no defaults that depend on anything.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use elpis_backup::archive::Container;
+
+/// Backup of a whole installation: databases, configuration and files, as of one moment, in one
+/// archive that is whole or not there.
+///
+/// Without a verb it is the old pandora_backup.sh: `elpis-backup -c CONSOLE -d DEST [-b] [-q]`.
+#[derive(Debug, Parser)]
+#[command(name = "elpis-backup", version, max_term_width = 100, after_help = MAIN_EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) classic: Classic,
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+/// The old command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of the old command")]
+pub(crate) struct Classic {
+    /// Path to the Pandora FMS console, such as /var/www/html/pandora_console
+    #[arg(short = 'c', value_name = "CONSOLE", requires = "destination")]
+    pub(crate) console: Option<PathBuf>,
+    /// Destination path for the backup file, such as /tmp
+    #[arg(short = 'd', value_name = "DEST", requires = "console")]
+    pub(crate) destination: Option<PathBuf>,
+    /// No database backup
+    #[arg(short = 'b', requires = "console")]
+    pub(crate) no_database: bool,
+    /// The option file with the account of the database
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "console",
+        default_value = "/etc/elpis/backup.cnf"
+    )]
+    pub(crate) option_file: PathBuf,
+    /// The name of the database
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "console",
+        default_value = "pandora"
+    )]
+    pub(crate) database: String,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every verb")]
+pub(crate) struct Global {
+    /// The configuration [default: $ELPIS_BACKUP_CONFIG, or /etc/elpis/backup.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// How data is written: tables and sentences, or one document (one object a line for events)
+    #[arg(long, value_enum, default_value = "human", global = true)]
+    pub(crate) format: Format,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make a backup as the configuration says
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create(Create),
+    /// Write one database into a plain SQL file
+    #[command(after_help = DUMP_EXAMPLES)]
+    Dump(Dump),
+    /// Read archives to their end and compare every checksum
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
+    /// List the archives of a directory
+    #[command(after_help = LIST_EXAMPLES)]
+    List(List),
+    /// Verify an archive and show what is in it
+    Inspect(Inspect),
+    /// Verify an archive and put its files into a new directory
+    #[command(after_help = EXTRACT_EXAMPLES)]
+    Extract(Extract),
+    /// Remove archives that no rule keeps
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune(Prune),
+    /// Keep an archive whatever the rules say
+    Pin(Pin),
+    /// Let the rules decide about an archive again
+    Unpin(Unpin),
+    /// Back up a small installation of its own, verify it, extract it and compare
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The directory with the archives, instead of the configuration's
+    #[arg(long, value_name = "DIR")]
+    pub(crate) target: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// What the archive is to be, instead of what the configuration says
+    #[arg(long, value_name = "KIND", value_parser = container)]
+    pub(crate) container: Option<Container>,
+    /// Do not read the archive back before it gets its name
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dump {
+    /// The database
+    pub(crate) database: String,
+    /// The new SQL file; one that is there is not replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The option file with host, account and password [default: as configured for the database]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) option_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Names in the target, or paths [default: the newest in the target]
+    pub(crate) archives: Vec<PathBuf>,
+    /// All archives of the target
+    #[arg(long, conflicts_with = "archives")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Exit with 7 unless the newest archive that is not broken is younger, such as 26h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) max_age: Option<Duration>,
+    /// For --max-age only archives that were verified count
+    #[arg(long, requires = "max_age")]
+    pub(crate) verified: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// A name in the target, or a path
+    pub(crate) archive: PathBuf,
+    /// List every member
+    #[arg(long)]
+    pub(crate) members: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Extract {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// A name in the target, or a path
+    pub(crate) archive: PathBuf,
+    /// The directory, which is empty or not there
+    #[arg(value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Only this member and what lies below it; may be given several times
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) only: Vec<PathBuf>,
+    /// Make also symbolic links that lead out of the directory
+    #[arg(long)]
+    pub(crate) outside_links: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Archives of this prefix [default: the configuration's]
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Keep the newest N archives
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_last: Option<u32>,
+    /// Keep the newest archive of each of the last N hours that have one
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_hourly: Option<u32>,
+    /// The same for days
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_daily: Option<u32>,
+    /// The same for weeks, which begin on Monday
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_weekly: Option<u32>,
+    /// The same for months
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_monthly: Option<u32>,
+    /// The same for years
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_yearly: Option<u32>,
+    /// Only show what would go, and why the others stay
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pin {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The name of the archive
+    pub(crate) archive: String,
+    /// The reason, for whoever wonders later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unpin {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The name of the archive
+    pub(crate) archive: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Put everything into this new or empty directory [default: a temporary one, which is kept]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// How many rows the database gets
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=50_000_000))]
+    pub(crate) rows: u64,
+}
+
+fn container(text: &str) -> Result<Container, String> {
+    let named = Container::ALL
+        .into_iter()
+        .find(|container| container.extension() == text);
+    named.ok_or_else(|| "must be tar.gz or tar.zst".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "not a duration such as 90m or 26h".to_owned())?;
+    match Duration::try_from(span) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("must be longer than nothing".to_owned()),
+    }
+}
+
+const MAIN_EXAMPLES: &str = "\
+Examples:
+  elpis-backup demo                      see everything at work on an installation of its own
+  elpis-backup create                    the nightly job
+  elpis-backup list --max-age 26h        the check that there was one
+  elpis-backup -c /var/www/html/pandora_console -d /tmp      as pandora_backup.sh
+
+Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 5 needs a person,
+6 another run holds the lock, 7 partial, broken or too old, 8 unreachable, 130 interrupted.";
+
+const CREATE_EXAMPLES: &str = "\
+An archive gets its name when it is complete, on disk and verified; after any error or signal there
+is none. Exit code 7 means that there is one, but some files could not be read.
+
+Examples:
+  elpis-backup create --dry-run          what is there, and is there room for it?
+  elpis-backup create --container tar.gz --target /mnt/usb
+  elpis-backup create --format json      one event a line";
+
+const DUMP_EXAMPLES: &str = "\
+Examples:
+  elpis-backup dump pandora -o /backup/pandora.sql --option-file /root/.my.cnf
+  mariadb pandora < /backup/pandora.sql";
+
+const VERIFY_EXAMPLES: &str = "\
+Archives of the old script are read as well: every frame, every header, and the end of the dump.
+
+Examples:
+  elpis-backup verify                    the newest one
+  elpis-backup verify --all --format json
+  elpis-backup verify /tmp/pandorafms_backup_2018-03-12-15-16-53.tar.gz";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  elpis-backup list
+  elpis-backup list --max-age 26h --verified --quiet
+  elpis-backup list --target /tmp --format json";
+
+const EXTRACT_EXAMPLES: &str = "\
+Examples:
+  elpis-backup extract pandorafms_backup_2026-11-21-02-00-00.tar.gz /tmp/look
+  elpis-backup extract ARCHIVE /tmp/look --only etc/pandora";
+
+const PRUNE_EXAMPLES: &str = "\
+Never removed: pinned archives, the newest verified one, and the newest that is not broken.
+
+Examples:
+  elpis-backup prune --dry-run
+  elpis-backup prune --keep-daily 7 --keep-weekly 5 --keep-monthly 12";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  elpis-backup demo
+  elpis-backup demo --keep /tmp/elpis --rows 100000";

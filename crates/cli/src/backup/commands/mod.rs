@@ -1,0 +1,206 @@
+//! The verbs. Each takes plain values and says how it ended; [`backup`] chooses among them.
+
+mod classic;
+mod create;
+mod demo;
+mod dump;
+mod extract;
+mod inspect;
+mod list;
+mod pin;
+mod prune;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use elpis_backup::{ArchiveName, LocalStore};
+use elpis_run::{Clock, Holder, RealClock, SqliteJournal};
+use jiff::tz::TimeZone;
+
+use super::args::{Arguments, Format, Global, Verb};
+use super::settings::{ConfigError, Settings};
+use crate::environment::Environment;
+use crate::exit::{Code, Verdict};
+use crate::interrupt::{Interrupt, LeftAtOnce};
+use crate::output::Printer;
+
+/// The program's name in locks, in the journal and on the server.
+pub(super) const PROGRAM: &str = "elpis-backup";
+
+/// The whole of `elpis-backup`: reads arguments, environment and configuration, carries out one
+/// verb, and returns the exit code.
+pub fn backup() -> ExitCode {
+    let args = match Arguments::try_parse().and_then(check) {
+        Ok(args) => args,
+        Err(answer) => {
+            // Help and version are answers too; they go to standard output.
+            let code = if answer.use_stderr() {
+                Code::Usage
+            } else {
+                Code::Done
+            };
+            let _ = answer.print();
+            return ExitCode::from(code as u8);
+        }
+    };
+    let printer = Printer {
+        json: args.global.format == Format::Json,
+        quiet: args.global.quiet,
+        verbose: args.global.verbose,
+    };
+    let verdict = match carry_out(args, printer) {
+        Ok(verdict) => verdict,
+        Err(error) => crate::exit::backup::verdict(&error),
+    };
+    let weight = match verdict.code {
+        Code::Done | Code::Partial | Code::Interrupted => "note",
+        _ => "error",
+    };
+    if let Some(message) = &verdict.message {
+        printer.always(&format!("{weight}: {message}"));
+    }
+    if let Some(hint) = &verdict.hint {
+        printer.always(&format!("hint: {hint}"));
+    }
+    ExitCode::from(verdict.code as u8)
+}
+
+/// What clap cannot say: the old command has no verb, and everything else has one.
+fn check(args: Arguments) -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    match (&args.verb, &args.classic.console) {
+        (Some(_), Some(_)) => {
+            let text = "-c and -d are the old command, which has no verb";
+            Err(command.error(ErrorKind::ArgumentConflict, text))
+        }
+        (None, None) => {
+            let text = "a verb is missing, or -c CONSOLE -d DEST; --help shows them";
+            Err(command.error(ErrorKind::MissingSubcommand, text))
+        }
+        _ => Ok(args),
+    }
+}
+
+/// What every verb has at hand.
+pub(super) struct Context {
+    pub(super) printer: Printer,
+    pub(super) interrupt: Interrupt,
+    pub(super) settings: Settings,
+    pub(super) clock: RealClock,
+    pub(super) zone: TimeZone,
+}
+
+fn carry_out(args: Arguments, printer: Printer) -> Result<Verdict> {
+    let Arguments {
+        classic,
+        global,
+        verb,
+    } = args;
+    match verb {
+        Some(Verb::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), PROGRAM, &mut script);
+            printer.data(&String::from_utf8(script)?)?;
+            return Ok(Verdict::silent(Code::Done));
+        }
+        Some(Verb::Man) => {
+            printer.data(&crate::manual::page(Arguments::command())?)?;
+            return Ok(Verdict::silent(Code::Done));
+        }
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let interrupt = Interrupt::new();
+    let context = Context {
+        printer,
+        interrupt: interrupt.clone(),
+        settings: settings(&global)?,
+        clock: RealClock::new(),
+        zone: TimeZone::system(),
+    };
+    // The work blocks, on a thread of its own; this one listens for signals. Whoever stops it
+    // gets an answer soon: every loop looks at the token.
+    interrupt.wait_for_safe_point();
+    let result = runtime.block_on(async {
+        let work = tokio::task::spawn_blocking(move || match verb {
+            None => classic::run(&context, classic),
+            Some(verb) => dispatch(&context, verb),
+        });
+        let watch = tokio::spawn(interrupt.watch(printer));
+        tokio::select! {
+            result = work => result?,
+            watched = watch => {
+                watched??;
+                Err(LeftAtOnce.into())
+            }
+        }
+    });
+    runtime.shutdown_background();
+    result
+}
+
+fn dispatch(context: &Context, verb: Verb) -> Result<Verdict> {
+    match verb {
+        Verb::Create(args) => create::run(context, args),
+        Verb::Dump(args) => dump::run(context, &args),
+        Verb::Verify(args) => verify::run(context, args),
+        Verb::List(args) => list::run(context, args),
+        Verb::Inspect(args) => inspect::run(context, &args),
+        Verb::Extract(args) => extract::run(context, &args),
+        Verb::Prune(args) => prune::run(context, args),
+        Verb::Pin(args) => pin::run(context, args.target.target, &args.archive, Some(args.why)),
+        Verb::Unpin(args) => pin::run(context, args.target.target, &args.archive, None),
+        Verb::Demo(args) => demo::run(context, &args),
+        Verb::Completions { .. } | Verb::Man => Ok(Verdict::silent(Code::Done)),
+    }
+}
+
+fn settings(global: &Global) -> Result<Settings, ConfigError> {
+    Settings::load(global.config.as_deref(), &Environment::read())
+}
+
+impl Context {
+    fn store(&self, argument: Option<PathBuf>) -> Result<LocalStore> {
+        Ok(LocalStore::open(&self.settings.target(argument)?)?)
+    }
+
+    fn journal(&self) -> Result<SqliteJournal> {
+        let path = self.settings.state.join("journal.db");
+        Ok(SqliteJournal::open(&path, Some(self.settings.keep_days))?)
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::current(PROGRAM, self.clock.now())
+    }
+
+    /// The archive that an argument means: a path, or a name in the target.
+    fn find(&self, archive: &Path, target: Option<PathBuf>) -> Result<Found> {
+        let is_path = archive.components().count() > 1 || archive.symlink_metadata().is_ok();
+        let path = match is_path {
+            true => archive.to_owned(),
+            false => self.settings.target(target)?.join(archive),
+        };
+        let named = path
+            .file_name()
+            .and_then(|name| name.to_str()?.parse::<ArchiveName>().ok());
+        let place = match path.parent() {
+            Some(place) if !place.as_os_str().is_empty() => place,
+            _ => Path::new("."),
+        };
+        let stored = named.and_then(|name| Some((LocalStore::open(place).ok()?, name)));
+        Ok(Found { path, stored })
+    }
+}
+
+/// An archive somebody asked for.
+struct Found {
+    path: PathBuf,
+    /// Where it is kept, if its name is that of an archive.
+    stored: Option<(LocalStore, ArchiveName)>,
+}

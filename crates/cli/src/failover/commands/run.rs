@@ -1,0 +1,117 @@
+//! `apply`, `resume`, `rollback`, `abort`: the verbs that drive a run.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use elpis_failover::{Aids, Ended, FtdDriver, Plan, Report, Upgrade, Window};
+use elpis_run::SqliteJournal;
+
+use super::{Context, code};
+use crate::exit::Verdict;
+use crate::failover::args;
+use crate::failover::helpers::Programs;
+use crate::failover::output::{self, Checklist};
+
+/// The three parts of a window, which clap lets come only together.
+pub(super) fn window(
+    from: Option<String>,
+    to: Option<String>,
+    zone: Option<String>,
+) -> Result<Option<Window>> {
+    let (Some(from), Some(to), Some(zone)) = (from, to, zone) else {
+        return Ok(None);
+    };
+    let window = Window {
+        from: from.parse().context("--window-from")?,
+        to: to.parse().context("--window-to")?,
+        zone,
+    };
+    window.check().map_err(elpis_failover::UpgradeError::from)?;
+    Ok(Some(window))
+}
+
+pub(super) async fn apply(context: &Context, file: &Path) -> Result<Verdict> {
+    let text = elpis_run::fsx::read_to_string(file)?;
+    let plan: Plan =
+        serde_json::from_str(&text).map_err(|error| crate::failover::ConfigError::Wrong {
+            path: file.to_owned(),
+            reason: error.to_string(),
+        })?;
+    let work = Work::new(context)?;
+    let report = work.engine(context).apply(&plan).await?;
+    conclude(context, &report)
+}
+
+pub(super) async fn resume(
+    context: &Context,
+    run: &args::Run,
+    window: Option<Window>,
+) -> Result<Verdict> {
+    let work = Work::new(context)?;
+    let run = context.run(&work.journal, run)?;
+    let report = work.engine(context).resume(run, window).await?;
+    conclude(context, &report)
+}
+
+pub(super) async fn rollback(context: &Context, run: &args::Run) -> Result<Verdict> {
+    let work = Work::new(context)?;
+    let run = context.run(&work.journal, run)?;
+    let report = work.engine(context).rollback(run).await?;
+    conclude(context, &report)
+}
+
+pub(super) async fn abort(context: &Context, run: &args::Run) -> Result<Verdict> {
+    let work = Work::new(context)?;
+    let run = context.run(&work.journal, run)?;
+    let report = work.engine(context).abort(run).await?;
+    conclude(context, &report)
+}
+
+/// What a run needs and this process owns.
+struct Work {
+    driver: FtdDriver,
+    journal: SqliteJournal,
+    programs: Programs,
+    checklist: Checklist,
+}
+
+impl Work {
+    fn new(context: &Context) -> Result<Work> {
+        context.directories()?;
+        context.interrupt.wait_for_safe_point();
+        Ok(Work {
+            driver: context.settings.driver()?,
+            journal: context.journal()?,
+            programs: Programs(context.settings.helpers.clone()),
+            checklist: Checklist::new(context.printer),
+        })
+    }
+
+    fn engine<'a>(&'a self, context: &'a Context) -> Upgrade<'a, FtdDriver> {
+        Upgrade {
+            driver: &self.driver,
+            journal: &self.journal,
+            lock_dir: &context.settings.state,
+            clock: &context.clock,
+            observer: &self.checklist,
+            stop: &context.interrupt.stop,
+            leave: &context.leave,
+            aids: Aids {
+                hooks: &self.programs,
+                safety_copy: &self.programs,
+                maintenance: &self.programs,
+            },
+            holder: context.holder(),
+        }
+    }
+}
+
+/// Shows the report; events in JSON hold it already.
+pub(super) fn conclude(context: &Context, report: &Report) -> Result<Verdict> {
+    if !context.printer.json {
+        context.printer.data(&output::report(report))?;
+    } else if report.ended == Ended::NothingToDo {
+        context.printer.document(report)?;
+    }
+    Ok(Verdict::silent(code(&report.ended)))
+}

@@ -1,0 +1,294 @@
+//! The configuration: file, then environment, then arguments, merged once into plain values.
+
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use elpis_failover::{
+    Auth, FtdDriver, FtdOptions, FtdUnit, Host, KnownHosts, Login, Policy, PolicyError, SshOptions,
+    SshTransport, Unit,
+};
+use elpis_run::{FsError, Secret, fsx};
+use serde::Deserialize;
+
+use crate::environment::Environment;
+
+/// Where the configuration is when nobody says otherwise.
+const DEFAULT_CONFIG: &str = "/etc/elpis/failover.toml";
+/// How long the journal remembers a run unless the configuration says otherwise.
+const KEEP_DAYS: u32 = 1_100;
+
+/// Everything a command needs to know.
+pub(crate) struct Settings {
+    pub(crate) state: PathBuf,
+    pub(crate) keep_days: u32,
+    pair: Option<RawPair>,
+    policy: Option<Policy>,
+    pub(crate) helpers: RawHelpers,
+    /// The configuration's own place, to which its paths are relative.
+    base: PathBuf,
+}
+
+/// Why there are no settings. Nothing was touched.
+#[derive(Debug)]
+pub(crate) enum ConfigError {
+    /// A file cannot be read.
+    Missing(FsError),
+    /// The configuration is no TOML, or has a key or value that cannot be.
+    Wrong { path: PathBuf, reason: String },
+    /// The policy in it cannot be used.
+    Policy { path: PathBuf, source: PolicyError },
+    /// Neither argument nor configuration says it.
+    Unsaid {
+        what: &'static str,
+        hint: &'static str,
+    },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawConfig {
+    state: RawState,
+    pair: Option<RawPair>,
+    policy: Option<Policy>,
+    helpers: RawHelpers,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawState {
+    directory: Option<PathBuf>,
+    keep_days: Option<u32>,
+}
+
+/// Programs that stand in for what an upgrade needs from the rest of the world.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawHelpers {
+    /// Prints the newest backup as JSON: name, at, verified.
+    pub(crate) safety_copy: Vec<String>,
+    /// Gets `on` or `off` as its last argument.
+    pub(crate) maintenance: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPair {
+    a: RawUnit,
+    b: RawUnit,
+    known_hosts: Option<PathBuf>,
+    transcripts: Option<PathBuf>,
+    no_pending_deployment: Option<String>,
+    manager_version: Option<String>,
+    space_factor: Option<f64>,
+    fxos: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUnit {
+    address: String,
+    port: Option<u16>,
+    user: String,
+    password_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
+    agent_socket: Option<PathBuf>,
+    sudo_password_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads and checks the configuration that `argument` names, or the environment, or nobody;
+    /// only the last may be missing.
+    pub(crate) fn load(
+        argument: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Settings, ConfigError> {
+        let named = argument.or(environment.failover_config.as_deref());
+        let path = named.unwrap_or(Path::new(DEFAULT_CONFIG));
+        let raw = match fsx::read_to_string(path) {
+            Ok(text) => parse(path, &text)?,
+            Err(error)
+                if named.is_none() && error.source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                RawConfig::default()
+            }
+            Err(error) => return Err(ConfigError::Missing(error)),
+        };
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        let state = raw.state.directory.map(|given| base.join(given));
+        Ok(Settings {
+            state: state
+                .or_else(|| environment.state_directory())
+                .ok_or(ConfigError::Unsaid {
+                    what: "where runs are remembered",
+                    hint: "set directory under [state], or $HOME",
+                })?,
+            keep_days: raw.state.keep_days.unwrap_or(KEEP_DAYS),
+            pair: raw.pair,
+            policy: raw.policy,
+            helpers: raw.helpers,
+            base,
+        })
+    }
+
+    /// What is known without any file: enough for what needs no pair.
+    pub(crate) fn bare(environment: &Environment) -> Settings {
+        Settings {
+            state: environment.state_directory().unwrap_or_default(),
+            keep_days: KEEP_DAYS,
+            pair: None,
+            policy: None,
+            helpers: RawHelpers::default(),
+            base: PathBuf::new(),
+        }
+    }
+
+    /// What the operator wants.
+    pub(crate) fn policy(&self) -> Result<&Policy, ConfigError> {
+        self.policy.as_ref().ok_or(ConfigError::Unsaid {
+            what: "which version the pair shall run",
+            hint: "write [policy.target] with version and package into the configuration",
+        })
+    }
+
+    /// The driver of the configured pair. It connects when it is asked something.
+    pub(crate) fn driver(&self) -> Result<FtdDriver, ConfigError> {
+        let pair = self.pair()?;
+        let mut options = FtdOptions::new([self.unit(&pair.a)?, self.unit(&pair.b)?]);
+        let transcripts = pair.transcripts.clone();
+        options.transcripts = Some(match transcripts {
+            Some(dir) => self.base.join(dir),
+            None => self.state.join("transcripts"),
+        });
+        options.no_pending_deployment = pair.no_pending_deployment.clone();
+        options.manager_version = pair.manager_version.clone();
+        options.space_factor = pair.space_factor.unwrap_or(options.space_factor);
+        if let (Some(fxos), Some(policy)) = (&pair.fxos, &self.policy) {
+            options.fxos = Some((policy.target.version.clone(), fxos.clone()));
+        }
+        Ok(FtdDriver::new(options, Arc::new(self.transport()?)))
+    }
+
+    /// Connections that trust the configured known hosts.
+    pub(crate) fn transport(&self) -> Result<SshTransport, ConfigError> {
+        Ok(SshTransport::new(SshOptions::new(self.known_hosts()?)))
+    }
+
+    /// The file of known hosts.
+    pub(crate) fn known_hosts(&self) -> Result<KnownHosts, ConfigError> {
+        let pair = self.pair()?;
+        Ok(KnownHosts::at(match &pair.known_hosts {
+            Some(path) => self.base.join(path),
+            None => self.state.join("known_hosts"),
+        }))
+    }
+
+    /// Where a unit answers.
+    pub(crate) fn host(&self, unit: Unit) -> Result<Host, ConfigError> {
+        let pair = self.pair()?;
+        Ok(match unit {
+            Unit::A => host(&pair.a),
+            Unit::B => host(&pair.b),
+        })
+    }
+
+    fn pair(&self) -> Result<&RawPair, ConfigError> {
+        self.pair.as_ref().ok_or(ConfigError::Unsaid {
+            what: "which two units form the pair",
+            hint: "write [pair.a] and [pair.b] into /etc/elpis/failover.toml, or name another \
+                   file with --config; `elpis-failover demo` needs none",
+        })
+    }
+
+    fn unit(&self, unit: &RawUnit) -> Result<FtdUnit, ConfigError> {
+        let auth = match (&unit.password_file, &unit.key_file, &unit.agent_socket) {
+            (Some(file), None, None) => Auth::Password(self.secret(file)?),
+            (None, Some(key), None) => Auth::Key {
+                path: self.base.join(key),
+                passphrase: match &unit.passphrase_file {
+                    Some(file) => Some(self.secret(file)?),
+                    None => None,
+                },
+            },
+            (None, None, Some(socket)) => Auth::Agent(socket.clone()),
+            _ => {
+                return Err(ConfigError::Unsaid {
+                    what: "how to log in on a unit",
+                    hint: "set exactly one of password_file, key_file and agent_socket",
+                });
+            }
+        };
+        let sudo = unit.sudo_password_file.as_ref();
+        Ok(FtdUnit {
+            host: host(unit),
+            login: Login {
+                user: unit.user.clone(),
+                auth,
+            },
+            sudo_password: sudo.map(|file| self.secret(file)).transpose()?,
+        })
+    }
+
+    /// The first line of a file that only its owner may read.
+    fn secret(&self, file: &Path) -> Result<Secret<String>, ConfigError> {
+        let path = self.base.join(file);
+        let mode = std::fs::metadata(&path).map(|found| found.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+            return Err(ConfigError::Wrong {
+                path,
+                reason: "others may read or write it; chmod 600".to_owned(),
+            });
+        }
+        let text = Secret::new(fsx::read_to_string(&path).map_err(ConfigError::Missing)?);
+        let line = text.expose().lines().next().unwrap_or_default().to_owned();
+        Ok(Secret::new(line))
+    }
+}
+
+fn host(unit: &RawUnit) -> Host {
+    Host {
+        address: unit.address.clone(),
+        port: unit.port.unwrap_or(22),
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
+    let raw: RawConfig = toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.get(..start).unwrap_or("").matches('\n').count() + 1;
+        ConfigError::Wrong {
+            path: path.to_owned(),
+            reason: format!("line {line}: {}", error.message().replace('\n', "; ")),
+        }
+    })?;
+    if let Some(policy) = &raw.policy {
+        policy.check().map_err(|source| ConfigError::Policy {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(raw)
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::Missing(error) => error.fmt(f),
+            ConfigError::Wrong { path, reason } => write!(f, "{}: {reason}", path.display()),
+            ConfigError::Policy { path, .. } => write!(f, "{}", path.display()),
+            ConfigError::Unsaid { what, .. } => write!(f, "nobody says {what}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ConfigError::Missing(error) => error.source(),
+            ConfigError::Policy { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
