@@ -50,7 +50,9 @@ impl Said {
 }
 
 fn run(dir: &Path, args: &[&str]) -> Said {
-    let output = Command::new(env!("CARGO_BIN_EXE_elpis-failover"))
+    // Whatever happens to the pair, no test waits for it longer than this.
+    let output = Command::new("/usr/bin/timeout")
+        .args(["300", env!("CARGO_BIN_EXE_elpis-failover")])
         .env_clear()
         .env("HOME", dir)
         .env("TZ", "UTC")
