@@ -113,10 +113,10 @@ pub struct ThrottleRules {
 impl Default for ThrottleRules {
     fn default() -> Self {
         ThrottleRules {
-            target: Duration::from_millis(2),
+            target: Duration::from_micros(1500),
             min_rows: 50,
             max_rows: 10_000,
-            duty: 0.5,
+            duty: 0.45,
             max_threads_running: Some(25),
             critical_threads_running: Some(100),
             max_history_list: Some(1_000_000),
