@@ -26,7 +26,9 @@ pub(crate) fn rule(more: &str) -> String {
 }
 
 /// Sessions of a week, of which the newest 300 stay.
-const PURGE: &str = "[[policy.table]]\nname = \"tsesion\"\n\
+// With a throttle of its own, so that the number of chunks does not follow the defaults.
+const PURGE: &str = "[policy.throttle]\ntarget_ms = 2\nduty = 0.5\n\n\
+                     [[policy.table]]\nname = \"tsesion\"\n\
                      time = { column = \"utimestamp\", unit = \"epoch_seconds\" }\n\
                      keep = { rows = 300 }\nmax_share = 0.9\n\n";
 
