@@ -143,24 +143,28 @@ fn charts(interval_s: i64, bucket_s: NonZeroU32, end: i64) -> Vec<(ChartRules, W
 impl ChartSurvey {
     /// Compares the rows of a series as sets; how many are gone.
     fn rows(&mut self, was: &[Point], is: &[Point], must_stay: impl Fn(i64) -> bool) -> u64 {
+        let order = |a: &Point, b: &Point| {
+            let value = |point: &Point| point.1.unwrap_or(f64::NEG_INFINITY);
+            a.0.cmp(&b.0).then(value(a).total_cmp(&value(b)))
+        };
         let sorted = |points: &[Point]| {
             let mut points = points.to_vec();
-            points.sort_by(|a, b| {
-                let value = |point: &Point| point.1.unwrap_or(f64::NEG_INFINITY);
-                a.0.cmp(&b.0).then(value(a).total_cmp(&value(b)))
-            });
+            points.sort_by(order);
             points
         };
         let (was, is) = (sorted(was), sorted(is));
         let mut left = is.iter().peekable();
         let mut gone = 0;
         for row in &was {
-            if left.next_if(|next| *next == row).is_none() {
+            // Whatever finds no partner was not there before.
+            while left.next_if(|next| order(next, row).is_lt()).is_some() {
+                self.invented += 1;
+            }
+            if left.next_if(|next| order(next, row).is_eq()).is_none() {
                 gone += 1;
                 self.wronged += u64::from(must_stay(row.0));
             }
         }
-        // Whatever found no partner was not there before.
         self.invented += left.count() as u64;
         gone
     }
