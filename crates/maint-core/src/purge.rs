@@ -3,11 +3,10 @@
 //! The journal knows what was meant (one record before and one after each table), the database
 //! knows what is. A killed run needs no repair: the next one looks again and goes on.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
-use elpis_run::journal::{Event, Journal, JournalError, NewRun, Outcome, Query};
-use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle};
+use elpis_run::journal::{Event, Journal, JournalError, NewRun, close_dead_runs};
+use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
 use serde_json::json;
 
 use crate::pacing::{Pacer, Reins, Turn, Wait};
@@ -153,7 +152,7 @@ impl Purge<'_> {
                 Ok(ended) => ended,
                 Err(error) => {
                     let ended = Ended::Failed {
-                        error: chain(&error),
+                        error: with_causes(&error),
                     };
                     failure = Some(error);
                     ended
@@ -213,7 +212,7 @@ impl Purge<'_> {
             },
             Err(error) => Event::Failed {
                 step,
-                error: chain(error),
+                error: with_causes(error),
                 detail,
             },
         };
@@ -339,35 +338,4 @@ impl Purge<'_> {
         }
         Ok(turn)
     }
-}
-
-/// The lock is held, so a run of this target that is still open has died.
-pub(crate) fn close_dead_runs(
-    journal: &dyn Journal,
-    clock: &dyn Clock,
-    job: &str,
-    target: &str,
-) -> Result<(), JournalError> {
-    let query = Query {
-        job: Some(job.to_owned()),
-        target: Some(target.to_owned()),
-        open_only: true,
-        limit: None,
-    };
-    for run in journal.list(&query)? {
-        journal.finish(run.id, clock.now(), &Outcome::Interrupted)?;
-    }
-    Ok(())
-}
-
-/// An error with its sources on one line, for the journal.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

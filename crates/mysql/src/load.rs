@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elpis_run::{Load, ReplicaLag, ReplicaState};
+use elpis_run::{Load, ReplicaLag, ReplicaState, with_causes};
 use mysql_async::Params;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -124,7 +124,7 @@ impl Peer {
             }
             Ok(Err(error)) => {
                 self.session = None;
-                unreachable(&chain(&error))
+                unreachable(&with_causes(&error))
             }
             Err(_) => {
                 self.session = None;
@@ -192,16 +192,4 @@ fn unreachable(reason: &str) -> ReplicaState {
     ReplicaState::Unreachable {
         reason: reason.to_owned(),
     }
-}
-
-/// The reason is one text, so the causes go into it.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod causes;
 mod clock;
 pub mod fsx;
 mod holder;
@@ -28,6 +29,7 @@ mod secret;
 mod stop;
 mod throttle;
 
+pub use causes::with_causes;
 pub use clock::{Clock, RealClock, VirtualClock};
 pub use fsx::FsError;
 pub use holder::Holder;

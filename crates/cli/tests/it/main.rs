@@ -6,20 +6,34 @@
     reason = "tests may"
 )]
 
+#[cfg(feature = "backup")]
 mod backup;
+#[cfg(feature = "backup")]
 mod backup_crash;
+#[cfg(feature = "backup")]
 mod backup_server;
+#[cfg(feature = "maint")]
 mod compact;
+#[cfg(feature = "maint")]
 mod compact_crash;
+#[cfg(feature = "maint")]
 mod crash;
+#[cfg(feature = "maint")]
 mod demo;
 mod exits;
+#[cfg(feature = "failover")]
 mod failover;
 mod harness;
 mod help;
+#[cfg(feature = "maint")]
 mod interrupted;
+#[cfg(feature = "maint")]
 mod plan;
+#[cfg(feature = "maint")]
 mod secrets;
+#[cfg(feature = "maint")]
 mod server;
+#[cfg(feature = "maint")]
 mod terminal;
+#[cfg(feature = "maint")]
 mod verify;

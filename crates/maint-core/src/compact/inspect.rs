@@ -6,7 +6,9 @@ use elpis_run::{Clock, StopToken};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CompactTask, Span, tasks};
-use crate::store::{BucketPreview, Mark, Pass, SeriesChunk, SeriesStore, ServerFacts, StoreError};
+use crate::store::{
+    BucketPreview, Mark, Pass, PastLength, SeriesChunk, SeriesStore, ServerFacts, StoreError,
+};
 use crate::{InspectError, Kind, Kinds, Policy, SeriesRule, Tier};
 
 /// Series looked at for an estimate.
@@ -118,6 +120,10 @@ impl SeriesInspection<'_> {
             Ok(tasks) => tasks,
             Err(reason) => return Ok(Err(reason)),
         };
+        let past = store.past_lengths(&rule.table).await;
+        if let Some(reason) = weights_lost(&tasks, &past.map_err(at(&rule.table))?) {
+            return Ok(Err(reason));
+        }
         let oldest = match tasks.first() {
             Some(task) => store.oldest_point(task).await.map_err(at(&rule.table))?,
             None => None,
@@ -237,6 +243,28 @@ fn cutoff(task: &CompactTask, tier: Tier, now: Timestamp) -> i64 {
         at.as_second()
     };
     task.bucket_start(at)
+}
+
+/// Why the side table cannot tell what every bucket held: earlier runs left out rows whose weights
+/// it does not know, or would not find, because they stand under a length that is no tier now.
+fn weights_lost(tasks: &[CompactTask], past: &[PastLength]) -> Option<String> {
+    let task = tasks.iter().find(|task| task.rollup)?;
+    let hours = |past: &PastLength| past.bucket / (3600 * task.per_second);
+    if let Some(past) = past.iter().find(|past| !past.rolled_up) {
+        return Some(format!(
+            "was compacted into buckets of {} h without a side table, so nobody knows what they \
+             held: keep mode = \"envelope\" and rollup = false for it",
+            hours(past)
+        ));
+    }
+    let forgotten = past
+        .iter()
+        .find(|past| !task.levels.contains(&past.bucket))?;
+    Some(format!(
+        "was rolled up into buckets of {0} h, which no tier has now, so what they held would be \
+         forgotten: keep a tier with bucket_hours = {0} (its older_than_days may change)",
+        hours(forgotten)
+    ))
 }
 
 /// Why the table that tells the kinds cannot do so.

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use elpis_run::journal::{Event, Journal, JournalError, NewRun};
-use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle};
+use elpis_run::journal::{Event, Journal, JournalError, NewRun, close_dead_runs};
+use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
 use serde_json::json;
 
 use super::inspect::stretch;
@@ -16,7 +16,6 @@ use super::verify::Sample;
 use super::{CompactEvent, CompactPlan, CompactReport, PassReport, Span, TierPlan, TierReport};
 use crate::pacing::{Pacer, Reins, Turn, Wait};
 use crate::plan::server_refusals;
-use crate::purge::{chain, close_dead_runs};
 use crate::store::{Mark, Pass, SeriesStore, StoreError};
 use crate::{Ended, Limits, Refusal};
 
@@ -163,7 +162,7 @@ impl Compaction<'_> {
                 Ok(ended) => ended,
                 Err(error) => {
                     let ended = Ended::Failed {
-                        error: chain(&error),
+                        error: with_causes(&error),
                     };
                     failure = Some(error);
                     ended
@@ -215,7 +214,7 @@ impl Compaction<'_> {
         let error = match &ended {
             Ok(Ended::Done) => None,
             Ok(other) => Some(other.to_string()),
-            Err(error) => Some(chain(error)),
+            Err(error) => Some(with_causes(error)),
         };
         let event = match error {
             None => Event::Done { step, detail },

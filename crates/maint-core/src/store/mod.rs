@@ -29,8 +29,8 @@ pub use error::StoreError;
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;
 pub use series::{
-    BucketPreview, BucketRollup, Compacted, Mark, Part, Pass, SeriesChunk, SeriesStore, SeriesWork,
-    Survey,
+    BucketPreview, BucketRollup, Compacted, Mark, Part, Pass, PastLength, SeriesChunk, SeriesStore,
+    SeriesWork, Survey,
 };
 pub use shape::{Column, ColumnKind, Count, Index, OnDelete, Reference, Shape};
 #[cfg(feature = "sqlite")]

@@ -29,6 +29,12 @@ pub trait SeriesStore: Store {
         pass: Pass,
     ) -> impl Future<Output = Result<Option<Mark>, StoreError>> + Send;
 
+    /// The bucket lengths that `table` was compacted into before, shortest first.
+    fn past_lengths(
+        &mut self,
+        table: &str,
+    ) -> impl Future<Output = Result<Vec<PastLength>, StoreError>> + Send;
+
     /// Remembers, durably, how far a pass has come.
     fn set_mark(
         &mut self,
@@ -140,6 +146,15 @@ pub struct Mark {
     pub part: Option<Part>,
     /// Rows left out so far, over all runs.
     pub rows_removed: u64,
+}
+
+/// A bucket length that a table was compacted into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastLength {
+    /// The length, in the units of the time column.
+    pub bucket: i64,
+    /// Whether the side table remembers all those buckets.
+    pub rolled_up: bool,
 }
 
 /// How much of one series is done in a slab.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::sql::series as sql;
 use super::walk::{Executor, value};
 use super::{
-    BucketPreview, Compacted, Mark, Part, Pass, SeriesChunk, SeriesWork, StoreError, Survey,
+    BucketPreview, Compacted, Mark, Part, Pass, PastLength, SeriesChunk, SeriesWork, StoreError,
+    Survey,
 };
 use crate::compact::{CompactTask, Span};
 use crate::{Kind, Kinds, Mode, Scalar};
@@ -47,6 +48,21 @@ pub(super) async fn mark<E: Executor>(
         part: part.map(|(series, until)| Part { series, until }),
         rows_removed: at(5).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
     }))
+}
+
+/// [`super::SeriesStore::past_lengths`], if the state table exists.
+pub(super) async fn past_lengths<E: Executor>(
+    on: &mut E,
+    table: &str,
+) -> Result<Vec<PastLength>, StoreError> {
+    let rows = on.integers(&sql::past_lengths(E::DIALECT, table)?).await?;
+    let past = |row: Vec<Option<i64>>| {
+        Some(PastLength {
+            bucket: (*row.first()?)?,
+            rolled_up: *row.get(1)? == Some(1),
+        })
+    };
+    Ok(rows.into_iter().filter_map(past).collect())
 }
 
 /// [`super::SeriesStore::set_mark`].

@@ -1,4 +1,5 @@
-//! Compaction on real databases, against the reduction in memory and the charts.
+//! Compaction on real databases, against the reduction in memory and the charts. 60 series;
+//! `ELPIS_SOAK=1` makes it 1,000.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ on_both!(
     what_the_incumbent_gets_wrong,
     rows_that_arrive_late_join_their_bucket,
     more_rows_are_kept_for_the_sake_of_the_mean,
+    what_other_tables_except_stays_whatever_its_type,
 );
 
 /// Rows in the order of time and value.
@@ -94,6 +96,8 @@ async fn the_envelope_is_that_of_the_reference<F>(mut on: F)
 where
     F: Fixture<Store: SeriesStore> + Database,
 {
+    let soak = std::env::var_os("ELPIS_SOAK").is_some();
+    let series = if soak { 1000 } else { 60 };
     for (i, (days, hours, rows)) in [(2, 1, 700), (5, 6, 90), (1, 24, 5000)]
         .into_iter()
         .enumerate()
@@ -102,7 +106,7 @@ where
             on.sql("DROP TABLE tagente_datos; DROP TABLE elpis_compaction;");
         }
         create_series(&on);
-        let specs = hard_series(60);
+        let specs = hard_series(series);
         let before = store_all(&on, &specs);
         let (end, bucket_s) = (specs[&3].end(), hours * 3600);
         let policy = compaction_policy(&[(days, hours)], "");
@@ -274,4 +278,45 @@ where
         .await
         .unwrap();
     assert_eq!(removed(&again), 0, "{again:?}");
+}
+
+/// What is left alone: types that no list names, series without a type, series that a report
+/// names, series with a mark in the table of types itself.
+async fn what_other_tables_except_stays_whatever_its_type<F>(mut on: F)
+where
+    F: Fixture<Store: SeriesStore> + Database,
+{
+    create_series(&on);
+    let specs = hard_series(6);
+    let before = store_all(&on, &specs);
+    on.sql(
+        "CREATE TABLE modules (id BIGINT NOT NULL PRIMARY KEY, kind INT NOT NULL, kept INT NULL);\
+         INSERT INTO modules VALUES (3, 1, NULL), (10, 4, 1), (17, 1, 1), (24, 1, 0), (31, 2, 1);\
+         CREATE TABLE sla (n INT NOT NULL, module BIGINT NOT NULL);\
+         INSERT INTO sla VALUES (1, 17), (2, 17), (3, 99);",
+    );
+    let kinds = "[compact.kinds]\ntable = \"modules\"\nkey = \"id\"\ncolumn = \"kind\"\n\
+                 gauge = [1]\nrate = [4]\nexcept = [{ table = \"sla\", column = \"module\" }, \
+                 { table = \"modules\", column = \"id\", where = [{ column = \"kept\", op = \"=\", \
+                 value = 0 }] }]\n";
+    let end = specs[&3].end();
+    let policy = compaction_policy(&[(2, 1)], kinds);
+    let mut store = Fixture::store(&mut on).await;
+    let done = CompactRun::at(end, 700).on(&policy, &mut store).await;
+    assert!(removed(&done.unwrap()) > 0);
+    let after = rows_of(&on, &specs);
+    for id in specs.keys() {
+        let expected = match id {
+            3 | 10 => reference_envelope(&before[id], 3600, end - 2 * DAY),
+            _ => before[id].clone(),
+        };
+        assert_rows(after[id].clone(), expected, &format!("series {id}"));
+    }
+    on.sql("DROP TABLE sla;");
+    let plan = CompactRun::at(end, 700).plan(&policy, &mut store).await;
+    let refused = format!("{:?}", plan.refusals);
+    assert!(
+        refused.contains("sla") && refused.contains("does not exist"),
+        "{refused}"
+    );
 }

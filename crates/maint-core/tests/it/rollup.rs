@@ -36,6 +36,7 @@ on_both!(
     coarser_tiers_are_made_of_finer_ones,
     late_rows_are_weighed_once,
     deltas_keep_their_sum,
+    weights_are_never_forgotten,
 );
 
 /// One row of the side table.
@@ -411,4 +412,58 @@ where
     };
     // The counts are whole numbers, whose sums are exact.
     assert_eq!(by_day(&after), by_day(&points));
+}
+
+async fn weights_are_never_forgotten<F>(mut on: F)
+where
+    F: Fixture<Store: SeriesStore> + Database,
+{
+    let end = SeriesSpec::of(0).end();
+    let (six_hours, one_hour) = ([(1, 6)], [(1, 1)]);
+    let cases = [
+        (
+            "mode = \"mean\"",
+            "mode = \"mean\"",
+            "buckets of 6 h, which no tier has",
+        ),
+        (
+            "rollup = true",
+            "mode = \"mean\"",
+            "buckets of 6 h, which no tier has",
+        ),
+        ("", "rollup = true", "buckets of 6 h without a side table"),
+        ("", "mode = \"mean\"", "buckets of 6 h without a side table"),
+    ];
+    for (first, then, reason) in cases {
+        store_all(&on, &specs(3));
+        let mut store = Fixture::store(&mut on).await;
+        let policy = compaction_policy(&six_hours, first);
+        CompactRun::at(end, 300)
+            .on(&policy, &mut store)
+            .await
+            .unwrap();
+        let before = stored_all_series(&on);
+        let policy = compaction_policy(&one_hour, then);
+        let plan = CompactRun::at(end, 300).plan(&policy, &mut store).await;
+        let refusals: Vec<String> = plan.refusals.iter().map(ToString::to_string).collect();
+        assert!(
+            matches!(refusals.as_slice(), [one] if one.contains(reason)),
+            "{first} then {then}: {refusals:?}"
+        );
+        assert!(
+            CompactRun::at(end, 300)
+                .on(&policy, &mut store)
+                .await
+                .is_err()
+        );
+        assert_eq!(stored_all_series(&on), before);
+        // The envelope needs no weights: with it any length may come and go.
+        let policy = compaction_policy(&one_hour, "");
+        let plan = CompactRun::at(end, 300).plan(&policy, &mut store).await;
+        assert_eq!(plan.refusals, []);
+        on.sql(
+            "DROP TABLE tagente_datos; DROP TABLE elpis_compaction; \
+             DROP TABLE IF EXISTS elpis_rollup_tagente_datos;",
+        );
+    }
 }

@@ -40,6 +40,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::clock::Clock;
 use crate::fsx::FsError;
 use crate::holder::Holder;
 
@@ -271,6 +272,30 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::UnknownRun`]; [`JournalError::Illegal`] when the stored order is one that
     /// no run can have written.
     fn replay(&self, run: RunId) -> Result<History, JournalError>;
+}
+
+/// Closes the open runs of `job` on `target` as [`Outcome::Interrupted`]: their processes died.
+///
+/// The caller holds the target's lock, so none of them can be at work.
+///
+/// # Errors
+/// When the journal cannot be read or written.
+pub fn close_dead_runs(
+    journal: &dyn Journal,
+    clock: &dyn Clock,
+    job: &str,
+    target: &str,
+) -> Result<(), JournalError> {
+    let query = Query {
+        job: Some(job.to_owned()),
+        target: Some(target.to_owned()),
+        open_only: true,
+        limit: None,
+    };
+    for run in journal.list(&query)? {
+        journal.finish(run.id, clock.now(), &Outcome::Interrupted)?;
+    }
+    Ok(())
 }
 
 /// Why a journal could not be opened, read or written.

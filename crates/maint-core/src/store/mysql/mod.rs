@@ -6,8 +6,8 @@ mod series;
 use std::time::Duration;
 
 use elpis_mysql::{
-    Backoff, ConnectOptions, Error as MySqlError, Isolation, LoadProbe, Params, Row, Session,
-    SessionSettings, Value,
+    Backoff, ConnectOptions, Error as MySqlError, Flavour, Isolation, LoadProbe, Params, Row,
+    Session, SessionSettings, Value,
 };
 use elpis_run::Load;
 use jiff::Timestamp;
@@ -166,6 +166,9 @@ impl Store for MySqlStore {
             );
         }
         let info = self.session.server();
+        if info.flavour == Flavour::MySql {
+            warnings.push("Elpis has only been tested on MariaDB, not on MySQL".to_owned());
+        }
         Ok(ServerFacts {
             product: format!("{:?} {}", info.flavour, info.version_text),
             database: self.database.clone(),

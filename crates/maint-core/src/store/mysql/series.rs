@@ -6,8 +6,8 @@ use super::{MySqlStore, Tries, begin, end, failed};
 use crate::compact::{CompactTask, Span};
 use crate::store::sql::{Dialect, Sql, series};
 use crate::store::{
-    BucketPreview, BucketRollup, Compacted, Mark, Pass, SeriesChunk, SeriesStore, StoreError,
-    Survey, rollup_work, series_work as work, walk,
+    BucketPreview, BucketRollup, Compacted, Mark, Pass, PastLength, SeriesChunk, SeriesStore,
+    StoreError, Survey, rollup_work, series_work as work, walk,
 };
 
 impl MySqlStore {
@@ -65,6 +65,13 @@ impl SeriesStore for MySqlStore {
             return Ok(None);
         }
         work::mark(&mut self.session, task, pass).await
+    }
+
+    async fn past_lengths(&mut self, table: &str) -> Result<Vec<PastLength>, StoreError> {
+        if !self.has_table(series::STATE_TABLE).await? {
+            return Ok(Vec::new());
+        }
+        work::past_lengths(&mut self.session, table).await
     }
 
     async fn set_mark(

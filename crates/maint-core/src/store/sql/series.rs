@@ -15,7 +15,8 @@ pub(in crate::store) fn create_state(dialect: Dialect) -> Result<Sql, StoreError
         .raw(
             " (table_name VARCHAR(64) NOT NULL, bucket BIGINT NOT NULL, pass VARCHAR(8) NOT NULL, \
              done_until BIGINT NOT NULL, slab_until BIGINT NULL, series_done BIGINT NULL, \
-             part_series BIGINT NULL, part_until BIGINT NULL, rows_removed BIGINT NOT NULL, PRIMARY KEY (table_name, bucket, pass))",
+             part_series BIGINT NULL, part_until BIGINT NULL, rows_removed BIGINT NOT NULL, \
+             rolled_up INT NOT NULL, PRIMARY KEY (table_name, bucket, pass))",
         )
         .transactional())
 }
@@ -54,7 +55,7 @@ pub(in crate::store) fn set_mark(
     };
     let sql = Sql::new(dialect, "REPLACE INTO ").name(STATE_TABLE)?.raw(
         " (table_name, bucket, pass, done_until, slab_until, series_done, part_series, part_until, \
-         rows_removed) VALUES (",
+         rows_removed, rolled_up) VALUES (",
     );
     let sql = sql
         .value(&Scalar::from(task.table.as_str()))
@@ -67,7 +68,16 @@ pub(in crate::store) fn set_mark(
     let sql = optional(optional(sql, mark.slab_until), mark.series_done);
     let sql = optional(sql, mark.part.map(|part| part.series));
     let sql = optional(sql, mark.part.map(|part| part.until));
-    Ok(sql.raw(", ").number(mark.rows_removed + removed).raw(")"))
+    let sql = sql.raw(", ").number(mark.rows_removed + removed);
+    Ok(sql.raw(", ").int(i64::from(task.rollup)).raw(")"))
+}
+
+/// The bucket lengths of a table that a pass has left a mark of, and whether every such pass
+/// remembered its buckets in the side table.
+pub(in crate::store) fn past_lengths(dialect: Dialect, table: &str) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT bucket, MIN(rolled_up) FROM ").name(STATE_TABLE)?;
+    let sql = sql.raw(" WHERE table_name = ").value(&Scalar::from(table));
+    Ok(sql.raw(" GROUP BY bucket ORDER BY bucket"))
 }
 
 /// The oldest time that is not negative.
