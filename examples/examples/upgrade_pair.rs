@@ -1,6 +1,7 @@
 //! The story: two load balancers share one address. Elpis has never heard of this product; this
-//! file teaches it in one `impl`, and gets the whole sequence for it: the standby first, then the
-//! switchover, then the other one, with a journal that survives a crash at any point.
+//! file teaches it in one `impl` of about a hundred lines, and gets the whole sequence for it: the
+//! standby first, then the switchover, then the other one, with a journal that survives a crash at
+//! any point.
 //!
 //!     cargo run -p elpis-examples --example upgrade_pair
 #![allow(clippy::print_stdout)]

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use elpis_run::RunId;
 use jiff::Timestamp;
@@ -33,6 +34,15 @@ pub struct HookCall {
     pub target: String,
 }
 
+/// What a hook that has no objection has to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HookAnswer {
+    /// For the record, one line; may be empty.
+    pub said: String,
+    /// From a probe: for how long traffic was interrupted, as it has measured it.
+    pub outage: Option<Duration>,
+}
+
 /// Asks the policy's hooks.
 pub trait Hooks: Send + Sync {
     /// Asks one hook. The engine ends the wait after the hook's time limit by dropping the
@@ -40,7 +50,7 @@ pub trait Hooks: Send + Sync {
     ///
     /// # Errors
     /// The hook's refusal, in its own words.
-    fn ask<'a>(&'a self, call: &'a HookCall) -> Boxed<'a, Result<(), String>>;
+    fn ask<'a>(&'a self, call: &'a HookCall) -> Boxed<'a, Result<HookAnswer, String>>;
 }
 
 /// A backup, as far as an upgrade cares.
@@ -94,7 +104,7 @@ impl Aids<'_> {
 }
 
 impl Hooks for () {
-    fn ask<'a>(&'a self, _: &'a HookCall) -> Boxed<'a, Result<(), String>> {
+    fn ask<'a>(&'a self, _: &'a HookCall) -> Boxed<'a, Result<HookAnswer, String>> {
         Box::pin(async { Err("no hooks are wired up".to_owned()) })
     }
 }

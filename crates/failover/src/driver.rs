@@ -25,10 +25,11 @@
 //!   [`DriverError::Unreadable`], never a guess.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::{Survey, Unit, UnitReport};
+use crate::observe::{Role, Survey, Unit, UnitReport};
 
 /// What both units shall run in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,6 +245,32 @@ pub trait PairDriver: Send + Sync {
 
     /// Looks whether an act whose start was not acknowledged has been started; changes nothing.
     fn locate(&self, order: &Order) -> impl Future<Output = Result<Located, DriverError>> + Send;
+
+    /// Looks for an installation of the order's package that somebody else has begun on its unit,
+    /// and leaves the order's marker there, so that [`locate`](PairDriver::locate) finds it from
+    /// now on. It sends nothing that changes what the unit does. A product that cannot tell whose
+    /// installation runs keeps this answer: nothing is ever adopted.
+    fn adopt(&self, _order: &Order) -> impl Future<Output = Result<Located, DriverError>> + Send {
+        async { Ok(Located::Absent) }
+    }
+
+    /// How long a unit may be in this state on its way back into the pair, where the vendor says
+    /// so. Whatever happens, [`Limits::rejoin`](crate::policy::Limits) bounds the whole way.
+    fn patience(&self, _role: &Role) -> Option<Duration> {
+        None
+    }
+
+    /// What is left to do when both units run the target, beside the units themselves (a manager
+    /// that still shows the old version), one sentence each. They become warnings.
+    ///
+    /// # Errors
+    /// Why it could not be found out, as such a sentence.
+    fn remarks(
+        &self,
+        _target: &Target,
+    ) -> impl Future<Output = Result<Vec<String>, String>> + Send {
+        async { Ok(Vec::new()) }
+    }
 
     /// Raw outputs of one unit for the change record: before the first change, and at the end.
     fn exhibits(

@@ -120,3 +120,127 @@ pub enum UpgradeEvent {
     /// The run is over, or stands still.
     Finished(Box<Report>),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::concern::Cause;
+    use crate::report::Ended;
+
+    /// One of each; a new kind does not compile before it has its example here.
+    fn examples() -> Vec<UpgradeEvent> {
+        let step = || String::from("04-install-b");
+        let concern = || Concern::new(Cause::Stalled, "no sign of life for 60 minutes");
+        let first = UpgradeEvent::Started {
+            run: RunId(7),
+            pair: String::from("ftd:a+b"),
+            steps: 15,
+            resumed: false,
+        };
+        let mut all = vec![first];
+        while let Some(last) = all.last() {
+            let next = match last {
+                UpgradeEvent::Started { .. } => UpgradeEvent::Pair {
+                    state: PairState::Healthy { active: Unit::A },
+                    words: String::from("a active, b standby ready"),
+                },
+                UpgradeEvent::Pair { .. } => UpgradeEvent::StepStarted {
+                    step: step(),
+                    what: String::from("install on unit b"),
+                    estimate_s: 1800,
+                },
+                UpgradeEvent::StepStarted { .. } => UpgradeEvent::Waiting {
+                    step: step(),
+                    concern: concern(),
+                },
+                UpgradeEvent::Waiting { .. } => UpgradeEvent::Sending {
+                    step: step(),
+                    act: Act::Install,
+                    unit: Unit::B,
+                    attempt: 1,
+                },
+                UpgradeEvent::Sending { .. } => UpgradeEvent::Acknowledged { step: step() },
+                UpgradeEvent::Acknowledged { .. } => UpgradeEvent::OutcomeUnknown {
+                    step: step(),
+                    reason: String::from("the connection is lost"),
+                },
+                UpgradeEvent::OutcomeUnknown { .. } => UpgradeEvent::Progress {
+                    step: step(),
+                    progress: Progress::Running {
+                        percent: Some(14),
+                        message: String::from("Running script"),
+                        activity: 4711,
+                    },
+                    elapsed_s: 300,
+                },
+                UpgradeEvent::Progress { .. } => UpgradeEvent::StepDone {
+                    step: step(),
+                    message: String::from("the unit has rebooted"),
+                    skipped: false,
+                    took_ms: 1_500_000,
+                },
+                UpgradeEvent::StepDone { .. } => UpgradeEvent::StepFailed {
+                    step: step(),
+                    concern: concern(),
+                },
+                UpgradeEvent::StepFailed { .. } => UpgradeEvent::Undoing {
+                    step: step(),
+                    concern: concern(),
+                },
+                UpgradeEvent::Undoing { .. } => UpgradeEvent::Alarm {
+                    text: String::from("a active alone"),
+                },
+                UpgradeEvent::Alarm { .. } => UpgradeEvent::Warning {
+                    text: String::from("the unit's clock is 90 s away"),
+                },
+                UpgradeEvent::Warning { .. } => UpgradeEvent::Finished(Box::new(Report {
+                    run: Some(RunId(7)),
+                    pair: String::from("ftd:a+b"),
+                    target: String::from("7.2.7-500"),
+                    started: jiff::Timestamp::UNIX_EPOCH,
+                    finished: jiff::Timestamp::UNIX_EPOCH,
+                    ended: Ended::Done,
+                    steps: Vec::new(),
+                    switches: 1,
+                    warnings: Vec::new(),
+                })),
+                UpgradeEvent::Finished(_) => break,
+            };
+            all.push(next);
+        }
+        all
+    }
+
+    #[test]
+    fn events_look_like_this_in_json() {
+        let lines: Vec<String> = examples()
+            .iter()
+            .map(|event| serde_json::to_string(event).unwrap())
+            .collect();
+        insta::assert_snapshot!("events", lines.join("\n"));
+    }
+
+    #[test]
+    fn every_event_and_field_is_documented() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/failover.md");
+        let document = elpis_run::fsx::read_to_string(path.as_ref()).unwrap();
+        let mut documented = BTreeSet::new();
+        for event in examples() {
+            let value = serde_json::to_value(&event).unwrap();
+            let name = value["event"].as_str().unwrap().to_owned();
+            let start = format!("| `{name}` | ");
+            let row = document
+                .lines()
+                .find(|line| line.starts_with(&start))
+                .unwrap_or_else(|| panic!("{name} has no row"));
+            for field in value.as_object().unwrap().keys() {
+                let is_there = field == "event" || row.contains(&format!("`{field}`"));
+                assert!(is_there, "{name}: {field} is not documented");
+            }
+            documented.insert(name);
+        }
+        assert_eq!(documented.len(), 14);
+    }
+}

@@ -55,6 +55,8 @@ pub struct Evidence {
     pub after: Vec<Exhibit>,
     /// What the operator should know.
     pub warnings: Vec<String>,
+    /// What was noted when the plan was made: who has confirmed what, what a manager said.
+    pub notes: Vec<String>,
 }
 
 /// One unit before and after.
@@ -105,6 +107,9 @@ pub struct SwitchoverEvidence {
     /// When the new roles were seen; `None` if they were not. Traffic was interrupted for less
     /// than the time in between, by an amount that only a probe can tell.
     pub seen: Option<Timestamp>,
+    /// For how long traffic was interrupted, as the probe after it has measured it, in
+    /// milliseconds; the longest, if several have.
+    pub measured_ms: Option<u64>,
 }
 
 /// One failure.
@@ -152,6 +157,7 @@ impl Evidence {
             before: Vec::new(),
             after: Vec::new(),
             warnings: [plan.warnings.as_slice(), ledger.warnings()].concat(),
+            notes: plan.notes.clone(),
         };
         let mut first = None;
         let mut last = None;
@@ -194,6 +200,7 @@ impl Evidence {
                                 to: order.unit,
                                 ordered: at,
                                 seen: None,
+                                measured_ms: None,
                             });
                         }
                         let (act, unit) = (order.act, order.unit);
@@ -212,6 +219,9 @@ impl Evidence {
                     && let Some(switch) = switch.into_iter().find(|made| made.step == *step)
                 {
                     switch.seen = Some(at);
+                }
+                if let Some(last) = self.switchovers.last_mut() {
+                    last.measured_ms = last.measured_ms.max(completed.outage_ms);
                 }
                 let how = match completed.how {
                     How::CarriedOut => "done",
@@ -264,6 +274,7 @@ impl Evidence {
                 dead,
                 by,
                 sighting,
+                adopting,
                 ..
             } => {
                 let state = sighting.state();
@@ -274,7 +285,11 @@ impl Evidence {
                     Some(false) => "",
                     None => " (on another host)",
                 };
-                format!("{by} takes over from {from}{fate}; seen: {state}")
+                let adopts = match adopting {
+                    true => ", and adopts an installation that was begun by hand",
+                    false => "",
+                };
+                format!("{by} takes over from {from}{fate}{adopts}; seen: {state}")
             }
             Note::Approved { gate, by } => {
                 let text = format!("{by} approves `{gate}`");

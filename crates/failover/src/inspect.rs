@@ -6,9 +6,11 @@ use elpis_run::{Clock, StopToken, Stopped};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::concern::{Cause, Concern};
 use crate::driver::{Capabilities, DriverError, PairDriver, Target};
 use crate::observe::{Observation, Sight, Survey, Unit, UnitReport};
-use crate::policy::Limits;
+use crate::plan::unrest;
+use crate::policy::{Limits, Policy};
 use crate::state::Sighting;
 
 /// Everything a plan is made from.
@@ -57,6 +59,72 @@ impl<D: PairDriver> Inspection<'_, D> {
     /// [`Stopped`] when the stop was asked for. A unit that does not answer is a fact, no error.
     pub async fn run(&self, target: &Target) -> Result<Facts, Stopped> {
         let sighting = self.look().await?;
+        self.complete(sighting, target).await
+    }
+
+    /// The same once the pair is at rest: what passes by itself (a synchronisation, a package that
+    /// is still being copied, views that contradict each other for a moment) is waited for, at
+    /// most [`Limits::settle`], a contradiction at most [`Limits::contradiction`]. `tell` hears
+    /// what is waited for. What is still so then is a fact.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the stop was asked for.
+    pub async fn settled(
+        &self,
+        policy: &Policy,
+        tell: &(dyn Fn(&Concern) + Sync),
+    ) -> Result<Facts, Stopped> {
+        let begun = self.clock.monotonic();
+        let waited = || self.clock.monotonic().saturating_sub(begun);
+        let mut contradicted = None;
+        let mut told = None;
+        let sighting = loop {
+            let sighting = self.look().await?;
+            let Some(concern) = unrest(policy, &sighting) else {
+                break sighting;
+            };
+            let over = match concern.cause {
+                Cause::Disagree => {
+                    let since = *contradicted.get_or_insert_with(waited);
+                    waited().saturating_sub(since) >= self.limits.contradiction
+                }
+                _ => {
+                    contradicted = None;
+                    false
+                }
+            };
+            if over || waited() >= self.limits.settle {
+                break sighting;
+            }
+            if told != Some(concern.cause) {
+                told = Some(concern.cause);
+                tell(&concern);
+            }
+            self.stop.sleep(self.clock, self.limits.poll).await?;
+        };
+        let mut facts = self.complete(sighting, &policy.target).await?;
+        while let Some(unit) = growing(&facts)
+            && waited() < self.limits.settle
+        {
+            if told != Some(Cause::Package) {
+                told = Some(Cause::Package);
+                let text = format!("the package on unit {unit} is still being copied");
+                tell(&Concern::new(Cause::Package, text));
+            }
+            self.stop.sleep(self.clock, self.limits.poll).await?;
+            // Only this unit: the other one's digest is known, and takes its disk a while.
+            let survey = self.survey_one(unit, &policy.target).await?;
+            match unit {
+                Unit::A => facts.survey_a = survey,
+                Unit::B => facts.survey_b = survey,
+            }
+            facts.sighting = self.look().await?;
+            facts.now = self.clock.now();
+        }
+        Ok(facts)
+    }
+
+    async fn complete(&self, sighting: Sighting, target: &Target) -> Result<Facts, Stopped> {
         let (survey_a, survey_b) = tokio::join!(
             self.survey(&sighting, Unit::A, target),
             self.survey(&sighting, Unit::B, target)
@@ -125,6 +193,15 @@ impl<D: PairDriver> Inspection<'_, D> {
             )),
         })
     }
+}
+
+/// A unit to which the package is still being copied.
+fn growing(facts: &Facts) -> Option<Unit> {
+    Unit::BOTH.into_iter().find(|unit| {
+        let survey = facts.survey(*unit).as_ref().ok();
+        let package = survey.and_then(|survey| survey.package.as_ref());
+        package.is_some_and(|package| package.growing)
+    })
 }
 
 fn sight(answer: Result<UnitReport, DriverError>) -> Sight {

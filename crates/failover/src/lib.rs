@@ -76,7 +76,7 @@ mod ssh;
 mod state;
 mod upgrade;
 
-pub use aids::{Aids, Boxed, CopyFacts, HookCall, Hooks, MaintenanceFlag, SafetyCopy};
+pub use aids::{Aids, Boxed, CopyFacts, HookAnswer, HookCall, Hooks, MaintenanceFlag, SafetyCopy};
 pub use concern::{Cause, Concern};
 pub use driver::{
     Act, ActError, Capabilities, DriverError, Exhibit, Handle, Located, Order, PairDriver,
@@ -85,9 +85,12 @@ pub use driver::{
 pub use event::UpgradeEvent;
 pub use evidence::{Evidence, FailureEvidence, Moment, SwitchoverEvidence, UnitEvidence};
 #[cfg(feature = "fmc")]
-pub use fmc::{Fmc, FmcError, FmcOptions, FmcPair, TaskState};
+pub use fmc::{
+    Errand, ErrandEnd, ErrandError, ErrandRun, Fmc, FmcError, FmcNames, FmcOptions, FmcPair,
+    TaskState,
+};
 #[cfg(feature = "ftd")]
-pub use ftd::{FtdDriver, FtdOptions, FtdUnit, Manager, ManagerStanding};
+pub use ftd::{FtdDriver, FtdOptions, FtdUnit, Manager, ManagerStanding, SwitchError};
 pub use guard::{Guard, Look, Phase, Purpose, Stage, Verdict, check_all};
 pub use hold::Hold;
 pub use inspect::{Facts, Inspection};

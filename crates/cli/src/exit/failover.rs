@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use elpis_failover::{ConnectError, UpgradeError};
+use elpis_failover::{ConnectError, ErrandError, FmcError, UpgradeError};
 use elpis_run::{FsError, JournalError, Stopped};
 
 use super::{Code, Verdict};
@@ -37,6 +37,12 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
     if let Some(error) = error.downcast_ref::<UpgradeError>() {
         return upgrade(error);
     }
+    if let Some(error) = error.downcast_ref::<ErrandError>() {
+        return errand(error);
+    }
+    if let Some(error) = error.downcast_ref::<FmcError>() {
+        return Some(manager(error));
+    }
     if error.is::<Untrusted>() {
         let hint = "somebody may be in between: compare with the unit's console again";
         return Some((Code::Refused, Some(hint)));
@@ -47,7 +53,9 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
     if error.is::<ConnectError>() {
         return Some((
             Code::Unreachable,
-            Some("check the unit's address and its console"),
+            Some(
+                "nothing was touched; check the unit's address and look at it through its console",
+            ),
         ));
     }
     if let Some(error) = error.downcast_ref::<JournalError>() {
@@ -66,7 +74,48 @@ fn config_hint(error: &ConfigError) -> Option<&'static str> {
     match error {
         ConfigError::Missing(_) => Some("check the path and its permissions"),
         ConfigError::Wrong { .. } | ConfigError::Policy { .. } => Some("correct the file"),
+        ConfigError::Manager(_) => Some("correct [manager]"),
         ConfigError::Unsaid { hint, .. } => Some(hint),
+    }
+}
+
+/// `None`: the source says it.
+fn errand(error: &ErrandError) -> Option<Judgement> {
+    match error {
+        ErrandError::Locked(_) => {
+            Some((Code::Locked, Some("`elpis-failover status` shows its run")))
+        }
+        ErrandError::Unfinished { .. } => Some((
+            Code::Refused,
+            Some("`elpis-failover resume`, or `elpis-failover abort`"),
+        )),
+        ErrandError::Manager(error) => Some(manager(error)),
+        ErrandError::Journal(error) => Some(journal(error)),
+        _ => None,
+    }
+}
+
+fn manager(error: &FmcError) -> Judgement {
+    match error {
+        FmcError::Options(_) | FmcError::Certificates(_) => {
+            (Code::Usage, Some("correct [manager]"))
+        }
+        FmcError::Unknown { .. } => (
+            Code::Usage,
+            Some("write the names under [manager] as the manager shows them; upload the package"),
+        ),
+        FmcError::Status { .. } => (
+            Code::Refused,
+            Some("read what the manager says, and its tasks"),
+        ),
+        FmcError::Denied { .. } => (
+            Code::Unreachable,
+            Some("correct user and password_file under [manager]; nothing was asked for"),
+        ),
+        _ => (
+            Code::Unreachable,
+            Some("check the manager's address and that it is up"),
+        ),
     }
 }
 

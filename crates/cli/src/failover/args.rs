@@ -45,19 +45,23 @@ pub(crate) enum Verb {
     /// Look at both units, each with its view of itself and of its peer; change nothing
     Inspect,
     /// Say whether the pair could be upgraded now, and if not, why; change nothing
-    Check,
+    Check(Word),
     /// Make a plan and show it; change nothing
     #[command(after_help = PLAN_EXAMPLES)]
     Plan {
         /// Write the plan into a new file, for `apply`
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        word: Word,
     },
     /// Carry a plan out
     #[command(after_help = APPLY_EXAMPLES)]
     Apply {
         /// The file that `plan -o` wrote
         plan: PathBuf,
+        #[command(flatten)]
+        word: Word,
     },
     /// Go on with a run that holds or whose process died
     #[command(after_help = RESUME_EXAMPLES)]
@@ -73,6 +77,12 @@ pub(crate) enum Verb {
         /// Its time zone, such as Asia/Seoul
         #[arg(long, value_name = "ZONE", requires = "window_from")]
         window_zone: Option<String>,
+        /// Take an installation that somebody has begun by hand on the unit whose turn it is for
+        /// the run's own
+        #[arg(long)]
+        adopt: bool,
+        #[command(flatten)]
+        word: Word,
     },
     /// Agree to a gate at which a run holds
     Approve {
@@ -125,11 +135,19 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "SHA256:...")]
         fingerprint: Option<String>,
     },
+    /// Ask the pair's manager (FMC), or let it prepare both units
+    #[command(after_help = MANAGER_EXAMPLES)]
+    Manager {
+        /// What
+        #[command(subcommand)]
+        errand: ManagerErrand,
+    },
     /// Carry the configuration's policy out on a simulated pair, with faults of choice
     #[command(after_help = REHEARSE_EXAMPLES)]
     Rehearse {
-        /// What goes wrong; `--fault list` shows all
-        #[arg(long = "fault", value_name = "NAME:UNIT")]
+        /// What goes wrong: a fault and its unit, or a case of the catalogue such as
+        /// 43-connection-lost-installing; `--fault list` shows all
+        #[arg(long = "fault", value_name = "NAME:UNIT|CASE")]
         faults: Vec<String>,
         /// The version that both simulated units run at first
         #[arg(long, value_name = "VERSION", default_value = "7.2.2-54")]
@@ -151,6 +169,25 @@ pub(crate) enum Verb {
     },
     /// Write the manual page
     Man,
+}
+
+/// What nobody but a person can tell without a manager.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Word {
+    /// Where no manager is configured: who has just checked there that no deployment is pending;
+    /// it goes to the journal
+    #[arg(long, value_name = "NAME")]
+    pub(crate) no_pending_deployment: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ManagerErrand {
+    /// Its version, what it has not deployed, the versions it shows; changes nothing
+    Show,
+    /// Copy the policy's package, which must have been uploaded to it, to both units
+    Copy,
+    /// Run the readiness check of the policy's package on both units
+    Readiness,
 }
 
 #[derive(Debug, Args)]
@@ -196,7 +233,8 @@ Examples:
 The first Ctrl-C stops after the present step, the second leaves at once; neither reaches a unit.
 
 Exit codes: 0 done, 2 configuration, 3 refused and nothing touched, 4 holding and serving,
-5 needs a person now, 6 another run at work, 7 done with warnings, 8 unreachable, 130 interrupted.";
+5 needs a person now, 6 another run at work, 7 done with warnings, 8 a unit or the manager
+unreachable and nothing touched, 130 interrupted.";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
@@ -211,8 +249,14 @@ Examples:
 const RESUME_EXAMPLES: &str = "\
 Examples:
   elpis-failover resume
+  elpis-failover resume --adopt
   elpis-failover resume --run 12 --window-from 2026-11-23T02:00 --window-to 2026-11-23T05:00 \\
       --window-zone Asia/Seoul";
+
+const MANAGER_EXAMPLES: &str = "\
+Examples:
+  elpis-failover manager show
+  elpis-failover manager copy && elpis-failover plan -o edge.plan";
 
 const EVIDENCE_EXAMPLES: &str = "\
 Examples:
@@ -228,4 +272,5 @@ const REHEARSE_EXAMPLES: &str = "\
 Examples:
   elpis-failover rehearse
   elpis-failover rehearse --fault readiness-fails:b
+  elpis-failover rehearse --fault 43-connection-lost-installing
   elpis-failover rehearse --fault list";

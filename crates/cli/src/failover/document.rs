@@ -141,6 +141,9 @@ fn summary(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
     for process in &evidence.processes {
         rows.push(vec!["Carried out by".to_owned(), process.to_string()]);
     }
+    for note in &evidence.notes {
+        rows.push(vec!["Noted before".to_owned(), note.clone()]);
+    }
     for warning in &evidence.warnings {
         rows.push(vec!["Warning".to_owned(), warning.clone()]);
     }
@@ -241,17 +244,33 @@ fn switchovers(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
             format!("to unit {}", switch.to),
             time(switch.ordered, zone),
             seen,
+            match switch.measured_ms {
+                Some(ms) => format!("{ms} ms"),
+                None => "not measured".to_owned(),
+            },
         ]
     });
     out.push(rows_of(
-        &["Switchover", "Ordered", "New roles seen"],
+        &[
+            "Switchover",
+            "Ordered",
+            "New roles seen",
+            "Outage measured by the probe",
+        ],
         rows.collect(),
     ));
-    out.push(Block::Text(
-        "Traffic was interrupted for less than the time between the two; how much less, only a \
-         probe of the traffic itself can tell."
-            .to_owned(),
-    ));
+    if evidence
+        .switchovers
+        .iter()
+        .any(|switch| switch.measured_ms.is_none())
+    {
+        out.push(Block::Text(
+            "Where no probe has measured the outage: traffic was interrupted for less than the \
+             time between the order and the new roles; how much less, only a probe of the traffic \
+             itself can tell."
+                .to_owned(),
+        ));
+    }
 }
 
 fn steps(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {

@@ -3,12 +3,27 @@
 use std::time::Duration;
 
 use elpis_failover::Unit;
-use elpis_failover::rehearse::Fault;
+use elpis_failover::rehearse::{Fault, Scenario};
 
 type Make = fn(Unit) -> Fault;
 
 /// Name, what happens, and how.
-const FAULTS: [(&str, &str, Make); 20] = [
+const FAULTS: [(&str, &str, Make); 23] = [
+    (
+        "deployment-pending",
+        "the manager has changes of the unit that are not deployed",
+        Fault::ManagerPending,
+    ),
+    (
+        "manager-shows-old",
+        "the manager goes on showing the old versions",
+        |_| Fault::ManagerShowsOld,
+    ),
+    (
+        "switch-not-understood",
+        "the command of the switchover to it is not understood",
+        Fault::SwitchRefused,
+    ),
     (
         "unreachable",
         "the unit does not answer",
@@ -108,11 +123,14 @@ const FAULTS: [(&str, &str, Make); 20] = [
     ),
 ];
 
-/// `name:unit` as a fault.
+/// `name:unit` as a fault, or a case of the catalogue as all of its faults.
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(super) fn parse(text: &str) -> Result<Fault, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<Fault>, String> {
+    if let Some(scenario) = Scenario::find(text) {
+        return Ok(scenario.faults);
+    }
     let (name, unit) = text.split_once(':').unwrap_or((text, ""));
     let unit = match unit {
         "a" => Unit::A,
@@ -125,13 +143,20 @@ pub(super) fn parse(text: &str) -> Result<Fault, String> {
     };
     let found = FAULTS.iter().find(|(known, ..)| *known == name);
     let (.., make) = found.ok_or_else(|| format!("there is no fault {name:?}"))?;
-    Ok(make(unit))
+    Ok(vec![make(unit)])
 }
 
-/// All of them, one a line.
+/// All of them, one a line, and the cases.
 pub(super) fn list() -> String {
-    FAULTS
+    let faults = FAULTS
         .iter()
-        .map(|(name, what, _)| format!("{name:<20} {what}\n"))
+        .map(|(name, what, _)| format!("{name:<20} {what}\n"));
+    let cases = Scenario::all();
+    let cases = cases.iter().map(|scenario| format!("{}\n", scenario.id));
+    faults
+        .chain(std::iter::once(
+            "\nCases of docs/failure-modes.md:\n".to_owned(),
+        ))
+        .chain(cases)
         .collect()
 }

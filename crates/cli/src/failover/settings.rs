@@ -1,13 +1,15 @@
 //! The configuration: file, then environment, then arguments, merged once into plain values.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use elpis_failover::{
-    Auth, FtdDriver, FtdOptions, FtdUnit, Host, KnownHosts, Login, Policy, PolicyError, SshOptions,
-    SshTransport, Unit,
+    Auth, Fmc, FmcError, FmcNames, FmcOptions, FtdDriver, FtdOptions, FtdUnit, Host, KnownHosts,
+    Login, Policy, PolicyError, SshOptions, SshTransport, Unit,
 };
 use elpis_run::{FsError, Secret, fsx};
 use serde::Deserialize;
@@ -25,7 +27,10 @@ pub(crate) struct Settings {
     pub(crate) keep_days: u32,
     pair: Option<RawPair>,
     policy: Option<Policy>,
+    manager: Option<RawManager>,
     pub(crate) helpers: RawHelpers,
+    /// Who says now that no deployment is pending; wins over what the file says.
+    pub(crate) no_pending_deployment: Option<String>,
     /// The configuration's own place, to which its paths are relative.
     base: PathBuf,
 }
@@ -39,6 +44,8 @@ pub(crate) enum ConfigError {
     Wrong { path: PathBuf, reason: String },
     /// The policy in it cannot be used.
     Policy { path: PathBuf, source: PolicyError },
+    /// The manager's address or certificates cannot be used.
+    Manager(Box<FmcError>),
     /// Neither argument nor configuration says it.
     Unsaid {
         what: &'static str,
@@ -52,6 +59,7 @@ struct RawConfig {
     state: RawState,
     pair: Option<RawPair>,
     policy: Option<Policy>,
+    manager: Option<RawManager>,
     helpers: RawHelpers,
 }
 
@@ -68,6 +76,8 @@ struct RawState {
 pub(crate) struct RawHelpers {
     /// Prints the newest backup as JSON: name, at, verified.
     pub(crate) safety_copy: Vec<String>,
+    /// In place of that: a directory with archives of `elpis-backup`.
+    pub(crate) backups: Option<PathBuf>,
     /// Gets `on` or `off` as its last argument.
     pub(crate) maintenance: Vec<String>,
 }
@@ -83,6 +93,26 @@ struct RawPair {
     manager_version: Option<String>,
     space_factor: Option<f64>,
     fxos: Option<String>,
+    #[serde(default)]
+    state_limits: BTreeMap<String, Span>,
+}
+
+/// A duration such as `20m`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Span(
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")] Duration,
+);
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawManager {
+    address: String,
+    user: String,
+    password_file: PathBuf,
+    certificates: Option<PathBuf>,
+    pair: String,
+    units: [String; 2],
+    requests_per_minute: Option<u32>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -128,7 +158,12 @@ impl Settings {
             keep_days: raw.state.keep_days.unwrap_or(KEEP_DAYS),
             pair: raw.pair,
             policy: raw.policy,
-            helpers: raw.helpers,
+            manager: raw.manager,
+            helpers: RawHelpers {
+                backups: raw.helpers.backups.map(|given| base.join(given)),
+                ..raw.helpers
+            },
+            no_pending_deployment: None,
             base,
         })
     }
@@ -140,7 +175,9 @@ impl Settings {
             keep_days: KEEP_DAYS,
             pair: None,
             policy: None,
+            manager: None,
             helpers: RawHelpers::default(),
+            no_pending_deployment: None,
             base: PathBuf::new(),
         }
     }
@@ -162,13 +199,52 @@ impl Settings {
             Some(dir) => self.base.join(dir),
             None => self.state.join("transcripts"),
         });
-        options.no_pending_deployment = pair.no_pending_deployment.clone();
+        let said_now = self.no_pending_deployment.clone();
+        options.no_pending_deployment = said_now.or_else(|| pair.no_pending_deployment.clone());
+        if self.manager.is_some() {
+            options.manager = Some(Arc::new(self.manager()?));
+        }
+        for (state, Span(limit)) in &pair.state_limits {
+            options.patience.insert(state.clone(), *limit);
+        }
         options.manager_version = pair.manager_version.clone();
         options.space_factor = pair.space_factor.unwrap_or(options.space_factor);
         if let (Some(fxos), Some(policy)) = (&pair.fxos, &self.policy) {
             options.fxos = Some((policy.target.version.clone(), fxos.clone()));
         }
         Ok(FtdDriver::new(options, Arc::new(self.transport()?)))
+    }
+
+    /// Whether the pair's manager can be asked.
+    pub(crate) fn has_manager(&self) -> bool {
+        self.manager.is_some()
+    }
+
+    /// Whether a pair is configured at all.
+    pub(crate) fn has_pair(&self) -> bool {
+        self.pair.is_some()
+    }
+
+    /// The pair's manager. It connects when it is asked something.
+    pub(crate) fn manager(&self) -> Result<Fmc, ConfigError> {
+        let manager = self.manager.as_ref().ok_or(ConfigError::Unsaid {
+            what: "which manager the pair has",
+            hint: "write [manager] into the configuration; docs/failover.md has an example",
+        })?;
+        let password = self.secret(&manager.password_file)?;
+        let mut options = FmcOptions::new(manager.address.clone(), manager.user.clone(), password);
+        options.certificates = manager
+            .certificates
+            .as_ref()
+            .map(|path| self.base.join(path));
+        options.requests_per_minute = manager
+            .requests_per_minute
+            .unwrap_or(options.requests_per_minute);
+        let names = FmcNames {
+            pair: manager.pair.clone(),
+            units: manager.units.clone(),
+        };
+        Fmc::new(options, names).map_err(|source| ConfigError::Manager(Box::new(source)))
     }
 
     /// Connections that trust the configured known hosts.
@@ -263,6 +339,21 @@ fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
             reason: format!("line {line}: {}", error.message().replace('\n', "; ")),
         }
     })?;
+    let wrong = |reason: &str| ConfigError::Wrong {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    if raw.helpers.backups.is_some() && !raw.helpers.safety_copy.is_empty() {
+        return Err(wrong(
+            "helpers.backups and helpers.safety_copy: only one of them",
+        ));
+    }
+    let has_word = |pair: &RawPair| pair.no_pending_deployment.is_some();
+    if raw.manager.is_some() && raw.pair.as_ref().is_some_and(has_word) {
+        return Err(wrong(
+            "pair.no_pending_deployment: the manager is asked, nobody's word is needed",
+        ));
+    }
     if let Some(policy) = &raw.policy {
         policy.check().map_err(|source| ConfigError::Policy {
             path: path.to_owned(),
@@ -278,6 +369,7 @@ impl fmt::Display for ConfigError {
             ConfigError::Missing(error) => error.fmt(f),
             ConfigError::Wrong { path, reason } => write!(f, "{}: {reason}", path.display()),
             ConfigError::Policy { path, .. } => write!(f, "{}", path.display()),
+            ConfigError::Manager(error) => error.fmt(f),
             ConfigError::Unsaid { what, .. } => write!(f, "nobody says {what}"),
         }
     }
@@ -288,6 +380,7 @@ impl std::error::Error for ConfigError {
         match self {
             ConfigError::Missing(error) => error.source(),
             ConfigError::Policy { source, .. } => Some(source),
+            ConfigError::Manager(error) => error.source(),
             _ => None,
         }
     }

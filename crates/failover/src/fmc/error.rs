@@ -53,3 +53,18 @@ pub enum FmcError {
         name: String,
     },
 }
+
+impl FmcError {
+    /// Whether a request that changes something certainly did not: the manager said no to it, or
+    /// it was never sent.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            FmcError::Status { status, .. } => (400..500).contains(status),
+            FmcError::Denied { .. }
+            | FmcError::Options(_)
+            | FmcError::Certificates(_)
+            | FmcError::Unknown { .. } => true,
+            FmcError::Unreachable { .. } | FmcError::Answer { .. } => false,
+        }
+    }
+}

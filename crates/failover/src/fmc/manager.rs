@@ -1,18 +1,27 @@
 //! What the manager is asked for in an upgrade.
 
+use elpis_run::with_causes;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{Client, FmcOptions};
 use super::error::FmcError;
-use crate::ftd::{Manager, ManagerStanding};
+use crate::ftd::{Manager, ManagerStanding, SwitchError};
 use crate::ssh::Boxed;
 
 /// The manager of a pair.
 pub struct Fmc {
     client: Client,
-    /// Names of the units as the manager knows them.
-    units: Vec<String>,
+    names: FmcNames,
+}
+
+/// What the pair and its units are called at the manager, where nobody else has to know them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FmcNames {
+    /// The high-availability pair, such as `FTD_HA`.
+    pub pair: String,
+    /// Its two units, such as `FTD Primary`.
+    pub units: [String; 2],
 }
 
 /// A high-availability pair as the manager knows it.
@@ -40,14 +49,14 @@ pub enum TaskState {
 const PLATFORM: &str = "/api/fmc_platform/v1";
 
 impl Fmc {
-    /// The manager of `options`, for units of these names (empty: any).
+    /// The manager of `options`, for the pair and units of these names.
     ///
     /// # Errors
     /// When the address is not `https` and not loopback, or the certificates cannot be used.
-    pub fn new(options: FmcOptions, units: Vec<String>) -> Result<Fmc, FmcError> {
+    pub fn new(options: FmcOptions, names: FmcNames) -> Result<Fmc, FmcError> {
         Ok(Fmc {
             client: Client::new(options)?,
-            units,
+            names,
         })
     }
 
@@ -66,8 +75,8 @@ impl Fmc {
             .to_owned())
     }
 
-    /// The units that have changes waiting, or are being deployed to, with the reason. A unit
-    /// that the manager does not list has none.
+    /// The units that have changes waiting, or are being deployed to, with the reason; the pair
+    /// itself, where the manager lists it in their place. What the manager does not list has none.
     ///
     /// # Errors
     /// See [`FmcError`]; also when the manager does not say whether a unit is up to date.
@@ -79,7 +88,7 @@ impl Fmc {
         let mut pending = Vec::new();
         for item in items(&answer, &path)? {
             let name = word(item, "/name", &path)?;
-            if !self.units.is_empty() && !self.units.contains(&name) {
+            if name != self.names.pair && !self.names.units.contains(&name) {
                 continue;
             }
             let flag = |key: &str| item.get(key).and_then(Value::as_bool);
@@ -92,21 +101,50 @@ impl Fmc {
         Ok(pending)
     }
 
-    /// The pair of this name.
+    /// Its units with the version that it shows for each; `None` where it shows none. The field
+    /// `sw_version` is background knowledge [K].
+    ///
+    /// # Errors
+    /// See [`FmcError`]; [`FmcError::Unknown`] when it does not list one of the units.
+    pub async fn shown_versions(&self) -> Result<Vec<(String, Option<String>)>, FmcError> {
+        let path = self
+            .config("devices/devicerecords?expanded=true&limit=1000")
+            .await?;
+        let answer = self.client.send(Method::GET, &path, None).await?;
+        let devices = items(&answer, &path)?;
+        let field = |item: &Value, key: &str| item.get(key)?.as_str().map(str::to_owned);
+        self.names
+            .units
+            .iter()
+            .map(|unit| {
+                let device = devices
+                    .iter()
+                    .find(|item| field(item, "name").as_ref() == Some(unit))
+                    .ok_or_else(|| FmcError::Unknown {
+                        what: "device",
+                        name: unit.clone(),
+                    })?;
+                Ok((unit.clone(), field(device, "sw_version")))
+            })
+            .collect()
+    }
+
+    /// The pair, by its name.
     ///
     /// # Errors
     /// See [`FmcError`].
-    pub async fn pair(&self, name: &str) -> Result<FmcPair, FmcError> {
+    pub async fn pair(&self) -> Result<FmcPair, FmcError> {
+        let name = &self.names.pair;
         let path = self
             .config("devicehapairs/ftddevicehapairs?expanded=true&limit=1000")
             .await?;
         let answer = self.client.send(Method::GET, &path, None).await?;
         let found = items(&answer, &path)?
             .iter()
-            .find(|item| item.get("name").and_then(Value::as_str) == Some(name))
+            .find(|item| item.get("name").and_then(Value::as_str) == Some(name.as_str()))
             .ok_or_else(|| FmcError::Unknown {
                 what: "pair",
-                name: name.to_owned(),
+                name: name.clone(),
             })?;
         Ok(FmcPair {
             id: word(found, "/id", &path)?,
@@ -196,18 +234,36 @@ impl Fmc {
 impl Manager for Fmc {
     fn standing(&self) -> Boxed<'_, Result<ManagerStanding, String>> {
         Box::pin(async move {
-            let version = self.version().await.map_err(|error| chain(&error))?;
+            let version = self.version().await.map_err(|error| with_causes(&error))?;
             let pending = self
                 .pending_deployments()
                 .await
-                .map_err(|error| chain(&error))?;
+                .map_err(|error| with_causes(&error))?;
             Ok(ManagerStanding { version, pending })
         })
     }
-}
 
-fn chain(error: &FmcError) -> String {
-    crate::ftd::chain(error)
+    fn shown_versions(&self) -> Boxed<'_, Result<Vec<(String, Option<String>)>, String>> {
+        Box::pin(async move {
+            let shown = Fmc::shown_versions(self).await;
+            shown.map_err(|error| with_causes(&error))
+        })
+    }
+
+    fn switch(&self) -> Boxed<'_, Result<(), SwitchError>> {
+        Box::pin(async move {
+            // Looking the pair up changes nothing, whatever goes wrong there.
+            let pair = self.pair().await;
+            let pair = pair.map_err(|error| SwitchError::Refused(with_causes(&error)))?;
+            Fmc::switch(self, &pair).await.map_err(|error| {
+                let reason = with_causes(&error);
+                match error.is_refusal() {
+                    true => SwitchError::Refused(reason),
+                    false => SwitchError::Unknown(reason),
+                }
+            })
+        })
+    }
 }
 
 fn items<'a>(answer: &'a Value, path: &str) -> Result<&'a [Value], FmcError> {

@@ -5,10 +5,12 @@
 //! is read strictly, so that an unknown answer is an error and never "nothing is pending".
 
 mod client;
+mod errand;
 mod error;
 mod manager;
 mod tls;
 
 pub use client::FmcOptions;
+pub use errand::{Errand, ErrandEnd, ErrandError, ErrandRun};
 pub use error::FmcError;
-pub use manager::{Fmc, FmcPair, TaskState};
+pub use manager::{Fmc, FmcNames, FmcPair, TaskState};

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use elpis_run::with_causes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::options::{FtdOptions, FtdUnit};
 use super::session::{Pace, Session, SessionError};
 use super::transcript::Transcript;
-use super::{job, report, survey, switchover};
+use super::{adopt, job, report, standing, survey, switchover};
 use crate::driver::{
     Act, ActError, Capabilities, DriverError, Exhibit, Handle, Located, Order, PairDriver,
     Progress, Target,
 };
-use crate::observe::{Survey, Unit, UnitReport};
+use crate::observe::{Role, Survey, Unit, UnitReport};
 use crate::ssh::{ConnectError, Transport};
 
 /// A pair of FTD units, reached over SSH.
@@ -209,17 +210,39 @@ impl PairDriver for FtdDriver {
     async fn locate(&self, order: &Order) -> Result<Located, DriverError> {
         let unit = match order.act {
             Act::CheckReadiness | Act::Install => order.unit,
-            Act::Switchover => switchover::typed_on(order),
+            Act::Switchover => switchover::typed_on(self, order),
         };
         match order.act {
             Act::CheckReadiness | Act::Install => {
                 on_session!(self, unit, |session| job::locate(session, order))
             }
             Act::Switchover => {
-                on_session!(self, unit, |session| switchover::locate(session, order))
+                on_session!(self, unit, |session| switchover::locate(
+                    self, session, order
+                ))
             }
         }
         .map_err(|error| told(unit, &error))
+    }
+
+    async fn adopt(&self, order: &Order) -> Result<Located, DriverError> {
+        let unit = order.unit;
+        on_session!(self, unit, |session| adopt::adopt(session, order))
+            .map_err(|error| told(unit, &error))
+    }
+
+    fn patience(&self, role: &Role) -> Option<Duration> {
+        match role {
+            Role::Transitional(state) => self.options.patience.get(state).copied(),
+            _ => None,
+        }
+    }
+
+    async fn remarks(&self, target: &Target) -> Result<Vec<String>, String> {
+        match &self.options.manager {
+            Some(manager) => standing::remarks(manager.as_ref(), target).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn exhibits(&self, unit: Unit) -> Result<Vec<Exhibit>, DriverError> {
@@ -240,7 +263,7 @@ fn flatten(
 
 /// The engine's words for what went wrong: whether asking again can help.
 pub(super) fn told(unit: Unit, error: &SessionError) -> DriverError {
-    let reason = chain(error);
+    let reason = with_causes(error);
     match error {
         SessionError::Dropped(_)
         | SessionError::Deadline { .. }
@@ -256,21 +279,6 @@ pub(super) fn told(unit: Unit, error: &SessionError) -> DriverError {
         | SessionError::Refused { .. }
         | SessionError::Prompt { .. } => DriverError::Rejected { unit, reason },
     }
-}
-
-/// The error and its sources on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// The pause between two looks at something that moves.

@@ -3,22 +3,22 @@
 
 use std::collections::BTreeMap;
 
+use elpis_run::with_causes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 
-use super::driver::{FtdDriver, chain};
+use super::driver::FtdDriver;
+use super::installer::{command, main_log, package_of, refusal, status_files};
 use super::marker::Marker;
 use super::parse::{
     FailoverState, FileStat, PackageName, StatusLine, UnitState, Verdict, latest,
     running_installers,
 };
 use super::report::{GRACE, boot_id, device_time, show};
-use super::session::{Launched, Mode, Session, SessionError};
-use super::survey::PACKAGES;
+use super::session::{Mode, Session, SessionError};
 use crate::driver::{Act, ActError, Handle, Located, Order, Progress};
 
-const LOGS: &str = "/ngfw/var/log/sf";
 /// How long the installer is given to show that it has begun.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(20);
 /// The end of a status file is enough: the last line decides.
@@ -38,7 +38,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn of(marker: &Marker) -> Option<Job> {
+    pub(super) fn of(marker: &Marker) -> Option<Job> {
         Some(Job {
             boot: marker.boot.clone(),
             started: marker.started,
@@ -53,7 +53,7 @@ pub(super) async fn start(driver: &FtdDriver, order: &Order) -> Result<Handle, A
     let mut session = driver
         .connect(order.unit)
         .await
-        .map_err(|error| not_started(&chain(&error), true))?;
+        .map_err(|error| not_started(&with_causes(&error), true))?;
     let found = Marker::find(&mut session, order)
         .await
         .map_err(before_sending)?;
@@ -74,7 +74,7 @@ pub(super) async fn start(driver: &FtdDriver, order: &Order) -> Result<Handle, A
         .launch(&command(order), begun, ACKNOWLEDGEMENT)
         .await;
     let launched = launched.map_err(|error| ActError::OutcomeUnknown {
-        reason: chain(&error),
+        reason: with_causes(&error),
     })?;
     if let Some(reason) = refusal(&launched) {
         // It is certain that nothing runs; a later attempt must not find this marker.
@@ -307,81 +307,6 @@ async fn log_tail(
         .collect())
 }
 
-fn command(order: &Order) -> String {
-    let check = match order.act {
-        Act::CheckReadiness => "--readiness-check ",
-        _ => "",
-    };
-    format!(
-        "install_update.pl --detach {check}{PACKAGES}/{}",
-        order.target.package
-    )
-}
-
-/// Why the installer went no further than its beginning, if it did not.
-fn refusal(launched: &Launched) -> Option<String> {
-    let output = &launched.output;
-    let complaint = output.lines().map(str::trim).find(|line| {
-        let line = line.to_ascii_lowercase();
-        (line.contains("verifying archive integrity")
-            && !line.contains("all good")
-            && !line.ends_with("..."))
-            || line.contains("no such file")
-            || line.contains("command not found")
-            || line.contains("not a valid")
-            || line.contains("not signed")
-            || line.contains("checksum")
-            || line.contains("corrupt")
-    });
-    match complaint {
-        Some(line) => Some(line.to_owned()),
-        None if launched.prompt_is_back && !output.contains("install_update.pl begins") => {
-            Some(format!(
-                "the installer ended at once: {}",
-                output.trim().lines().next_back().unwrap_or_default()
-            ))
-        }
-        None => None,
-    }
-}
-
-/// The status files of both formats, the newer one first.
-fn status_files(act: Act, package: &PackageName) -> Vec<String> {
-    let directory = format!("{LOGS}/{}", package.log_directory);
-    let names: &[&str] = match act {
-        Act::CheckReadiness => &[
-            "upgrade_readiness/upgrade_readiness_status.log",
-            "upgrade_readiness/upgrade_readiness_status",
-        ],
-        _ => &["upgrade_status.log", "status.log"],
-    };
-    names
-        .iter()
-        .map(|name| format!("{directory}/{name}"))
-        .collect()
-}
-
-fn main_log(act: Act, package: &PackageName) -> String {
-    let below = match act {
-        Act::CheckReadiness => "/upgrade_readiness",
-        _ => "",
-    };
-    format!(
-        "{LOGS}/{}{below}/main_upgrade_script.log",
-        package.log_directory
-    )
-}
-
-/// The target's package, taken apart; only then is its name safe to type in a shell.
-fn package_of(order: &Order) -> Result<PackageName, String> {
-    PackageName::read(&order.target.package).ok_or_else(|| {
-        format!(
-            "{:?} is not the name of an upgrade package",
-            order.target.package
-        )
-    })
-}
-
 fn with_minutes(message: String, line: Option<&StatusLine>) -> String {
     match line.and_then(|line| line.minutes_left) {
         Some(minutes) => format!("{message} ({minutes} min to the reboot)"),
@@ -398,7 +323,7 @@ fn handle(job: &Job) -> Result<Handle, ActError> {
 }
 
 fn before_sending(error: SessionError) -> ActError {
-    not_started(&chain(&error), true)
+    not_started(&with_causes(&error), true)
 }
 
 fn not_started(reason: &str, retryable: bool) -> ActError {

@@ -1,4 +1,4 @@
-//! What the driver wants to know from the manager, whoever asks it.
+//! What the driver wants from the manager, whoever asks it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +12,17 @@ pub struct ManagerStanding {
     pub pending: Vec<String>,
 }
 
+/// Why a switchover by the manager did not, or may not, have begun.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SwitchError {
+    /// The manager refused, or was never reached: certainly nothing was begun.
+    #[error("the manager did not switch: {0}")]
+    Refused(String),
+    /// The request was sent, and no answer says what became of it.
+    #[error("it is not known whether the manager switched: {0}")]
+    Unknown(String),
+}
+
 /// The manager (FMC) of a pair.
 pub trait Manager: Send + Sync {
     /// Asks it.
@@ -21,4 +32,20 @@ pub trait Manager: Send + Sync {
     fn standing(
         &self,
     ) -> Pin<Box<dyn Future<Output = Result<ManagerStanding, String>> + Send + '_>>;
+
+    /// The units with the version that the manager shows for each, such as `7.2.7`; `None` where
+    /// it shows none.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    #[expect(clippy::type_complexity, reason = "the shape of every boxed future")]
+    fn shown_versions(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<(String, Option<String>)>, String>> + Send + '_>>;
+
+    /// Tells it to exchange the pair's roles. Sent once; the units show what came of it.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    fn switch(&self) -> Pin<Box<dyn Future<Output = Result<(), SwitchError>> + Send + '_>>;
 }

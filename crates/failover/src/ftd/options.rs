@@ -1,5 +1,6 @@
 //! What the driver has to know about a pair.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,8 @@ pub struct FtdOptions {
     pub quiet: Duration,
     /// Free space that `/ngfw` must have, as a multiple of the package's size; 2.5 by default.
     pub space_factor: f64,
-    /// The manager (FMC), if it can be asked. Then nobody's word is needed.
+    /// The manager (FMC), if it can be asked. Then nobody's word is needed, and a switchover whose
+    /// command the unit does not understand is tried once more through it.
     pub manager: Option<Arc<dyn Manager>>,
     /// Without one: who has checked that the manager (FMC) has no deployment pending, if anybody
     /// has. Nothing begins without it.
@@ -71,6 +73,10 @@ pub struct FtdOptions {
     /// (`7.2.7-500`, `2.12(1.48)`): a unit that runs the release on another FXOS is faulty
     /// (the vendor's bug CSCwi05618).
     pub fxos: Option<(String, String)>,
+    /// How long a unit may be in each of these states on its way back into the pair. By default
+    /// the vendor's own limits: 20 minutes of `App Sync`, two hours of `Sync Config` and of
+    /// `Bulk Sync`.
+    pub patience: BTreeMap<String, Duration>,
     /// For pauses between two looks.
     pub clock: Arc<dyn Clock>,
 }
@@ -88,7 +94,21 @@ impl FtdOptions {
             no_pending_deployment: None,
             manager_version: None,
             fxos: None,
+            patience: vendors_patience(),
             clock: Arc::new(RealClock::new()),
         }
     }
+}
+
+/// From the vendor's high-availability limits of release 7.6 [D].
+fn vendors_patience() -> BTreeMap<String, Duration> {
+    [
+        ("App Sync", 1200),
+        ("Sync Config", 7200),
+        ("Config Sync", 7200),
+        ("Bulk Sync", 7200),
+    ]
+    .into_iter()
+    .map(|(state, seconds)| (state.to_owned(), Duration::from_secs(seconds)))
+    .collect()
 }

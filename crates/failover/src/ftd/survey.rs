@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::driver::BETWEEN_LOOKS;
 use super::options::FtdOptions;
-use super::parse::{FileStat, PackageName, Version, compare_releases, free_space};
+use super::parse::{Failover, FileStat, PackageName, Version, free_space};
 use super::report::{device_time, show};
 use super::session::{Mode, Session, SessionError};
+use super::standing;
 use crate::driver::Target;
 use crate::observe::{Finding, PackageFacts, Severity, Survey};
 
@@ -25,7 +26,11 @@ pub(super) async fn read(
     target: &Target,
     options: &FtdOptions,
 ) -> Result<Survey, SessionError> {
-    let mut findings = manager(target, options).await;
+    let failover = Failover::read(&show(session, "show failover").await?).ok();
+    let is_mixed = failover
+        .and_then(|failover| failover.versions)
+        .is_some_and(|(ours, mate)| ours != mate && mate != "Unknown");
+    let mut findings = standing::findings(target, options, is_mixed).await;
     let version = Version::read(&show(session, "show version").await?).ok();
     let Some(name) = PackageName::read(&target.package) else {
         findings.push(finding(
@@ -63,82 +68,6 @@ pub(super) async fn read(
         ));
     }
     Ok(Survey { package, findings })
-}
-
-/// What the manager says, or what the operator has said for it.
-async fn manager(target: &Target, options: &FtdOptions) -> Vec<Finding> {
-    let Some(manager) = &options.manager else {
-        let version = options.manager_version.as_deref();
-        return vec![
-            deployment_by_word(options),
-            version_of_manager(version, target),
-        ];
-    };
-    match manager.standing().await {
-        Ok(standing) => {
-            let (severity, text) = match standing.pending.as_slice() {
-                [] => (
-                    Severity::Note,
-                    String::from("the manager has nothing to deploy"),
-                ),
-                pending => (
-                    Severity::Blocker,
-                    format!("deploy or discard first: {}", pending.join("; ")),
-                ),
-            };
-            vec![
-                finding(severity, "pending-deployment", text),
-                version_of_manager(Some(&standing.version), target),
-            ]
-        }
-        Err(reason) => vec![finding(
-            Severity::Blocker,
-            "pending-deployment",
-            format!("the manager could not be asked: {reason}"),
-        )],
-    }
-}
-
-fn deployment_by_word(options: &FtdOptions) -> Finding {
-    match &options.no_pending_deployment {
-        Some(who) => finding(
-            Severity::Note,
-            "pending-deployment",
-            format!("no deployment is pending, confirmed by {who}"),
-        ),
-        None => finding(
-            Severity::Blocker,
-            "pending-deployment",
-            String::from(
-                "it is not known whether the manager has a deployment pending: check it there and confirm",
-            ),
-        ),
-    }
-}
-
-/// The manager must not be older than what it manages.
-fn version_of_manager(version: Option<&str>, target: &Target) -> Finding {
-    let Some(version) = version else {
-        let text = "the manager's version is not known; it must not be older than the target";
-        return finding(Severity::Warning, "manager-version", text.to_owned());
-    };
-    // The manager's build numbers are its own.
-    let (number, _) = target
-        .version
-        .split_once('-')
-        .unwrap_or((&target.version, ""));
-    match compare_releases(&format!("{version}-0"), &format!("{number}-0")) {
-        Some(order) if order.is_ge() => finding(
-            Severity::Note,
-            "manager-version",
-            format!("the manager runs {version}"),
-        ),
-        _ => finding(
-            Severity::Blocker,
-            "manager-version",
-            format!("the manager runs {version}: upgrade it to {number} or later first"),
-        ),
-    }
 }
 
 async fn package(
@@ -243,7 +172,7 @@ async fn clock(session: &mut Session, now: Timestamp) -> Result<Option<Finding>,
     }))
 }
 
-fn finding(severity: Severity, code: &str, text: String) -> Finding {
+pub(super) fn finding(severity: Severity, code: &str, text: String) -> Finding {
     Finding {
         severity,
         code: code.to_owned(),

@@ -18,7 +18,7 @@ use crate::inspect::Facts;
 use crate::observe::Unit;
 use crate::policy::{Gate, Policy};
 
-pub(crate) use refuse::package_problem;
+pub(crate) use refuse::{package_problem, unrest};
 
 /// The form of plans that this release writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -50,6 +50,9 @@ pub struct Plan {
     pub active: Unit,
     /// What the operator should know before saying yes.
     pub warnings: Vec<String>,
+    /// What the survey noted for the record: who has confirmed what, what a manager said.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// In this order, one at a time. None: there is nothing to do.
     pub steps: Vec<Step>,
 }
@@ -164,7 +167,11 @@ impl Plan {
     /// # Errors
     /// Every reason why this pair must not be touched now, at least one.
     pub fn new(policy: &Policy, facts: &Facts) -> Result<Plan, Vec<Concern>> {
-        let (found, warnings) = refuse::obstacles(policy, facts);
+        let refuse::Verdict {
+            found,
+            warnings,
+            notes,
+        } = refuse::obstacles(policy, facts);
         let reports = (
             facts.sighting.report(Unit::A),
             facts.sighting.report(Unit::B),
@@ -194,6 +201,7 @@ impl Plan {
             b: planned(b),
             active,
             warnings,
+            notes,
             steps: Vec::new(),
         };
         plan.fingerprint = fingerprint(&plan, facts);

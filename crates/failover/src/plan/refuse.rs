@@ -1,30 +1,59 @@
 //! Why a pair must not be touched now.
 
+use jiff::Timestamp;
+
 use crate::concern::{Cause, Concern};
 use crate::guard::concern;
 use crate::inspect::Facts;
 use crate::observe::{ConfigSync, PackageFacts, Severity, Sight, Unit};
 use crate::policy::Policy;
-use crate::state::PairState;
+use crate::state::{PairState, Sighting};
 
-/// Every obstacle, and what is worth a warning.
-pub(super) fn obstacles(policy: &Policy, facts: &Facts) -> (Vec<Concern>, Vec<String>) {
-    let mut check = Check {
-        policy,
-        facts,
-        found: Vec::new(),
-        warnings: Vec::new(),
-    };
+/// What was found.
+#[derive(Default)]
+pub(super) struct Verdict {
+    /// Every obstacle.
+    pub found: Vec<Concern>,
+    /// What is worth a warning.
+    pub warnings: Vec<String>,
+    /// What belongs into the record.
+    pub notes: Vec<String>,
+}
+
+/// Every obstacle, what is worth a warning, and what belongs into the record.
+pub(super) fn obstacles(policy: &Policy, facts: &Facts) -> Verdict {
+    let mut check = Check::new(policy, &facts.sighting);
     check.sights();
-    if check.found.is_empty() {
+    if check.verdict.found.is_empty() {
         check.pair();
-        check.versions();
+        check.versions(facts.now);
     }
-    if check.found.is_empty() && !check.units_to_upgrade().is_empty() {
-        check.surveys();
-        check.packages();
+    if check.verdict.found.is_empty() && !check.units_to_upgrade().is_empty() {
+        check.surveys(facts);
+        check.packages(facts);
     }
-    (check.found, check.warnings)
+    check.verdict
+}
+
+/// What keeps the pair from being touched now and may pass by itself; nothing if something else
+/// does that waiting does not cure.
+pub(crate) fn unrest(policy: &Policy, sighting: &Sighting) -> Option<Concern> {
+    let mut check = Check::new(policy, sighting);
+    check.sights();
+    if check.verdict.found.is_empty() {
+        check.pair();
+    }
+    let passes = |concern: &Concern| {
+        matches!(
+            concern.cause,
+            Cause::StandbyNotReady | Cause::Sync | Cause::Disagree
+        )
+    };
+    let found = check.verdict.found;
+    match found.iter().all(passes) {
+        true => found.into_iter().next(),
+        false => None,
+    }
 }
 
 /// The units that do not run the target yet.
@@ -35,19 +64,26 @@ pub(super) fn behind(policy: &Policy, version: impl Fn(Unit) -> String) -> Vec<U
 
 struct Check<'a> {
     policy: &'a Policy,
-    facts: &'a Facts,
-    found: Vec<Concern>,
-    warnings: Vec<String>,
+    sighting: &'a Sighting,
+    verdict: Verdict,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(policy: &'a Policy, sighting: &'a Sighting) -> Check<'a> {
+        Check {
+            policy,
+            sighting,
+            verdict: Verdict::default(),
+        }
+    }
+
     fn add(&mut self, cause: Cause, text: impl Into<String>) {
-        self.found.push(Concern::new(cause, text));
+        self.verdict.found.push(Concern::new(cause, text));
     }
 
     fn units_to_upgrade(&self) -> Vec<Unit> {
         let version = |unit| {
-            let report = self.facts.sighting.report(unit);
+            let report = self.sighting.report(unit);
             report
                 .map(|report| report.version.clone())
                 .unwrap_or_default()
@@ -57,7 +93,7 @@ impl Check<'_> {
 
     fn sights(&mut self) {
         for unit in Unit::BOTH {
-            match &self.facts.sighting.of(unit).sight {
+            match &self.sighting.of(unit).sight {
                 Sight::Seen(_) => {}
                 Sight::Unreachable(reason) => self.add(
                     Cause::Unreachable,
@@ -76,7 +112,7 @@ impl Check<'_> {
     }
 
     fn pair(&mut self) {
-        let sighting = &self.facts.sighting;
+        let sighting = self.sighting;
         let (Some(a), Some(b)) = (sighting.report(Unit::A), sighting.report(Unit::B)) else {
             return;
         };
@@ -93,7 +129,7 @@ impl Check<'_> {
             }
         }
         let state = sighting.state();
-        self.found.extend(concern(&state, sighting));
+        self.verdict.found.extend(concern(&state, sighting));
         for (unit, report) in [(Unit::A, a), (Unit::B, b)] {
             if let ConfigSync::Syncing(_) | ConfigSync::Unknown(_) = report.sync {
                 self.add(Cause::Sync, format!("unit {unit}: {}", report.sync));
@@ -109,16 +145,16 @@ impl Check<'_> {
                 let text = format!("unit {unit}: {fault}");
                 // The active unit's own faults are a reason to switch away from it, not to stop.
                 if state == (PairState::Healthy { active: unit }) {
-                    self.warnings.push(text);
+                    self.verdict.warnings.push(text);
                 } else {
-                    self.found.push(Concern::new(Cause::Faults, text));
+                    self.verdict.found.push(Concern::new(Cause::Faults, text));
                 }
             }
         }
     }
 
-    fn versions(&mut self) {
-        let sighting = &self.facts.sighting;
+    fn versions(&mut self, now: Timestamp) {
+        let sighting = self.sighting;
         let (Some(a), Some(b)) = (sighting.report(Unit::A), sighting.report(Unit::B)) else {
             return;
         };
@@ -131,7 +167,7 @@ impl Check<'_> {
         }
         if let Some(window) = &self.policy.window
             && let Some((_, to)) = window.bounds()
-            && to <= self.facts.now
+            && to <= now
         {
             let text = format!(
                 "the maintenance window closed at {} {}",
@@ -141,16 +177,16 @@ impl Check<'_> {
         }
     }
 
-    fn surveys(&mut self) {
+    fn surveys(&mut self, facts: &Facts) {
         for unit in self.units_to_upgrade() {
-            match self.facts.survey(unit) {
+            match facts.survey(unit) {
                 Err(reason) => self.add(Cause::Survey, reason),
                 Ok(survey) => {
                     for finding in &survey.findings {
                         let text = format!("unit {unit}: {} ({})", finding.text, finding.code);
                         match finding.severity {
-                            Severity::Note => {}
-                            Severity::Warning => self.warnings.push(text),
+                            Severity::Note => self.verdict.notes.push(text),
+                            Severity::Warning => self.verdict.warnings.push(text),
                             Severity::Wait | Severity::Blocker => self.add(Cause::Survey, text),
                         }
                     }
@@ -159,18 +195,18 @@ impl Check<'_> {
         }
     }
 
-    fn packages(&mut self) {
+    fn packages(&mut self, facts: &Facts) {
         let units = self.units_to_upgrade();
         let mut seen: Vec<(Unit, &PackageFacts)> = Vec::new();
         let name = &self.policy.target.package;
         for &unit in &units {
-            let Ok(survey) = self.facts.survey(unit) else {
+            let Ok(survey) = facts.survey(unit) else {
                 continue;
             };
             match &survey.package {
                 None => {
                     let text = format!("unit {unit} does not have the package {name}");
-                    self.found.push(Concern::new(Cause::Package, text));
+                    self.verdict.found.push(Concern::new(Cause::Package, text));
                 }
                 Some(package) => seen.push((unit, package)),
             }
@@ -178,7 +214,8 @@ impl Check<'_> {
         for &(unit, package) in &seen {
             let problem = package_problem(self.policy, package);
             let problem = problem.map(|text| format!("the package on unit {unit} {text}"));
-            self.found
+            self.verdict
+                .found
                 .extend(problem.map(|text| Concern::new(Cause::Package, text)));
         }
         if let [(_, a), (_, b)] = seen[..]
@@ -191,8 +228,8 @@ impl Check<'_> {
             self.add(Cause::Package, text);
         }
         let target = &self.policy.target;
-        if target.digest.is_none() && self.found.is_empty() {
-            self.warnings.push(
+        if target.digest.is_none() && self.verdict.found.is_empty() {
+            self.verdict.warnings.push(
                 "the policy names no digest: the package is only known to be the same on the units"
                     .to_owned(),
             );

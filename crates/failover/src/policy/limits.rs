@@ -28,6 +28,10 @@ pub struct Limits {
     /// For a pair to settle by itself before an act.
     #[serde(with = "compact::required")]
     pub settle: Duration,
+    /// Views of the two units that contradict each other are believed after so long: some hold
+    /// times of a pair.
+    #[serde(with = "compact::required")]
+    pub contradiction: Duration,
     /// The product's readiness check.
     #[serde(with = "compact::required")]
     pub readiness: Duration,
@@ -69,6 +73,7 @@ impl Default for Limits {
             fresh: Duration::from_secs(10),
             poll: Duration::from_secs(5),
             settle: minutes(10),
+            contradiction: Duration::from_secs(45),
             readiness: minutes(30),
             install: minutes(120),
             stall: minutes(60),
@@ -91,6 +96,7 @@ impl Limits {
             ("fresh", self.fresh),
             ("poll", self.poll),
             ("settle", self.settle),
+            ("contradiction", self.contradiction),
             ("readiness", self.readiness),
             ("install", self.install),
             ("stall", self.stall),

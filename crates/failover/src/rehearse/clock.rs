@@ -2,23 +2,26 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use elpis_run::{Clock, VirtualClock};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use crate::driver::{
     ActError, Capabilities, DriverError, Exhibit, Handle, Located, Order, PairDriver, Progress,
     Target,
 };
-use crate::observe::{Survey, Unit, UnitReport};
+use crate::observe::{Role, Survey, Unit, UnitReport};
 
 /// The clock of a rehearsal. A dialogue over SSH takes real time but no simulated time, so a limit
 /// on a call only runs when no call is under way: wrap the driver in [`Timed`] for that.
 #[derive(Debug)]
 pub struct RehearsalClock {
     time: VirtualClock,
+    /// By how many seconds the wall clock was set forward, or back.
+    set: AtomicI64,
     calls: watch::Sender<usize>,
 }
 
@@ -27,8 +30,20 @@ impl RehearsalClock {
     pub fn new() -> RehearsalClock {
         RehearsalClock {
             time: VirtualClock::new(super::setup::beginning()),
+            set: AtomicI64::new(0),
             calls: watch::Sender::new(0),
         }
+    }
+
+    /// Sets the wall clock forward (or back, if negative), as an administrator does. What takes
+    /// how long is not changed by that.
+    pub fn set_wall(&self, seconds: i64) {
+        self.set.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn wall(&self) -> Timestamp {
+        let set = SignedDuration::from_secs(self.set.load(Ordering::SeqCst));
+        self.time.now().checked_add(set).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -40,7 +55,7 @@ impl Default for RehearsalClock {
 
 impl Clock for RehearsalClock {
     fn now(&self) -> Timestamp {
-        self.time.now()
+        self.wall()
     }
 
     fn monotonic(&self) -> Duration {
@@ -74,7 +89,7 @@ impl DriverClock {
 
 impl Clock for DriverClock {
     fn now(&self) -> Timestamp {
-        self.0.time.now()
+        self.0.wall()
     }
 
     fn monotonic(&self) -> Duration {
@@ -144,6 +159,20 @@ impl<D: PairDriver> PairDriver for Timed<D> {
     async fn locate(&self, order: &Order) -> Result<Located, DriverError> {
         let _call = self.call();
         self.driver.locate(order).await
+    }
+
+    async fn adopt(&self, order: &Order) -> Result<Located, DriverError> {
+        let _call = self.call();
+        self.driver.adopt(order).await
+    }
+
+    fn patience(&self, role: &Role) -> Option<Duration> {
+        self.driver.patience(role)
+    }
+
+    async fn remarks(&self, target: &Target) -> Result<Vec<String>, String> {
+        let _call = self.call();
+        self.driver.remarks(target).await
     }
 
     async fn exhibits(&self, unit: Unit) -> Result<Vec<Exhibit>, DriverError> {

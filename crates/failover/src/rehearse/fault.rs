@@ -10,6 +10,8 @@ use crate::observe::Unit;
 pub enum Fault {
     /// 4. The login ends at the prompt of a chassis.
     LandsInChassis(Unit),
+    /// All prompts show this name, and in the diagnostic CLI part and state behind it; harmless.
+    Named(Unit, String),
     /// 5. `expert` prints a notice first; harmless.
     ExpertNotice(Unit),
     /// 5. There is no `expert`.
@@ -32,6 +34,20 @@ pub enum Fault {
     ConfigState(Unit, String, Option<Duration>),
     /// 18. A monitored interface is in this state.
     Interface(Unit, String),
+    /// 19. The unit remembers a failure of its peer that is long over.
+    OldFailure(Unit),
+    /// 20. The manager has changes of the unit that are not deployed.
+    ManagerPending(Unit),
+    /// 20. The manager answers nothing but that it cannot.
+    ManagerDown,
+    /// 21. The manager runs this version.
+    ManagerRuns(String),
+    /// The manager's tasks fail with these words.
+    ManagerTaskFails(String),
+    /// 80. After the unit's boot its configuration stays half synchronised.
+    UnsyncedAfterBoot(Unit),
+    /// 81. The manager goes on showing the old version, and wants to deploy.
+    ManagerShowsOld,
     /// 22. The package is not there.
     PackageMissing(Unit),
     /// 23. The package has another size.
@@ -118,6 +134,11 @@ pub enum Fault {
     FlapsBack(Unit, Duration),
     /// 77. After the switchover to the unit, its peer stays in this state.
     PeerStays(Unit, String),
+    /// The unit takes passwords as answers to questions only, and asks these: in turn, each with
+    /// whether it shows what is typed.
+    AsksQuestions(Unit, Vec<(String, bool)>),
+    /// The answer to the unit's n-th command (from 1) comes so much later, in real time.
+    AnswersLate(Unit, u32, Duration),
     /// 82. Answers come page by page.
     Pager(Unit),
     /// 82. The answer to `show failover state` ends early, this many times.

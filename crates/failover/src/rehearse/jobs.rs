@@ -98,7 +98,8 @@ impl Pair {
 
     fn check_readiness(&mut self, unit: Unit, path: &str, line: String) -> Begun {
         self.deeds.push(Deed::Readiness(unit));
-        self.unit_mut(unit).installers.push(line);
+        let now = self.device_seconds(unit);
+        self.unit_mut(unit).installers.push((now, line));
         self.begin_status(unit, true);
         let scripts = table(texts::READINESS_SCRIPTS);
         let fails = self.has(&Fault::ReadinessFails(unit));
@@ -152,7 +153,8 @@ impl Pair {
         }
         let state = self.unit(unit).state.clone();
         self.deeds.push(Deed::Install(unit, state));
-        self.unit_mut(unit).installers.push(line);
+        let now = self.device_seconds(unit);
+        self.unit_mut(unit).installers.push((now, line));
         self.begin_status(unit, false);
         self.plan_installation(unit);
         if lost == Some(true) {

@@ -1,5 +1,5 @@
-//! A simulated FTD pair, for rehearsals and tests: an SSH server on loopback for each unit, over
-//! one model of the pair in simulated time.
+//! A simulated FTD pair, for rehearsals and tests: an SSH server on loopback for each unit and a
+//! stand-in for their manager, over one model of the pair in simulated time.
 //!
 //! It behaves like the vendor's documents say, prints texts from transcript files that are tagged
 //! with their source, and can suffer from most of the catalogue's faults. It shares no constant
@@ -7,9 +7,12 @@
 
 mod cli;
 mod clock;
+#[cfg(test)]
+mod cut_tests;
 mod fault;
 mod files;
 mod jobs;
+mod manager;
 mod pair;
 mod scenario;
 mod server;
@@ -29,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::driver::Target;
+use crate::fmc::{Fmc, FmcError, FmcNames, FmcOptions};
 use crate::ftd::FtdUnit;
 use crate::observe::Unit;
 use crate::ssh::{Auth, Host, HostKey, Login};
@@ -46,6 +50,7 @@ const TICK: Duration = Duration::from_millis(2);
 pub struct SimulatedPair {
     shared: server::Shared,
     hosts: [Host; 2],
+    manager: String,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -66,12 +71,16 @@ impl SimulatedPair {
             ports.push(listener.local_addr()?.port());
             tasks.push(tokio::spawn(server::serve(shared.clone(), unit, listener)));
         }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let manager = format!("http://{}", listener.local_addr()?);
+        tasks.push(tokio::spawn(manager::serve(shared.clone(), listener)));
         let host = |port: Option<&u16>| Host {
             address: String::from("127.0.0.1"),
             port: port.copied().unwrap_or_default(),
         };
         Ok(SimulatedPair {
             hosts: [host(ports.first()), host(ports.last())],
+            manager,
             shared,
             tasks,
         })
@@ -97,6 +106,33 @@ impl SimulatedPair {
             },
             sudo_password: None,
         }
+    }
+
+    /// The pair's manager, in the time of `clock`.
+    ///
+    /// # Errors
+    /// Never in practice: when there is no client for it.
+    pub fn manager(&self, clock: Arc<dyn Clock>) -> Result<Fmc, FmcError> {
+        let password = self.shared.lock().setup.password.clone();
+        let options = FmcOptions {
+            clock,
+            ..FmcOptions::new(self.manager.clone(), manager::USER.to_owned(), password)
+        };
+        let names = FmcNames {
+            pair: manager::PAIR.to_owned(),
+            units: manager::UNITS.map(str::to_owned),
+        };
+        Fmc::new(options, names)
+    }
+
+    /// Where the manager answers; its account is `api`, with the units' password.
+    pub fn manager_address(&self) -> &str {
+        &self.manager
+    }
+
+    /// Carries out a command line as the operator would, in the root shell of a unit.
+    pub fn by_hand(&self, unit: Unit, line: &str) {
+        shell::run(&mut self.shared.lock(), unit, line);
     }
 
     /// The host key that a unit shows at the moment.
@@ -137,6 +173,11 @@ impl SimulatedPair {
     /// Lets one more thing go wrong from now on.
     pub fn suffer(&self, fault: Fault) {
         self.shared.lock().setup.faults.push(fault);
+    }
+
+    /// What `fault` does goes wrong no longer from now on.
+    pub fn cure(&self, fault: &Fault) {
+        self.shared.lock().strike(fault);
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::fault::Fault;
+use super::manager::Desk;
 use super::setup::{Setup, beginning};
 use super::unit::UnitModel;
 use crate::observe::Unit;
@@ -36,6 +37,8 @@ pub(super) struct Pair {
     pub setup: Setup,
     pub units: [UnitModel; 2],
     pub deeds: Vec<Deed>,
+    /// The manager's.
+    pub desk: Desk,
     /// Simulated time since the beginning, as far as everything has happened.
     pub now: Duration,
     queue: Vec<(Duration, Event)>,
@@ -63,6 +66,7 @@ impl Pair {
             setup,
             units,
             deeds: Vec::new(),
+            desk: Desk::default(),
             now: Duration::ZERO,
             queue: Vec::new(),
         };
@@ -234,8 +238,11 @@ impl Pair {
             }
             at += seconds;
         }
+        let unsynced = self.has(&Fault::UnsyncedAfterBoot(unit));
         self.later(at, move |pair| {
-            pair.unit_mut(unit).sync = String::from("Sync Skipped");
+            if !unsynced {
+                pair.unit_mut(unit).sync = String::from("Sync Skipped");
+            }
             match pair.unit(unit.other()).is_up() {
                 true => pair.go(unit, "Standby Ready", "Detected an Active mate"),
                 false => pair.go(unit, "Active", "No Active unit found"),

@@ -45,9 +45,31 @@ fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
 fn before_the_plan() -> Vec<Scenario> {
     vec![
         scenario("frozen-after-the-login", [FreezesAtLogin(B, 1)]),
+        scenario(
+            "3-answers-to-questions",
+            [
+                AsksQuestions(A, vec![(text("Password: "), false)]),
+                AsksQuestions(B, vec![(text("암호: "), false)]),
+            ],
+        ),
+        scenario(
+            "3-a-second-factor",
+            [AsksQuestions(
+                B,
+                vec![(text("Password: "), false), (text("Token: "), false)],
+            )],
+        ),
+        scenario(
+            "3-asks-for-something-else",
+            [AsksQuestions(B, vec![(text("Your name: "), true)])],
+        ),
         scenario("4-lands-in-the-chassis", [LandsInChassis(B)]),
         scenario("5-no-expert", [ExpertRefused(B)]),
         scenario(
@@ -64,6 +86,10 @@ fn before_the_plan() -> Vec<Scenario> {
                 EchoesPassword(B),
             ],
         ),
+        scenario(
+            "5-prompts-with-name-and-state",
+            [Named(A, text("edge-fw-01")), Named(B, text("edge-fw-02"))],
+        ),
         scenario("6-sudo-asks-for-a-pin", [SudoQuestion(B, text("PIN: "))]),
         scenario(
             "6-sudo-wants-another-password",
@@ -74,6 +100,10 @@ fn before_the_plan() -> Vec<Scenario> {
         scenario("10-failover-off", [FailoverOff(B)]),
         scenario("11-cold-standby", [State(B, text("Cold Standby"), None)]),
         scenario("11-bulk-sync", [State(B, text("Bulk Sync"), None)]),
+        scenario(
+            "11-ready-after-a-while",
+            [State(B, text("Bulk Sync"), Some(seconds(40)))],
+        ),
         scenario("12-failed-standby", [State(B, text("Failed"), None)]),
         scenario("12-disabled-standby", [State(B, text("Disabled"), None)]),
         scenario("13-both-active", [State(B, text("Active"), None)]),
@@ -86,6 +116,14 @@ fn before_the_plan() -> Vec<Scenario> {
             ],
         ),
         scenario("15-views-contradict", [SeesPeerAs(A, text("Active"), None)]),
+        scenario(
+            "15-contradict-for-a-moment",
+            [SeesPeerAs(A, text("Active"), Some(seconds(25)))],
+        ),
+        scenario(
+            "16-synchronised-after-a-while",
+            [ConfigState(B, text("Config Syncing"), Some(seconds(40)))],
+        ),
         scenario(
             "16-configuration-syncing",
             [ConfigState(B, text("Config Syncing"), None)],
@@ -109,9 +147,14 @@ fn before_the_plan() -> Vec<Scenario> {
             "18-accepted-interface",
             [Interface(B, text("No Link (Waiting)"))],
         ),
+        scenario("19-an-old-failure", [OldFailure(A), OldFailure(B)]),
+        scenario("20-deployment-pending", [ManagerPending(A)]),
+        scenario("20-manager-does-not-answer", [ManagerDown]),
+        scenario("21-manager-is-older", [ManagerRuns(text("7.1.0"))]),
         scenario("22-no-package", [PackageMissing(B)]),
         scenario("23-other-size", [PackageSize(B, 1_123_000_000)]),
         scenario("23-still-growing", [PackageGrows(B, minutes(600))]),
+        scenario("23-copied-after-a-while", [PackageGrows(B, seconds(40))]),
         scenario("24-other-digest", [PackageCorrupt(B)]),
         scenario(
             "25-other-platform",
@@ -204,6 +247,7 @@ fn during_the_upgrade() -> Vec<Scenario> {
             [StateAtLogin(B, 6, text("Bulk Sync"))],
         ),
         scenario("70-command-not-understood", [SwitchRefused(B)]),
+        scenario("70-switched-by-the-manager", [SwitchRefused(B)]),
         scenario("71-connection-lost-switched", [CutAtSwitch(B, true)]),
         scenario("71-connection-lost-not-switched", [CutAtSwitch(B, false)]),
         scenario("72-roles-do-not-change", [SwitchIgnored(B)]),
@@ -218,5 +262,7 @@ fn during_the_upgrade() -> Vec<Scenario> {
             [ScriptFails(A, text("Upgrade failed."))],
         ),
         scenario("79-no-switching-back", [SwitchRefused(A), SwitchRefused(A)]),
+        scenario("80-not-synchronised-at-the-end", [UnsyncedAfterBoot(A)]),
+        scenario("81-manager-shows-the-old-version", [ManagerShowsOld]),
     ]
 }

@@ -1,5 +1,6 @@
 //! The SSH server of a simulated unit, and the wire in front of it that can break and freeze.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use elpis_run::Clock;
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::server::{self, Auth, Handle, Msg, Session};
-use russh::{Channel, ChannelId, Pty};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -84,8 +85,13 @@ async fn connection(
     let Ok(key) = host_key(unit, generation) else {
         return;
     };
+    let asks = questions(&shared, unit);
     let config = server::Config {
         keys: vec![key],
+        methods: match asks.is_empty() {
+            true => MethodSet::server_supported(),
+            false => MethodSet::from(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive][..]),
+        },
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: Some(Duration::ZERO),
         inactivity_timeout: None,
@@ -98,6 +104,8 @@ async fn connection(
         shared,
         unit,
         wire: Arc::new(wire),
+        asks,
+        asked: 0,
         keys: None,
         inbox: None,
     };
@@ -107,6 +115,14 @@ async fn connection(
         () = carry(tcp, outside, line, watched) => {}
         () = async { if let Ok(session) = session.await { let _ = session.await; } } => {}
     }
+}
+
+fn questions(shared: &Shared, unit: Unit) -> Vec<(String, bool)> {
+    let asks = shared.lock().fault(|fault| match fault {
+        Fault::AsksQuestions(of, asks) if *of == unit => Some(asks.clone()),
+        _ => None,
+    });
+    asks.unwrap_or_default()
 }
 
 /// Carries bytes until the line is cut. A frozen wire stays open and carries nothing.
@@ -162,23 +178,70 @@ struct Login {
     shared: Shared,
     unit: Unit,
     wire: Arc<watch::Sender<Wire>>,
+    /// What it asks where the password is an answer to a question.
+    asks: Vec<(String, bool)>,
+    asked: usize,
     keys: Option<mpsc::UnboundedSender<Vec<u8>>>,
     inbox: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
+}
+
+impl Login {
+    fn is_right(&self, user: &str, password: &str) -> bool {
+        let mut pair = self.shared.lock();
+        let is_right = user == pair.setup.user && password == pair.setup.password.expose();
+        if !is_right {
+            pair.deeds.push(super::pair::Deed::WrongPassword(self.unit));
+        }
+        is_right
+    }
+
+    /// The next question; without one more the login is complete.
+    fn ask_next(&mut self) -> Auth {
+        let Some((question, echo)) = self.asks.get(self.asked).cloned() else {
+            return Auth::Accept;
+        };
+        self.asked += 1;
+        Auth::Partial {
+            name: Cow::Borrowed(""),
+            instructions: Cow::Borrowed(""),
+            prompts: Cow::Owned(vec![(Cow::Owned(question), echo)]),
+        }
+    }
 }
 
 impl server::Handler for Login {
     type Error = russh::Error;
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        let pair = self.shared.lock();
-        let is_right = user == pair.setup.user && password == pair.setup.password.expose();
-        drop(pair);
-        if is_right {
-            return Ok(Auth::Accept);
+        Ok(match self.is_right(user, password) {
+            true => Auth::Accept,
+            false => Auth::reject(),
+        })
+    }
+
+    /// The first question wants the password; a password for any other one is a wrong one.
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<server::Response<'a>>,
+    ) -> Result<Auth, russh::Error> {
+        let Some(response) = response else {
+            return Ok(self.ask_next());
+        };
+        let typed: Vec<String> = response
+            .map(|answer| String::from_utf8_lossy(&answer).into_owned())
+            .collect();
+        let is_first = self.asked == 1;
+        let word = typed.first().map_or("", String::as_str);
+        if !is_first || !self.is_right(user, word) {
+            if !is_first && !word.is_empty() {
+                let mut pair = self.shared.lock();
+                pair.deeds.push(super::pair::Deed::WrongPassword(self.unit));
+            }
+            return Ok(Auth::reject());
         }
-        let mut pair = self.shared.lock();
-        pair.deeds.push(super::pair::Deed::WrongPassword(self.unit));
-        Ok(Auth::reject())
+        Ok(self.ask_next())
     }
 
     async fn channel_open_session(
@@ -279,10 +342,16 @@ async fn attend(
         tokio::select! {
             keys = inbox.recv() => match keys {
                 Some(keys) => {
-                    let mut pair = shared.lock();
-                    fate = terminal.feed(&mut pair, &keys);
-                    if terminal.commands > 0 && pair.has(&Fault::FreezesAtLogin(unit, login)) {
-                        wire.send_replace(Wire::Frozen);
+                    let late = {
+                        let mut pair = shared.lock();
+                        fate = terminal.feed(&mut pair, &keys);
+                        if terminal.commands > 0 && pair.has(&Fault::FreezesAtLogin(unit, login)) {
+                            wire.send_replace(Wire::Frozen);
+                        }
+                        late(&mut pair, unit, terminal.commands)
+                    };
+                    if let Some(late) = late {
+                        tokio::time::sleep(late).await;
                     }
                 }
                 None => return,
@@ -295,4 +364,14 @@ async fn attend(
             },
         }
     }
+}
+
+/// By how much the answer to the command that was just typed is late.
+fn late(pair: &mut Pair, unit: Unit, commands: u32) -> Option<Duration> {
+    let late = pair.fault(|fault| match fault {
+        Fault::AnswersLate(of, at, late) if (*of, *at) == (unit, commands) => Some(*late),
+        _ => None,
+    })?;
+    pair.strike(&Fault::AnswersLate(unit, commands, late));
+    Some(late)
 }

@@ -198,7 +198,7 @@ fn execute(pair: &mut Pair, unit: Unit, args: &[String], stdin: &[u8]) -> (Vec<u
                  rootfs             4027680 1036208   2991472      26% /\n"
             ))
         }
-        ["ps", ..] => text(processes(&pair.unit(unit).installers)),
+        ["ps", "-eo", columns] => text(processes(columns, now, &pair.unit(unit).installers)),
         ["ls", "-l", directory] => text(listing(pair, unit, directory)),
         _ => {
             let name = args.first().copied().unwrap_or_default();
@@ -244,14 +244,27 @@ fn tail(bytes: &[u8], option: &str, count: &str) -> Vec<u8> {
     bytes.get(start..).unwrap_or_default().to_vec()
 }
 
-fn processes(installers: &[String]) -> String {
-    let mut text = String::from(
-        "  PID COMMAND\n    1 init\n  812 /usr/sbin/sshd -D\n 4711 su\n 4712 bash\n 4713 ps -eo pid,args\n",
-    );
-    for (index, line) in installers.iter().enumerate() {
-        text.push_str(&format!("{:>5} {line}\n", 9000 + index));
-    }
-    text
+/// `ps` with the columns `pid,args` or `pid,etimes,args`.
+fn processes(columns: &str, now: i64, installers: &[(i64, String)]) -> String {
+    let with_age = columns.split(',').any(|column| column == "etimes");
+    let line = |pid: usize, since: i64, args: &str| match with_age {
+        true => format!("{pid:>5} {:>7} {args}\n", now - since),
+        false => format!("{pid:>5} {args}\n"),
+    };
+    let own = [
+        (1, "init"),
+        (812, "/usr/sbin/sshd -D"),
+        (4711, "su"),
+        (4712, "bash"),
+    ];
+    let header = match with_age {
+        true => "  PID ELAPSED COMMAND\n".to_owned(),
+        false => "  PID COMMAND\n".to_owned(),
+    };
+    let own = own.iter().map(|(pid, args)| line(*pid, now - 90_000, args));
+    let jobs = installers.iter().enumerate();
+    let jobs = jobs.map(|(index, (since, args))| line(9000 + index, *since, args));
+    header + &own.chain(jobs).collect::<String>()
 }
 
 fn listing(pair: &Pair, unit: Unit, directory: &str) -> String {

@@ -42,6 +42,9 @@ pub(super) struct Terminal {
     prefix: bool,
     lina_pager: bool,
     noise_left: u8,
+    name: String,
+    clish_name: String,
+    lina_name: String,
     /// Commands carried out so far.
     pub commands: u32,
 }
@@ -62,8 +65,12 @@ impl Terminal {
             prefix: false,
             lina_pager: true,
             noise_left: 1,
+            name: String::from("firepower"),
+            clish_name: String::new(),
+            lina_name: String::from("firepower"),
             commands: 0,
         };
+        terminal.rename(pair);
         let fate = terminal.greet(pair);
         (terminal, fate)
     }
@@ -157,6 +164,7 @@ impl Terminal {
 
     fn enter(&mut self, pair: &mut Pair, line: &str) -> Fate {
         self.commands += 1;
+        self.rename(pair);
         match self.mode {
             Mode::Clish => return self.clish(pair, line.trim()),
             Mode::Expert | Mode::Root => return self.shell(pair, line.trim()),
@@ -354,15 +362,35 @@ impl Terminal {
 
     fn prompt(&mut self) {
         let prompt = match self.mode {
-            Mode::Clish => "> ",
-            Mode::Expert => "admin@firepower:~$ ",
-            Mode::Root => "root@firepower:/home/admin# ",
-            Mode::LinaUser => "firepower> ",
-            Mode::Lina => "firepower# ",
-            Mode::Elsewhere => "FPR4145-A# ",
+            Mode::Clish => format!("{}> ", self.clish_name),
+            Mode::Expert => format!("admin@{}:~$ ", self.name),
+            Mode::Root => format!("root@{}:/home/admin# ", self.name),
+            Mode::LinaUser => format!("{}> ", self.lina_name),
+            Mode::Lina => format!("{}# ", self.lina_name),
+            Mode::Elsewhere => "FPR4145-A# ".to_owned(),
             Mode::Sudo(_) | Mode::LinaPassword | Mode::Occupied => return,
         };
-        self.print(prompt);
+        self.print(&prompt);
+    }
+
+    /// With `prompt hostname priority state` the prompt of the diagnostic CLI tells the unit's part
+    /// and state, as they are now.
+    fn rename(&mut self, pair: &Pair) {
+        let model = pair.unit(self.unit);
+        let given = pair.fault(|fault| match fault {
+            Fault::Named(unit, name) if *unit == self.unit => Some(name.clone()),
+            _ => None,
+        });
+        let Some(name) = given else { return };
+        let part = model.part.get(..3).unwrap_or_default().to_lowercase();
+        let state = match model.state.as_str() {
+            "Active" => "act",
+            "Standby Ready" => "stby",
+            _ => "NoFailover",
+        };
+        self.lina_name = format!("{name}/{part}/{state}");
+        self.clish_name.clone_from(&name);
+        self.name = name;
     }
 
     /// A terminal's line ends; this device sends one carriage return too many, as real ones do.

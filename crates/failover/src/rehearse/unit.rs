@@ -40,8 +40,8 @@ pub(super) struct UnitModel {
     pub skew: i64,
     pub files: Files,
     pub free_kib: u64,
-    /// The command lines of installers that run.
-    pub installers: Vec<String>,
+    /// Installers that run: since when, on the unit's clock, and the command line.
+    pub installers: Vec<(i64, String)>,
     pub logins: u32,
     pub lectured: bool,
     pub has_ticket: bool,
@@ -159,9 +159,12 @@ impl UnitModel {
             Fault::Runs(unit, release) if *unit == self.unit => self.run(release),
             Fault::FreeSpace(unit, kib) if *unit == self.unit => self.free_kib = *kib,
             Fault::InstallerRuns(unit) if *unit == self.unit => {
-                self.installers.push(String::from(
-                    "/usr/bin/perl /usr/local/sf/bin/install_update.pl --detach other.tar",
-                ));
+                let line = "/usr/bin/perl /usr/local/sf/bin/install_update.pl --detach other.tar";
+                self.installers.push((now, line.to_owned()));
+            }
+            Fault::OldFailure(unit) if *unit == self.unit => {
+                let time = String::from("13:24:46 UTC Jul 11 2024");
+                self.peer_failure = Some((String::from("Comm Failure"), time));
             }
             Fault::ClockSkew(unit, skew) if *unit == self.unit => self.skew = *skew,
             Fault::StaleSuccess(unit) if *unit == self.unit => {

@@ -8,6 +8,7 @@ use crate::concern::{Cause, Concern};
 use crate::driver::PairDriver;
 use crate::event::UpgradeEvent;
 use crate::hold::Hold;
+use crate::inspect::within;
 use crate::ledger::{Note, Sent};
 use crate::policy::Window;
 use crate::report::{Ended, Report};
@@ -32,6 +33,7 @@ impl<D: PairDriver> Drive<'_, '_, D> {
             from: from.unwrap_or_else(|| self.up.holder.clone()),
             by: self.up.holder.clone(),
             window,
+            adopting: self.adopting,
             sighting: Box::new(sighting),
         };
         match self.note("resume", &note) {
@@ -59,6 +61,9 @@ impl<D: PairDriver> Drive<'_, '_, D> {
                 self.close(Ended::Undone { hold }, Outcome::Stopped { reason })
             }
             Ok(()) => {
+                if let Err(Halt::Error(error)) = self.hear_remarks().await {
+                    return Err(error);
+                }
                 // Not having them stops nothing; the journal's failure does.
                 match self.collect_exhibits(true).await {
                     Err(Halt::Error(error)) => return Err(error),
@@ -72,6 +77,25 @@ impl<D: PairDriver> Drive<'_, '_, D> {
                 self.close(Ended::Warnings, Outcome::Warnings { reason })
             }
         }
+    }
+
+    /// What is left to do at the end, beside the units themselves.
+    async fn hear_remarks(&mut self) -> Result<(), Halt> {
+        let up = self.up;
+        let (limit, target) = (
+            self.plan.policy.limits.call,
+            self.plan.policy.target.clone(),
+        );
+        let answer = within(up.clock, up.leave, limit, up.driver.remarks(&target)).await;
+        let remarks = match answer.map_err(|_| Halt::left())? {
+            Some(Ok(remarks)) => remarks,
+            Some(Err(reason)) => vec![reason],
+            None => vec!["it is not known what is left to do: no answer".to_owned()],
+        };
+        for remark in remarks {
+            self.warn("end", remark)?;
+        }
+        Ok(())
     }
 
     async fn stand(&mut self, halt: Halt) -> Result<Report, UpgradeError> {

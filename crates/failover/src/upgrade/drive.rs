@@ -55,6 +55,8 @@ pub(super) struct Drive<'a, 'b, D> {
     pub(super) budget: Option<Duration>,
     /// When the present step was begun by this process.
     pub(super) begun: Duration,
+    /// An installation that somebody else has begun may be taken for the run's own.
+    pub(super) adopting: bool,
 }
 
 impl<'a, 'b, D: PairDriver> Drive<'a, 'b, D> {
@@ -70,6 +72,7 @@ impl<'a, 'b, D: PairDriver> Drive<'a, 'b, D> {
             seen: None,
             budget: None,
             begun: Duration::ZERO,
+            adopting: false,
         }
     }
 
@@ -248,18 +251,24 @@ impl<'a, 'b, D: PairDriver> Drive<'a, 'b, D> {
         message: &str,
         after: Option<Sighting>,
     ) -> Result<(), Halt> {
-        let detail = to_value(&Completed {
+        let completed = Completed {
             how,
             message: message.to_owned(),
+            outage_ms: None,
             after,
-        });
+        };
+        self.complete_with(step, completed)
+    }
+
+    pub(super) fn complete_with(&mut self, step: &Step, completed: Completed) -> Result<(), Halt> {
+        let detail = to_value(&completed);
         let id = step.id.clone();
         self.record(Event::Done { step: id, detail })?;
         let took = self.up.clock.monotonic().saturating_sub(self.begun);
         self.tell(UpgradeEvent::StepDone {
             step: step.id.clone(),
-            message: message.to_owned(),
-            skipped: how != How::CarriedOut,
+            message: completed.message,
+            skipped: completed.how != How::CarriedOut,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         });
         Ok(())

@@ -5,18 +5,21 @@
 //! safely ends in a hold, with the pair left as it is and the next step named.
 
 mod act;
+mod adopt;
 mod close;
 mod drive;
+mod outside;
 mod steps;
 mod undo;
 mod wait;
+mod watch;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use elpis_run::{
-    Clock, Event, FileLock, History, Holder, Journal, JournalError, LockError, NewRun, Observer,
-    Query, RunId, StopToken,
+    Clock, FileLock, History, Holder, Journal, JournalError, LockError, NewRun, Observer, Query,
+    RunId, StopToken,
 };
 use sha2::{Digest, Sha256};
 
@@ -26,10 +29,12 @@ use crate::concern::{Cause, Concern};
 use crate::driver::PairDriver;
 use crate::event::UpgradeEvent;
 use crate::inspect::Inspection;
-use crate::ledger::{Ledger, LedgerError, Note};
+use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::policy::{Gate, PolicyError, Window};
 use crate::report::{Ended, Report};
+
+pub use outside::{approve, pause};
 
 /// The name of this job in the journal.
 pub const JOB: &str = "failover";
@@ -219,9 +224,28 @@ impl<D: PairDriver> Upgrade<'_, D> {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub async fn resume(&self, run: RunId, window: Option<Window>) -> Result<Report, UpgradeError> {
+        self.take_up(run, window, false).await
+    }
+
+    /// The same, and an installation of the plan's package that somebody has begun by hand on the
+    /// unit whose turn it is becomes the run's own: it is watched, not started again.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub async fn adopt(&self, run: RunId, window: Option<Window>) -> Result<Report, UpgradeError> {
+        self.take_up(run, window, true).await
+    }
+
+    async fn take_up(
+        &self,
+        run: RunId,
+        window: Option<Window>,
+        adopting: bool,
+    ) -> Result<Report, UpgradeError> {
         let _lock = self.lock()?;
         let stored = self.unfinished(run)?;
         let mut drive = Drive::new(self, run, stored);
+        drive.adopting = adopting;
         drive.announce(true);
         if let Some(report) = drive.take_up(window).await? {
             return Ok(report);
@@ -312,9 +336,13 @@ impl<D: PairDriver> Upgrade<'_, D> {
     }
 
     fn lock(&self) -> Result<FileLock, UpgradeError> {
-        let path = lock_path(self.lock_dir, &self.driver.pair());
-        FileLock::acquire(&path, &self.holder).map_err(UpgradeError::Locked)
+        lock(self.lock_dir, &self.driver.pair(), &self.holder).map_err(UpgradeError::Locked)
     }
+}
+
+/// One process at a time does anything to a pair.
+pub(crate) fn lock(dir: &Path, pair: &str, holder: &Holder) -> Result<FileLock, LockError> {
+    FileLock::acquire(&lock_path(dir, pair), holder)
 }
 
 /// The lock file of a pair: one name for one pair, whatever characters its name has.
@@ -325,70 +353,4 @@ fn lock_path(dir: &Path, pair: &str) -> PathBuf {
         hex
     });
     dir.join(format!("failover-{hex}.lock"))
-}
-
-/// Records a person's consent to a gate of an unfinished run.
-///
-/// # Errors
-/// [`UpgradeError::NoSuchGate`], [`UpgradeError::Finished`], and when the journal cannot be used.
-pub fn approve(
-    journal: &dyn Journal,
-    clock: &dyn Clock,
-    run: RunId,
-    gate: Gate,
-    by: &str,
-) -> Result<(), UpgradeError> {
-    let stored = StoredRun::load(journal, run)?;
-    if !stored.plan.policy.approve.contains(&gate) {
-        return Err(UpgradeError::NoSuchGate { run, gate });
-    }
-    let by = by.to_owned();
-    note_from_outside(
-        journal,
-        clock,
-        run,
-        &stored,
-        "approve",
-        &Note::Approved { gate, by },
-    )
-}
-
-/// Asks a running upgrade to stop after its present step, also from another process.
-///
-/// # Errors
-/// [`UpgradeError::Finished`], and when the journal cannot be used.
-pub fn pause(
-    journal: &dyn Journal,
-    clock: &dyn Clock,
-    run: RunId,
-    by: &str,
-) -> Result<(), UpgradeError> {
-    let stored = StoredRun::load(journal, run)?;
-    let by = by.to_owned();
-    note_from_outside(
-        journal,
-        clock,
-        run,
-        &stored,
-        "pause",
-        &Note::PauseRequested { by },
-    )
-}
-
-fn note_from_outside(
-    journal: &dyn Journal,
-    clock: &dyn Clock,
-    run: RunId,
-    stored: &StoredRun,
-    step: &str,
-    note: &Note,
-) -> Result<(), UpgradeError> {
-    if stored.history.summary.finished.is_some() {
-        return Err(UpgradeError::Finished { run });
-    }
-    let event = Event::Note {
-        step: step.to_owned(),
-        detail: serde_json::to_value(note).unwrap_or_default(),
-    };
-    Ok(journal.append(run, clock.now(), &event)?)
 }

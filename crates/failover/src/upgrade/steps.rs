@@ -6,8 +6,9 @@ use super::drive::{Drive, Halt};
 use crate::aids::HookCall;
 use crate::concern::{Cause, Concern};
 use crate::driver::{Exhibit, PairDriver};
+use crate::event::UpgradeEvent;
 use crate::inspect::within;
-use crate::ledger::{How, Note};
+use crate::ledger::{Completed, How, Note};
 use crate::observe::{Severity, Unit};
 use crate::plan::{Step, StepKind, package_problem};
 use crate::policy::Gate;
@@ -40,7 +41,14 @@ impl<D: PairDriver> Drive<'_, '_, D> {
         self.open(step)?;
         let target = self.plan.policy.target.clone();
         if !self.ledger.is_touched(&self.plan) {
-            let facts = self.inspection().run(&target).await;
+            let up = self.up;
+            let tell = |concern: &Concern| {
+                up.observer.on(&UpgradeEvent::Waiting {
+                    step: step.id.clone(),
+                    concern: concern.clone(),
+                });
+            };
+            let facts = self.inspection().settled(&self.plan.policy, &tell).await;
             let facts = facts.map_err(|_| Halt::left())?;
             if let Err(concerns) = self.plan.check_current(&facts) {
                 return Err(Halt::Hold(first(concerns)));
@@ -154,7 +162,21 @@ impl<D: PairDriver> Drive<'_, '_, D> {
         let up = self.up;
         let answer = within(up.clock, up.leave, limit, up.aids.hooks.ask(&call)).await;
         match answer.map_err(|_| Halt::left())? {
-            Some(Ok(())) => self.complete(step, How::CarriedOut, "no objection", None),
+            Some(Ok(answer)) => {
+                let message = match answer.said.trim() {
+                    "" => "no objection".to_owned(),
+                    said => said.to_owned(),
+                };
+                let completed = Completed {
+                    how: How::CarriedOut,
+                    message,
+                    outage_ms: answer
+                        .outage
+                        .map(|outage| u64::try_from(outage.as_millis()).unwrap_or(u64::MAX)),
+                    after: None,
+                };
+                self.complete_with(step, completed)
+            }
             Some(Err(reason)) => Err(Halt::hold(
                 Cause::Hook,
                 format!("`{name}` says no: {reason}"),

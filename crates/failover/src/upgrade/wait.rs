@@ -1,5 +1,6 @@
 //! Waiting: for guards before an act, for goals after one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::drive::{Drive, Halt};
@@ -7,7 +8,7 @@ use crate::concern::{Cause, Concern};
 use crate::driver::PairDriver;
 use crate::event::UpgradeEvent;
 use crate::guard::{Guard, Look, Purpose, Verdict, check_all};
-use crate::observe::{Role, Sight};
+use crate::observe::{Role, Sight, Unit};
 use crate::plan::Step;
 use crate::state::Sighting;
 
@@ -91,6 +92,7 @@ impl<D: PairDriver> Drive<'_, '_, D> {
     ) -> Result<Sighting, Halt> {
         let mut told: Option<Cause> = None;
         let mut suspended: Option<Duration> = None;
+        let mut stays = BTreeMap::new();
         loop {
             let sighting = self.look().await?;
             let concern = match self.check(step, guards, purpose, &sighting) {
@@ -99,6 +101,7 @@ impl<D: PairDriver> Drive<'_, '_, D> {
                 Verdict::Wait(concern) => concern,
             };
             self.suspended_too_long(&sighting, &mut suspended)?;
+            self.stays_too_long(&sighting, &mut stays)?;
             if self.is_over(deadline) {
                 let text = format!("still not so when the time was up: {}", concern.text);
                 return Err(Halt::hold(concern.cause, text));
@@ -142,5 +145,34 @@ impl<D: PairDriver> Drive<'_, '_, D> {
                 limit.as_secs() / 60
             ),
         )))
+    }
+
+    /// Where the vendor says how long a unit may be in one state, more is a standstill.
+    fn stays_too_long(
+        &self,
+        sighting: &Sighting,
+        since: &mut BTreeMap<Unit, (Role, Duration)>,
+    ) -> Result<(), Halt> {
+        let now = self.up.clock.monotonic();
+        for unit in Unit::BOTH {
+            let Some(report) = sighting.report(unit) else {
+                since.remove(&unit);
+                continue;
+            };
+            let role = &report.own_role;
+            let (known, began) = since.entry(unit).or_insert_with(|| (role.clone(), now));
+            if known != role {
+                (*known, *began) = (role.clone(), now);
+            }
+            let limit = self.up.driver.patience(role);
+            if let Some(limit) = limit.filter(|limit| now.saturating_sub(*began) >= *limit) {
+                let text = format!(
+                    "unit {unit} has been {role} for {} minutes, more than the vendor allows",
+                    limit.as_secs() / 60
+                );
+                return Err(Halt::hold(Cause::StandbyNotReady, text));
+            }
+        }
+        Ok(())
     }
 }

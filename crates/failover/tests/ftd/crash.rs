@@ -1,11 +1,16 @@
 //! A process that dies at any moment of an upgrade, and another one that resumes it.
+//!
+//! Every record of every fault is tried by the engine's own tests, on a pair in memory; here it is
+//! the whole way over SSH. `ELPIS_SOAK=1` tries every event where all goes well, and every seventh
+//! of each of the catalogue's cases that begin after the plan.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use elpis_failover::Unit;
-use elpis_failover::rehearse::{Deed, Setup};
+use elpis_failover::rehearse::{Deed, Scenario, Setup};
 
+use crate::catalogue::broken_rules;
 use crate::rig::{End, Rig, side_by_side};
 
 /// Dies after so many of the engine's events, resumes, and ends as if nothing had been.
@@ -63,4 +68,84 @@ async fn a_run_that_dies_over_ssh_is_resumed_to_the_same_end() {
     eprintln!("{counted} deaths counted");
     assert!(counted >= 8, "{counted}");
     assert!(counted < deaths.len(), "the last events were never reached");
+}
+
+/// A case of the catalogue in whose middle the process dies as well. Whatever the two come to
+/// together, no rule is broken and the run can be left. Returns whether it died.
+async fn dies_in(scenario: Scenario, events: usize) -> bool {
+    let rig = Rig::new(Setup {
+        faults: scenario.faults,
+        ..Setup::new()
+    })
+    .await;
+    let what = format!("{} died after {events}", scenario.id);
+    // Some cases strike before there is a plan.
+    let Ok(plan) = rig.plan().await else {
+        return false;
+    };
+    let before = rig.told.lock().unwrap().len();
+    let death = async {
+        while rig.told.lock().unwrap().len() < before + events {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let died = tokio::select! {
+        biased;
+        () = death => true,
+        _ = rig.apply(&plan) => false,
+    };
+    if died {
+        let end = match rig.has_open_run() {
+            true => rig.resume().await,
+            false => rig.apply(&plan).await,
+        };
+        let broken = broken_rules(&rig);
+        assert!(
+            broken.is_empty(),
+            "{what}: {end:?} {broken:?}\n{}",
+            rig.log()
+        );
+        if let End::Done | End::Warnings = end {
+            for unit in Unit::BOTH {
+                assert_eq!(rig.pair.release(unit), "7.2.7-500", "{what}");
+            }
+        }
+        if rig.has_open_run() {
+            rig.abort().await;
+        }
+        assert!(!rig.has_open_run(), "{what}");
+    }
+    died
+}
+
+#[tokio::test]
+async fn a_case_in_whose_middle_the_process_dies_breaks_no_rule() {
+    let soak = std::env::var_os("ELPIS_SOAK").is_some();
+    // The numbers from 37 on are those of cases that begin after the plan.
+    let late = |scenario: &Scenario| {
+        let number = scenario.id.split('-').next().unwrap_or_default();
+        number.parse().is_ok_and(|number: u32| number >= 37)
+    };
+    let cases = Scenario::all().into_iter().filter(late);
+    let deaths: Vec<(Scenario, usize)> = cases
+        .enumerate()
+        // Each case begins elsewhere, so that together they try all places.
+        .flat_map(|(index, scenario)| {
+            let moments = match soak {
+                true => (1 + index % 7..MOST_EVENTS).step_by(7).collect(),
+                false if index % 8 == 0 => vec![11 + index],
+                false => Vec::new(),
+            };
+            moments
+                .into_iter()
+                .map(move |moment| (scenario.clone(), moment))
+        })
+        .collect();
+    let tried = deaths.len();
+    let died = side_by_side(deaths, async |(scenario, moment)| {
+        dies_in(scenario, moment).await
+    });
+    let counted = died.await.into_iter().filter(|died| *died).count();
+    eprintln!("{counted} deaths counted of {tried}");
+    assert!(counted * 4 > tried, "{counted} of {tried}");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use elpis_failover::rehearse::{Deed, Fault, Setup};
 use elpis_failover::{DriverError, FtdDriver, PairDriver, Role, SshOptions, SshTransport, Unit};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, side_by_side};
 
 #[tokio::test]
 async fn a_frozen_device_is_noticed_within_five_seconds() {
@@ -94,4 +94,51 @@ async fn a_wrong_password_is_typed_once_whatever_is_asked() {
         "{survey:?}"
     );
     assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(Unit::B)]);
+}
+
+/// 82. An answer that comes after our patience is not taken for the next one's: the dialogue finds
+/// its place again, or a new one is begun.
+#[tokio::test]
+async fn case_82_an_answer_is_late() {
+    let found_again = side_by_side(1..=8, answers_late).await;
+    let found_again = found_again.into_iter().filter(|found| *found).count();
+    assert!(found_again >= 4, "{found_again}");
+}
+
+/// The answer to this command is late. Returns whether the dialogue went on.
+async fn answers_late(command: u32) -> bool {
+    let late = Fault::AnswersLate(Unit::B, command, Duration::from_millis(1500));
+    let rig = Rig::new(Setup::new().with(late)).await;
+    let options = elpis_failover::FtdOptions {
+        command_timeout: Duration::from_millis(1000),
+        ..rig.options.clone()
+    };
+    let ssh = SshOptions::new(rig.known_hosts.clone());
+    let driver = FtdDriver::new(options, Arc::new(SshTransport::new(ssh)));
+    let first = driver.observe(Unit::B).await;
+    assert!(
+        matches!(first, Err(DriverError::Unreachable { .. })),
+        "{command}: {first:?}"
+    );
+    let mut good = 0;
+    for _ in 0..8 {
+        // A busy machine may be late by itself once more; what it says in time must be right.
+        let Ok(report) = driver.observe(Unit::B).await else {
+            continue;
+        };
+        good += 1;
+        assert_eq!(
+            (&report.own_role, &report.peer_role),
+            (&Role::StandbyReady, &Role::Active),
+            "{command}"
+        );
+        assert_eq!((report.version.as_str(), report.busy), ("7.2.2-54", None));
+        assert!(report.boot.is_some() && report.device_time.is_some());
+        if good == 2 {
+            break;
+        }
+    }
+    assert_eq!(good, 2, "{command}");
+    assert_eq!(rig.pair.deeds(), [], "{command}");
+    rig.pair.logins(Unit::B) == 1
 }

@@ -8,12 +8,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use elpis_failover::rehearse::Setup;
-use elpis_failover::{Cause, Fmc, FmcError, FmcOptions, FmcPair, TaskState};
+use elpis_failover::{Fmc, FmcError, FmcNames, FmcOptions, FmcPair, TaskState};
 use elpis_run::{Clock, Secret, VirtualClock};
 use serde_json::{Value, json};
-
-use crate::rig::{End, Rig};
 
 const DOMAIN: &str = "e276abec-e0f2-11e3-8169-6d9ed49b625f";
 
@@ -61,11 +58,7 @@ impl StandIn {
             clock: Arc::<VirtualClock>::clone(&self.clock),
             ..FmcOptions::new(self.address.clone(), String::from("api"), password)
         };
-        Fmc::new(
-            options,
-            vec![String::from("FTD Primary"), String::from("FTD Secondary")],
-        )
-        .unwrap()
+        Fmc::new(options, names()).unwrap()
     }
 
     fn desk<T>(&self, look: impl FnOnce(&mut Desk) -> T) -> T {
@@ -148,6 +141,13 @@ impl Desk {
             }
             None => json!({ "metadata": { "task": { "id": "t1" } } }),
         }
+    }
+}
+
+fn names() -> FmcNames {
+    FmcNames {
+        pair: String::from("FTD_HA"),
+        units: ["FTD Primary", "FTD Secondary"].map(String::from),
     }
 }
 
@@ -260,7 +260,7 @@ async fn reading_is_repeated_after_a_hiccup_and_changing_is_not() {
 async fn a_package_is_copied_to_both_units_and_nothing_else_is_asked_for() {
     let stand_in = StandIn::start(Desk::default()).await;
     let fmc = stand_in.fmc("right");
-    let pair = fmc.pair("FTD_HA").await.unwrap();
+    let pair = fmc.pair().await.unwrap();
     let task = fmc
         .copy_package("Cisco_FTD_Upgrade-7.2.7-500.sh.REL.tar", &pair)
         .await
@@ -292,32 +292,6 @@ async fn a_package_is_copied_to_both_units_and_nothing_else_is_asked_for() {
             ..
         })
     ));
-}
-
-#[tokio::test]
-async fn pending_changes_at_the_manager_keep_an_upgrade_from_beginning() {
-    let stand_in = StandIn::start(Desk {
-        deployable: json!({ "items": [device("FTD Secondary", false)] }),
-        ..Desk::default()
-    })
-    .await;
-    let mut rig = Rig::new(Setup::new()).await;
-    rig.options.no_pending_deployment = None;
-    rig.options.manager = Some(Arc::new(stand_in.fmc("right")));
-    let End::Refused(causes) = rig.upgrade().await else {
-        panic!("{}", rig.log());
-    };
-    assert!(
-        causes.iter().all(|cause| *cause == Cause::Survey),
-        "{causes:?}"
-    );
-    assert!(
-        rig.log().contains("FTD Secondary has changes"),
-        "{}",
-        rig.log()
-    );
-    stand_in.desk(|desk| desk.deployable = json!({ "items": [device("FTD Secondary", true)] }));
-    assert_eq!(rig.upgrade().await, End::Done);
 }
 
 #[tokio::test]
@@ -386,7 +360,7 @@ async fn only_a_manager_whose_certificate_is_trusted_hears_the_password() {
                 Secret::new(String::from("right")),
             )
         };
-        match Fmc::new(options, Vec::new()) {
+        match Fmc::new(options, names()) {
             Ok(fmc) => fmc.version().await.map(drop),
             Err(error) => Err(error),
         }
@@ -421,7 +395,7 @@ async fn only_a_manager_whose_certificate_is_trusted_hears_the_password() {
             certificates: Some(dir.path().join("one.pem")),
             ..plain
         },
-        Vec::new(),
+        names(),
     )
     .unwrap();
     assert!(matches!(

@@ -12,7 +12,7 @@
 mod catalogue;
 mod crash;
 mod dialogue;
-#[cfg(feature = "fmc")]
+mod errand;
 mod fmc;
 mod happy;
 mod measured;

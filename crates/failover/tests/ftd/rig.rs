@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use elpis_failover::rehearse::{DriverClock, RehearsalClock, Setup, SimulatedPair, Timed};
 use elpis_failover::{
-    Aids, Boxed, Cause, Ended, FtdDriver, FtdOptions, HookCall, HookPoint, HookRule, Hooks,
-    Inspection, KnownHosts, Limits, Plan, Policy, Report, SshOptions, SshTransport, Unit, Upgrade,
-    UpgradeError, UpgradeEvent,
+    Aids, Boxed, Cause, Ended, FtdDriver, FtdOptions, HookAnswer, HookCall, HookPoint, HookRule,
+    Hooks, Inspection, KnownHosts, Limits, Plan, Policy, Report, SshOptions, SshTransport, Unit,
+    Upgrade, UpgradeError, UpgradeEvent,
 };
-use elpis_run::{Clock, FnObserver, Holder, MemoryJournal, Query, StopToken, fsx};
+use elpis_run::{Clock, FnObserver, Holder, Journal, MemoryJournal, Query, RunId, StopToken, fsx};
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
@@ -26,8 +26,8 @@ pub(crate) struct Rig {
     pub(crate) stop: StopToken,
     /// What the engine told.
     pub(crate) told: Arc<Mutex<Vec<(Instant, String)>>>,
-    /// What the probe says about the n-th switchover, from 0.
-    pub(crate) probe: fn(usize) -> Result<(), String>,
+    /// What a hook does and says when it is asked for the n-th time, from 0; `None`: it hangs.
+    pub(crate) hook: fn(usize, &SimulatedPair) -> Option<Result<HookAnswer, String>>,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -84,7 +84,7 @@ impl Rig {
             journal: MemoryJournal::new(),
             stop: StopToken::new(),
             told: Arc::default(),
-            probe: |_| Ok(()),
+            hook: |_, _| Some(Ok(HookAnswer::default())),
             dir,
         }
     }
@@ -102,12 +102,24 @@ impl Rig {
     /// With a probe after each switchover, and back to the roles of before.
     pub(crate) fn add_probe(&mut self) {
         self.policy.switch_back = true;
+        self.add_hook(HookPoint::Probe);
+    }
+
+    pub(crate) fn add_hook(&mut self, at: HookPoint) {
         self.policy.hooks = vec![HookRule {
-            name: String::from("probe"),
-            at: HookPoint::Probe,
+            name: String::from("asked"),
+            at,
             timeout: Duration::from_secs(5),
             command: Vec::new(),
         }];
+    }
+
+    /// The manager is asked instead of believing somebody's word.
+    pub(crate) fn add_manager(&mut self) {
+        let clock = Arc::new(DriverClock::new(Arc::clone(&self.clock)));
+        self.options.no_pending_deployment = None;
+        self.options.manager_version = None;
+        self.options.manager = Some(Arc::new(self.pair.manager(clock).unwrap()));
     }
 
     /// The raw dialogues that were kept.
@@ -147,7 +159,7 @@ impl Rig {
             stop: &self.stop,
             limits: &self.policy.limits,
         };
-        let facts = inspection.run(&self.policy.target).await.unwrap();
+        let facts = inspection.settled(&self.policy, &|_| {}).await.unwrap();
         Plan::new(&self.policy, &facts).map_err(|concerns| {
             self.told
                 .lock()
@@ -170,7 +182,6 @@ impl Rig {
     }
 
     pub(crate) fn has_open_run(&self) -> bool {
-        use elpis_run::Journal;
         let query = Query {
             open_only: true,
             ..Query::default()
@@ -178,15 +189,34 @@ impl Rig {
         !self.journal.list(&query).unwrap().is_empty()
     }
 
-    /// A new process resumes the run that is open.
-    pub(crate) async fn resume(&self) -> End {
-        use elpis_run::Journal;
+    fn open_run(&self) -> RunId {
         let query = Query {
             open_only: true,
             ..Query::default()
         };
-        let run = self.journal.list(&query).unwrap().first().unwrap().id;
+        self.journal.list(&query).unwrap().first().unwrap().id
+    }
+
+    /// A new process resumes the run that is open.
+    pub(crate) async fn resume(&self) -> End {
+        let run = self.open_run();
         self.engine(async |engine| engine.resume(run, None).await)
+            .await
+    }
+
+    /// Gives the run that is open up.
+    pub(crate) async fn abort(&self) {
+        let run = self.open_run();
+        let given_up = self
+            .engine_on(&self.journal, async |engine| engine.abort(run).await)
+            .await;
+        given_up.unwrap();
+    }
+
+    /// The same, and takes over what was begun by hand.
+    pub(crate) async fn adopt(&self) -> End {
+        let run = self.open_run();
+        self.engine(async |engine| engine.adopt(run, None).await)
             .await
     }
 
@@ -194,9 +224,18 @@ impl Rig {
         &self,
         work: impl AsyncFnOnce(&Upgrade<'_, Timed<FtdDriver>>) -> Result<Report, UpgradeError>,
     ) -> End {
+        end(self.engine_on(&self.journal, work).await)
+    }
+
+    /// The same on a journal of one's own, whatever comes of it.
+    pub(crate) async fn engine_on<T>(
+        &self,
+        journal: &dyn Journal,
+        work: impl AsyncFnOnce(&Upgrade<'_, Timed<FtdDriver>>) -> T,
+    ) -> T {
         let driver = self.driver();
-        let asked = Probe {
-            answer: self.probe,
+        let asked = Asked {
+            rig: self,
             asked: std::sync::atomic::AtomicUsize::new(0),
         };
         let observer = FnObserver(|event: &UpgradeEvent| {
@@ -207,7 +246,7 @@ impl Rig {
         });
         let engine = Upgrade {
             driver: &driver,
-            journal: &self.journal,
+            journal,
             lock_dir: self.dir.path(),
             clock: &*self.clock,
             observer: &observer,
@@ -219,7 +258,7 @@ impl Rig {
             },
             holder: Holder::current("test", self.clock.now()),
         };
-        end(work(&engine).await)
+        work(&engine).await
     }
 }
 
@@ -246,15 +285,20 @@ fn end(result: Result<Report, UpgradeError>) -> End {
     }
 }
 
-struct Probe {
-    answer: fn(usize) -> Result<(), String>,
+struct Asked<'a> {
+    rig: &'a Rig,
     asked: std::sync::atomic::AtomicUsize,
 }
 
-impl Hooks for Probe {
-    fn ask<'a>(&'a self, _: &'a HookCall) -> Boxed<'a, Result<(), String>> {
+impl Hooks for Asked<'_> {
+    fn ask<'a>(&'a self, _: &'a HookCall) -> Boxed<'a, Result<HookAnswer, String>> {
         let count = self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Box::pin(async move { (self.answer)(count) })
+        Box::pin(async move {
+            match (self.rig.hook)(count, &self.rig.pair) {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Generated pairs, faults and deaths: what must never happen does not.
 //!
-//! `ELPIS_SOAK=1` makes 20,000 cases instead of 300.
+//! `ELPIS_SOAK=1` makes 20,000 cases instead of 300, or as many as `ELPIS_SOAK_CASES` says: every
+//! run makes new ones, so a soak can be cut in slices.
 
 use elpis_failover::{Act, Cause, Unit, UpgradeError};
 use proptest::prelude::*;
@@ -152,13 +153,17 @@ async fn play(scene: &Scene) -> Result<(), TestCaseError> {
 #[test]
 fn whatever_fails_and_whoever_dies_the_invariants_hold() {
     let soak = std::env::var_os("ELPIS_SOAK").is_some();
+    let slice = std::env::var_os("ELPIS_SOAK_CASES");
+    let full = slice.map_or(20_000, |cases| cases.to_str().unwrap().parse().unwrap());
     let config = ProptestConfig {
-        cases: if soak { 20_000 } else { 300 },
+        cases: if soak { full } else { 300 },
         failure_persistence: None,
         ..ProptestConfig::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
+    let count = config.cases;
     proptest!(config, |(scene in scenes())| runtime.block_on(play(&scene))?);
+    println!("{count} generated cases");
 }

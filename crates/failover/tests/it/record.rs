@@ -71,6 +71,20 @@ async fn the_evidence_tells_the_whole_story() {
     serde_json::to_string(&evidence).unwrap();
 }
 
+/// What the probes have measured stands beside the switchovers that they belong to.
+#[tokio::test]
+async fn the_evidence_has_the_outage_that_the_probe_has_measured() {
+    let rig = Rig::both_old(Vec::new()).await;
+    let report = rig.apply().await.unwrap();
+    let evidence = Evidence::of(&rig.stored(report.run.unwrap()));
+    let measured: Vec<Option<u64>> = evidence
+        .switchovers
+        .iter()
+        .map(|switch| switch.measured_ms)
+        .collect();
+    assert_eq!(measured, [Some(740), Some(740)]);
+}
+
 #[tokio::test]
 async fn a_failed_check_brings_the_products_own_words_into_the_evidence() {
     let rig = Rig::both_old(vec![Fault::ReadinessFails(Unit::B)]).await;

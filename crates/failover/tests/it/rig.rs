@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use elpis_failover::policy::Limits;
 use elpis_failover::{
-    Aids, Boxed, Cause, CopyFacts, Ended, Gate, HookCall, HookPoint, HookRule, Hooks, Inspection,
-    MaintenanceFlag, Plan, Policy, Report, SafetyCopy, StoredRun, Target, Unit, Upgrade,
-    UpgradeError, UpgradeEvent,
+    Aids, Boxed, Cause, CopyFacts, Ended, Gate, HookAnswer, HookCall, HookPoint, HookRule, Hooks,
+    Inspection, MaintenanceFlag, Plan, Policy, Report, SafetyCopy, StoredRun, Target, Unit,
+    Upgrade, UpgradeError, UpgradeEvent,
 };
 use elpis_run::{Clock, Holder, Observer, Outcome, Query, RunId, StopToken};
 
@@ -249,8 +249,11 @@ struct Asked {
     veto: Option<&'static str>,
 }
 
+/// What every probe says it has measured.
+pub(crate) const PROBED: Duration = Duration::from_millis(740);
+
 impl Hooks for Asked {
-    fn ask<'a>(&'a self, call: &'a HookCall) -> Boxed<'a, Result<(), String>> {
+    fn ask<'a>(&'a self, call: &'a HookCall) -> Boxed<'a, Result<HookAnswer, String>> {
         Box::pin(async move {
             if self.veto == Some(&call.rule.name) {
                 return Err("not today".into());
@@ -265,7 +268,10 @@ impl Hooks for Asked {
                     return Err("no answer through the tunnel".into());
                 }
             }
-            Ok(())
+            Ok(HookAnswer {
+                outage: (call.rule.at == HookPoint::Probe).then_some(PROBED),
+                ..HookAnswer::default()
+            })
         })
     }
 }

@@ -3,6 +3,7 @@
 mod evidence;
 mod gates;
 mod inspect;
+mod manager;
 mod plan;
 mod rehearse;
 mod run;
@@ -14,7 +15,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
-use elpis_failover::{Ended, Facts, FtdDriver, Inspection, JOB, PairDriver, Policy, Serving};
+use elpis_failover::{
+    Concern, Ended, Facts, FtdDriver, Inspection, JOB, PairDriver, Policy, Serving,
+};
 use elpis_run::{Clock, Holder, Journal, Query, RealClock, RunId, SqliteJournal, StopToken, fsx};
 use jiff::tz::TimeZone;
 
@@ -105,7 +108,7 @@ fn carry_out(args: Arguments, printer: Printer) -> Result<Verdict> {
         leave: StopToken::new(),
         settings: match verb {
             Verb::Demo { .. } => Settings::bare(&Environment::read()),
-            _ => settings(&global)?,
+            _ => settings(&global, &verb)?,
         },
         clock: RealClock::new(),
         zone: TimeZone::system(),
@@ -130,17 +133,19 @@ fn carry_out(args: Arguments, printer: Printer) -> Result<Verdict> {
 async fn dispatch(context: &Context, verb: Verb) -> Result<Verdict> {
     match verb {
         Verb::Inspect => inspect::inspect(context).await,
-        Verb::Check => inspect::check(context).await,
-        Verb::Plan { output } => plan::plan(context, output.as_deref()).await,
-        Verb::Apply { plan } => run::apply(context, &plan).await,
+        Verb::Check(_) => inspect::check(context).await,
+        Verb::Plan { output, .. } => plan::plan(context, output.as_deref()).await,
+        Verb::Apply { plan, .. } => run::apply(context, &plan).await,
         Verb::Resume {
             run,
             window_from,
             window_to,
             window_zone,
+            adopt,
+            ..
         } => {
             let window = run::window(window_from, window_to, window_zone)?;
-            run::resume(context, &run, window).await
+            run::resume(context, &run, window, adopt).await
         }
         Verb::Approve { gate, run, by } => gates::approve(context, &run, gate, &by),
         Verb::Pause { run, by } => gates::pause(context, &run, &by),
@@ -151,6 +156,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<Verdict> {
         Verb::Trust { unit, fingerprint } => {
             trust::trust(context, unit, fingerprint.as_deref()).await
         }
+        Verb::Manager { errand } => manager::manager(context, errand).await,
         Verb::Rehearse {
             faults,
             from,
@@ -200,6 +206,19 @@ impl Context {
         Ok(inspection.run(&policy.target).await?)
     }
 
+    /// The same once what passes by itself has passed.
+    async fn settled_facts(&self, driver: &FtdDriver, policy: &Policy) -> Result<Facts> {
+        self.directories()?;
+        let inspection = Inspection {
+            driver,
+            clock: &self.clock,
+            stop: &self.leave,
+            limits: &policy.limits,
+        };
+        let tell = |concern: &Concern| self.printer.say(&format!("waiting, {concern}"));
+        Ok(inspection.settled(policy, &tell).await?)
+    }
+
     /// The state directory, and that of the transcripts in it.
     fn directories(&self) -> Result<()> {
         fsx::create_private_dir(&self.settings.state)?;
@@ -225,11 +244,16 @@ impl Context {
     }
 }
 
-fn settings(global: &Global) -> Result<Settings> {
-    Ok(Settings::load(
-        global.config.as_deref(),
-        &Environment::read(),
-    )?)
+fn settings(global: &Global, verb: &Verb) -> Result<Settings> {
+    let mut settings = Settings::load(global.config.as_deref(), &Environment::read())?;
+    if let Verb::Check(word)
+    | Verb::Plan { word, .. }
+    | Verb::Apply { word, .. }
+    | Verb::Resume { word, .. } = verb
+    {
+        settings.no_pending_deployment = word.no_pending_deployment.clone();
+    }
+    Ok(settings)
 }
 
 /// The exit code of a run's end.

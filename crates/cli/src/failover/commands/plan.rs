@@ -13,7 +13,7 @@ use crate::failover::output;
 pub(super) async fn plan(context: &Context, file: Option<&Path>) -> Result<Verdict> {
     let driver = context.settings.driver()?;
     let policy = context.settings.policy()?;
-    let facts = context.facts(&driver, policy).await?;
+    let facts = context.settled_facts(&driver, policy).await?;
     let plan = match Plan::new(policy, &facts) {
         Ok(plan) => plan,
         Err(concerns) => {

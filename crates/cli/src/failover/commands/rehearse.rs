@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 use elpis_failover::rehearse::{DriverClock, RehearsalClock, Setup, SimulatedPair, Timed};
 use elpis_failover::{
-    Aids, Cause, Ended, FtdDriver, FtdOptions, Gate, Inspection, KnownHosts, Plan, Policy, Report,
-    SshOptions, SshTransport, Unit, Upgrade,
+    Aids, Cause, Concern, Ended, FtdDriver, FtdOptions, Gate, Inspection, KnownHosts, Plan, Policy,
+    Report, SshOptions, SshTransport, Unit, Upgrade,
 };
 use elpis_run::{Clock, Holder, SqliteJournal};
 
@@ -32,7 +32,7 @@ pub(super) async fn rehearse(
     let mut setup = Setup::new();
     for name in names {
         match faults::parse(name) {
-            Ok(fault) => setup = setup.with(fault),
+            Ok(faults) => setup.faults.extend(faults),
             Err(text) => {
                 let hint = "`elpis-failover rehearse --fault list` shows them";
                 return Ok(Verdict::new(Code::Usage, text, hint));
@@ -55,7 +55,9 @@ pub(super) async fn rehearse(
     policy.target = setup.target();
     policy.window = None;
     policy.safety_copy = None;
-    play(context, setup, policy, document).await
+    // As the real pair has it: a manager to ask, or somebody's word.
+    let has_manager = context.settings.has_manager() || !context.settings.has_pair();
+    play(context, setup, policy, has_manager, document).await
 }
 
 pub(super) async fn demo(context: &Context, document: Option<&Path>) -> Result<Verdict> {
@@ -64,7 +66,7 @@ pub(super) async fn demo(context: &Context, document: Option<&Path>) -> Result<V
     context.printer.say(
         "two simulated firewalls on loopback, 7.2.2 to 7.2.7, over SSH; an hour in some seconds",
     );
-    play(context, setup, policy, document).await
+    play(context, setup, policy, true, document).await
 }
 
 fn demo_policy(setup: &Setup) -> Policy {
@@ -78,6 +80,7 @@ async fn play(
     context: &Context,
     setup: Setup,
     policy: Policy,
+    has_manager: bool,
     document: Option<&Path>,
 ) -> Result<Verdict> {
     context.interrupt.wait_for_safe_point();
@@ -86,14 +89,15 @@ async fn play(
         .tempdir()?;
     let clock = Arc::new(RehearsalClock::new());
     let pair = SimulatedPair::start(setup, clock.clone()).await?;
-    let driver = driver(&pair, &clock, dir.path())?;
+    let driver = driver(&pair, &clock, dir.path(), has_manager)?;
     let inspection = Inspection {
         driver: &driver,
         clock: &*clock,
         stop: &context.leave,
         limits: &policy.limits,
     };
-    let facts = inspection.run(&policy.target).await?;
+    let tell = |concern: &Concern| context.printer.say(&format!("waiting, {concern}"));
+    let facts = inspection.settled(&policy, &tell).await?;
     let plan = match Plan::new(&policy, &facts) {
         Ok(plan) => plan,
         Err(concerns) => {
@@ -151,13 +155,19 @@ fn driver(
     pair: &SimulatedPair,
     clock: &Arc<RehearsalClock>,
     dir: &Path,
+    has_manager: bool,
 ) -> Result<Timed<FtdDriver>> {
     let known_hosts = KnownHosts::at(dir.join("known_hosts"));
     for unit in Unit::BOTH {
         known_hosts.trust(pair.host(unit), &pair.host_key(unit)?)?;
     }
     let mut options = FtdOptions::new([pair.access(Unit::A), pair.access(Unit::B)]);
-    options.no_pending_deployment = Some("rehearsal".to_owned());
+    if has_manager {
+        let clock = Arc::new(DriverClock::new(clock.clone()));
+        options.manager = Some(Arc::new(pair.manager(clock)?));
+    } else {
+        options.no_pending_deployment = Some("rehearsal".to_owned());
+    }
     // On loopback there are no pauses inside an answer.
     options.quiet = Duration::from_millis(5);
     options.clock = Arc::new(DriverClock::new(clock.clone()));

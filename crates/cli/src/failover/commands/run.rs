@@ -46,10 +46,15 @@ pub(super) async fn resume(
     context: &Context,
     run: &args::Run,
     window: Option<Window>,
+    adopt: bool,
 ) -> Result<Verdict> {
     let work = Work::new(context)?;
     let run = context.run(&work.journal, run)?;
-    let report = work.engine(context).resume(run, window).await?;
+    let engine = work.engine(context);
+    let report = match adopt {
+        true => engine.adopt(run, window).await?,
+        false => engine.resume(run, window).await?,
+    };
     conclude(context, &report)
 }
 

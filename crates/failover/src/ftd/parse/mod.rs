@@ -17,7 +17,7 @@ pub(crate) use failover::Failover;
 pub(crate) use failover_state::{FailoverState, UnitState};
 pub(crate) use history::last_change;
 pub(crate) use package::PackageName;
-pub(crate) use shell::{FileStat, free_space, running_installers};
+pub(crate) use shell::{FileStat, free_space, installers_with_age, running_installers};
 pub(crate) use status::{StatusLine, Verdict, latest};
 pub(crate) use version::{Version, compare_releases};
 

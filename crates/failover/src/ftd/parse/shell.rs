@@ -68,6 +68,20 @@ pub(crate) fn running_installers(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The same from the output of `ps -eo pid,etimes,args`, each with its age in seconds.
+pub(crate) fn installers_with_age(text: &str) -> Vec<(i64, String)> {
+    text.lines()
+        .filter_map(|line| {
+            let (pid, rest) = line.trim().split_once(char::is_whitespace)?;
+            let (age, args) = rest.trim().split_once(char::is_whitespace)?;
+            let found = running_installers(&format!("{pid} {args}"))
+                .into_iter()
+                .next()?;
+            Some((age.parse().ok()?, found))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +125,12 @@ mod tests {
             running_installers(text),
             ["/usr/bin/perl /usr/local/sf/bin/install_update.pl --detach x.tar"]
         );
+    }
+
+    #[test]
+    fn an_installers_age_is_read_and_nothing_else_is_an_installer() {
+        let text = "    PID ELAPSED COMMAND\n 9000    3125 /usr/bin/perl /usr/local/sf/bin/install_update.pl --detach x.tar\n 9001 1 grep install_update.pl\n 9002 - perl install_update.pl\n";
+        let line = "/usr/bin/perl /usr/local/sf/bin/install_update.pl --detach x.tar";
+        assert_eq!(installers_with_age(text), [(3125, line.to_owned())]);
     }
 }

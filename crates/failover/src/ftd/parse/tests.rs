@@ -186,6 +186,39 @@ fn a_failover_state_cut_anywhere_is_unknown() {
     }
 }
 
+/// The same with a prompt behind what is left, as a device prints it that gives up half-way.
+#[test]
+fn a_failover_state_that_ends_early_never_gets_better() {
+    for (command, text) in states() {
+        let whole = text.trim_end();
+        let healthy = judge_state(command, whole.as_bytes());
+        for end in command.len()..whole.len() {
+            let cut = format!("{}\nfirepower# ", whole.get(..end).unwrap());
+            let (own, peer) = judge_state(command, cut.as_bytes());
+            let unknown = matches!((&own, &peer), (Role::Unknown(_), Role::Unknown(_)));
+            assert!(unknown || (own, peer) == healthy, "{end}: {cut}");
+        }
+    }
+}
+
+/// Every transcript of the guide is read by one of the tests here.
+#[test]
+fn no_golden_transcript_lies_about_unread() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ftd/golden");
+    let tests = concat!(include_str!("tests.rs"), include_str!("history.rs"));
+    let names = std::path::Path::new(directory).read_dir().unwrap();
+    let mut count = 0;
+    for name in names.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        let stem = name.strip_suffix(".txt").unwrap();
+        let is_read = [format!("golden!(\"{stem}\")"), format!("golden/{name}")]
+            .iter()
+            .any(|words| tests.contains(words));
+        assert!(is_read, "{stem}");
+        count += 1;
+    }
+    assert!(count >= 18, "{count}");
+}
+
 #[test]
 fn states_are_taken_by_their_whole_words() {
     let host = |line: &str| {

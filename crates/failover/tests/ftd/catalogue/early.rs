@@ -1,7 +1,7 @@
 //! What keeps an upgrade from beginning, and what does not.
 
 use elpis_failover::rehearse::Deed;
-use elpis_failover::{Cause, KnownHosts};
+use elpis_failover::{Cause, KnownHosts, Window};
 use elpis_run::{Secret, fsx};
 
 use super::*;
@@ -49,6 +49,9 @@ pub(super) fn before_the_login() -> Vec<Case> {
             let [_, b] = &mut rig.options.units;
             b.login.auth = elpis_failover::Auth::Password(Secret::new(text("guess")));
         }),
+        case("3-a-second-factor", refused(Cause::Rejected)).and(untouched),
+        case("3-asks-for-something-else", refused(Cause::Rejected))
+            .and(|rig| assert_eq!(rig.pair.deeds(), [])),
         case("4-lands-in-the-chassis", refused(Cause::Rejected)).and(untouched),
         case("5-no-expert", refused(Cause::NotUnderstood)).and(untouched),
         case("6-sudo-asks-for-a-pin", refused(Cause::Survey))
@@ -86,12 +89,37 @@ pub(super) fn before_the_plan() -> Vec<Case> {
         own("21-manager-too-old", refused(Cause::Survey))
             .after(|rig| rig.options.manager_version = Some(text("7.1.0")))
             .and(untouched),
+        case("20-deployment-pending", refused(Cause::Survey))
+            .after(Rig::add_manager)
+            .and(|rig| {
+                untouched(rig);
+                assert!(
+                    rig.log().contains("FTD Primary has changes"),
+                    "{}",
+                    rig.log()
+                );
+            }),
+        case("20-manager-does-not-answer", refused(Cause::Survey))
+            .after(Rig::add_manager)
+            .and(untouched),
+        case("21-manager-is-older", refused(Cause::Survey))
+            .after(Rig::add_manager)
+            .and(untouched),
         case("22-no-package", refused(Cause::Package)).and(untouched),
         case("23-other-size", refused(Cause::Package)).and(untouched),
         case("23-still-growing", refused(Cause::Package)).and(untouched),
         case("24-other-digest", refused(Cause::Package)).and(untouched),
         case("25-other-platform", refused(Cause::Package)).and(untouched),
         case("26-downgrade", refused(Cause::Package)).and(untouched),
+        own("34-window-nearly-over", refused(Cause::Window))
+            .after(|rig| {
+                rig.policy.window = Some(Window {
+                    from: "2024-07-18T11:00:00".parse().unwrap(),
+                    to: "2024-07-18T12:10:00".parse().unwrap(),
+                    zone: text("Asia/Seoul"),
+                });
+            })
+            .and(untouched),
         case("29-third-version", refused(Cause::WrongVersion)).and(untouched),
         case("30-disk-full", refused(Cause::Survey)).and(untouched),
         case("31-an-installer-runs", refused(Cause::Busy)).and(untouched),
@@ -103,7 +131,14 @@ pub(super) fn before_the_plan() -> Vec<Case> {
 pub(super) fn harmless() -> Vec<Case> {
     vec![
         case("5-noise-of-all-kinds", End::Done),
+        case("5-prompts-with-name-and-state", End::Done).after(Rig::add_probe),
         case("17-sync-skipped", End::Done),
+        case("3-answers-to-questions", End::Done),
+        case("11-ready-after-a-while", End::Done),
+        case("15-contradict-for-a-moment", End::Done),
+        case("16-synchronised-after-a-while", End::Done),
+        case("19-an-old-failure", End::Done),
+        case("23-copied-after-a-while", End::Done),
         case("18-accepted-interface", End::Done).after(|rig| {
             rig.policy
                 .accepted_faults

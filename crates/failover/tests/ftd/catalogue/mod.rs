@@ -109,7 +109,7 @@ async fn try_one(case: Case) -> Vec<String> {
 }
 
 /// What must never happen, whatever goes wrong.
-fn broken_rules(rig: &Rig) -> Vec<String> {
+pub(crate) fn broken_rules(rig: &Rig) -> Vec<String> {
     let deeds = rig.pair.deeds();
     let mut broken = Vec::new();
     for deed in &deeds {
@@ -175,6 +175,7 @@ fn serving_on_a(rig: &Rig) {
 
 mod early;
 mod late;
+mod stories;
 
 #[tokio::test]
 async fn before_the_login() {
@@ -211,8 +212,7 @@ async fn switching() {
     run(late::switching()).await;
 }
 
-#[test]
-fn every_scenario_that_is_shipped_has_its_case() {
+fn all() -> Vec<&'static str> {
     let groups = [
         early::before_the_login(),
         early::before_the_plan(),
@@ -222,8 +222,54 @@ fn every_scenario_that_is_shipped_has_its_case() {
         late::rejoining(),
         late::switching(),
     ];
-    let tested: BTreeSet<&str> = groups.iter().flatten().map(|case| case.id).collect();
+    groups.iter().flatten().map(|case| case.id).collect()
+}
+
+#[test]
+fn every_scenario_that_is_shipped_has_its_case() {
+    let tested: BTreeSet<&str> = all().into_iter().collect();
     let shipped: BTreeSet<&str> = Scenario::all().iter().map(|scenario| scenario.id).collect();
     let untested: Vec<_> = shipped.difference(&tested).collect();
     assert!(untested.is_empty(), "{untested:?}");
+}
+
+/// The document names every number of the catalogue and every case here, and no case that is not.
+#[test]
+fn the_document_of_failure_modes_is_complete() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/failure-modes.md");
+    let document = elpis_run::fsx::read_to_string(path.as_ref()).unwrap();
+    let rows = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" |"))
+        .map(|(numbers, rest)| (numbers.split(", ").collect::<Vec<_>>(), rest));
+    let documented: BTreeSet<u32> = rows
+        .clone()
+        .flat_map(|(numbers, _)| numbers)
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    let missing: Vec<u32> = (1..=88).filter(|n| !documented.contains(n)).collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+    for (numbers, rest) in rows {
+        let cells: Vec<&str> = rest.split('|').map(str::trim).collect();
+        let filled = cells.len() >= 3 && cells.iter().take(3).all(|cell| !cell.is_empty());
+        assert!(filled, "{numbers:?}: what, behaviour and test");
+    }
+    let known: BTreeSet<&str> = all().into_iter().chain(stories::NAMES).collect();
+    let named: BTreeSet<&str> = document
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
+    let is_numbered = |id: &&&str| id.starts_with(|c: char| c.is_ascii_digit());
+    let undocumented: Vec<_> = known
+        .difference(&named)
+        .filter(|id| is_numbered(id))
+        .collect();
+    let invented: Vec<_> = named.difference(&known).collect();
+    assert!(
+        undocumented.is_empty(),
+        "not in the document: {undocumented:?}"
+    );
+    assert!(invented.is_empty(), "no such case: {invented:?}");
 }
