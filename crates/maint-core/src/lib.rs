@@ -50,6 +50,7 @@ pub mod compact;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod event;
+pub mod housekeeping;
 mod inspect;
 mod order;
 mod pacing;
@@ -60,6 +61,7 @@ mod rates;
 mod report;
 mod scalar;
 pub mod store;
+pub mod sweep;
 mod task;
 mod throttle;
 mod time;
@@ -68,8 +70,8 @@ pub use event::PurgeEvent;
 pub use inspect::{Facts, InspectError, Inspection, TableFacts};
 pub use plan::{Moment, Plan, Rates, Refusal, TablePlan};
 pub use policy::{
-    Filter, Kind, Kinds, Mode, Policy, PolicyError, Retention, SeriesRule, TableRule, Test,
-    ThrottleRules, Tier,
+    Exception, Filter, Kind, Kinds, Mode, Policy, PolicyError, Retention, SeriesRule, TableRule,
+    Test, ThrottleRules, Tier,
 };
 pub use purge::{JOB, Limits, Purge, PurgeError};
 pub use rates::{measured_compact_rates, measured_rates};
@@ -79,7 +81,7 @@ pub use scalar::Scalar;
 pub use store::MySqlStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
-pub use store::{SeriesStore, Store, StoreError};
+pub use store::{RelationStore, SeriesStore, Store, StoreError};
 pub use task::{Cascade, Due, PurgeTask, Walk};
 pub use throttle::{AdaptiveThrottle, Unthrottled};
 pub use time::{Cutoff, TimeUnit};

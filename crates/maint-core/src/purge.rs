@@ -169,7 +169,7 @@ impl Purge<'_> {
     }
 
     /// Purges one table between its two journal records.
-    async fn table<S: Store>(
+    pub(crate) async fn table<S: Store>(
         &mut self,
         run: RunId,
         plan: &TablePlan,

@@ -186,7 +186,7 @@ fn column<'a>(shape: &'a Shape, name: &str) -> Result<&'a Column, String> {
         .ok_or_else(|| format!("has no column {name}"))
 }
 
-fn fits(unit: &TimeUnit, kind: &ColumnKind) -> bool {
+pub(crate) fn fits(unit: &TimeUnit, kind: &ColumnKind) -> bool {
     matches!(
         (unit, kind),
         (

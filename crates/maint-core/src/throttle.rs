@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use elpis_run::{ChunkTiming, Load, Pace, ReplicaState, Throttle};
+use elpis_run::{ChunkTiming, Load, Pace, Throttle};
 
 use crate::ThrottleRules;
 
@@ -54,22 +54,8 @@ impl AdaptiveThrottle {
     }
 
     fn hold(&self, load: &Load) -> Option<String> {
-        for replica in &load.replicas {
-            let name = &replica.name;
-            match &replica.state {
-                ReplicaState::Behind(lag) if *lag > self.rules.max_replica_lag => {
-                    let (lag, limit) =
-                        (lag.as_secs_f64(), self.rules.max_replica_lag.as_secs_f64());
-                    return Some(format!("replica {name} lags {lag:.1} s > {limit:.1} s"));
-                }
-                ReplicaState::Behind(_) => {}
-                ReplicaState::NotReplicating { reason } => {
-                    return Some(format!("replica {name} does not replicate: {reason}"));
-                }
-                ReplicaState::Unreachable { reason } => {
-                    return Some(format!("replica {name} cannot be reached: {reason}"));
-                }
-            }
+        if let Some(why) = load.lagging(self.rules.max_replica_lag) {
+            return Some(why);
         }
         if let Some((running, limit)) = above(load.threads_running, self.rules.max_threads_running)
         {
@@ -134,7 +120,7 @@ impl Throttle for Unthrottled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use elpis_run::ReplicaLag;
+    use elpis_run::{ReplicaLag, ReplicaState};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

@@ -4,14 +4,16 @@
 //! columns. The incumbent tool got this wrong three times (`* 8600`, `CURDATE() - N`, integer
 //! slices that leave a remainder); see section 4.4 of the facts it is tested against.
 
+use std::time::Duration;
+
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Span, Timestamp};
 use serde::Serialize;
 
 use crate::Scalar;
 
-const SECONDS_PER_DAY: i64 = 86_400;
+const SECONDS_PER_DAY: u64 = 86_400;
 
 /// What a time column counts or writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +54,13 @@ impl TimeUnit {
     ///
     /// `None` if the result lies outside the calendar (years −9999 to 9999).
     pub fn days_before(&self, now: Timestamp, days: u32) -> Option<Cutoff> {
-        let elapsed = SignedDuration::from_secs(i64::from(days) * SECONDS_PER_DAY);
+        self.before(now, Duration::from_secs(u64::from(days) * SECONDS_PER_DAY))
+    }
+
+    /// The same for any length of time. A DATE goes back by the whole days in it, on the calendar.
+    pub fn before(&self, now: Timestamp, elapsed: Duration) -> Option<Cutoff> {
+        let days = i64::try_from(elapsed.as_secs() / SECONDS_PER_DAY).ok()?;
+        let elapsed = SignedDuration::try_from(elapsed).ok()?;
         let value = match self {
             TimeUnit::EpochSeconds => Scalar::Int(now.checked_sub(elapsed).ok()?.as_second()),
             TimeUnit::EpochMillis => Scalar::Int(now.checked_sub(elapsed).ok()?.as_millisecond()),
@@ -66,7 +74,8 @@ impl TimeUnit {
             }
             TimeUnit::Date(zone) => {
                 let today = zone.to_datetime(now).date();
-                Scalar::Text(today.checked_sub(i64::from(days).days()).ok()?.to_string())
+                let days = Span::new().try_days(days).ok()?;
+                Scalar::Text(today.checked_sub(days).ok()?.to_string())
             }
         };
         Some(self.cutoff_at(value))

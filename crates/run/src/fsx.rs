@@ -37,6 +37,25 @@ impl FsError {
     }
 }
 
+/// Reads a whole file, of whatever encoding.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    fs::read(path).map_err(|source| FsError::new("read", path, source))
+}
+
+/// How many bytes are free for ordinary users on the file system of `path`, and how many it has.
+///
+/// # Errors
+/// When the path is not there or its file system does not tell.
+pub fn space(path: &Path) -> Result<(u64, u64), FsError> {
+    let found = rustix::fs::statvfs(path)
+        .map_err(|errno| FsError::new("ask for the free space of", path, errno.into()))?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok((bytes(found.f_bavail), bytes(found.f_blocks)))
+}
+
 /// Reads a whole file of UTF-8 text.
 ///
 /// # Errors

@@ -28,6 +28,29 @@ pub struct Load {
     pub replicas: Vec<ReplicaLag>,
 }
 
+impl Load {
+    /// Why the first replica that is more than `limit` behind, does not replicate or does not
+    /// answer is a reason to wait, for the operator.
+    pub fn lagging(&self, limit: Duration) -> Option<String> {
+        self.replicas.iter().find_map(|replica| {
+            let name = &replica.name;
+            match &replica.state {
+                ReplicaState::Behind(lag) if *lag > limit => {
+                    let (lag, limit) = (lag.as_secs_f64(), limit.as_secs_f64());
+                    Some(format!("replica {name} lags {lag:.1} s > {limit:.1} s"))
+                }
+                ReplicaState::Behind(_) => None,
+                ReplicaState::NotReplicating { reason } => {
+                    Some(format!("replica {name} does not replicate: {reason}"))
+                }
+                ReplicaState::Unreachable { reason } => {
+                    Some(format!("replica {name} cannot be reached: {reason}"))
+                }
+            }
+        })
+    }
+}
+
 /// One replica and how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReplicaLag {

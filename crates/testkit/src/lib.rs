@@ -21,6 +21,7 @@ mod faults;
 mod harness;
 mod model;
 mod observe;
+pub mod pandora;
 mod proxy;
 mod reduce;
 mod rollup;

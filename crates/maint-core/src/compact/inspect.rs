@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{CompactTask, Span, tasks};
 use crate::store::{
-    BucketPreview, Mark, Pass, PastLength, SeriesChunk, SeriesStore, ServerFacts, StoreError,
+    BucketPreview, Mark, Pass, PastLength, SeriesChunk, SeriesStore, ServerFacts, Shape, StoreError,
 };
-use crate::{InspectError, Kind, Kinds, Policy, SeriesRule, Tier};
+use crate::{Exception, InspectError, Kind, Kinds, Policy, SeriesRule, Tier};
 
 /// Series looked at for an estimate.
 const SAMPLE_SERIES: u64 = 20;
@@ -273,21 +273,31 @@ async fn kinds_obstacle<S: SeriesStore>(
     store: &mut S,
 ) -> Result<Option<String>, InspectError> {
     let Kinds::Lookup {
-        table, key, column, ..
+        table,
+        key,
+        column,
+        except,
+        ..
     } = &rule.kinds
     else {
         return Ok(None);
     };
-    let Some(shape) = store.shape(table).await.map_err(at(table))? else {
-        return Ok(Some(format!(
-            "takes its kinds from table {table}, which does not exist"
-        )));
+    let from = format!("takes its kinds from table {table}, which");
+    let shape = match columns_of(table, &[key, column], store).await? {
+        Ok(shape) => shape,
+        Err(lacks) => return Ok(Some(format!("{from} {lacks}"))),
     };
-    for name in [key, column] {
-        if !shape.columns.iter().any(|column| column.name == *name) {
-            return Ok(Some(format!(
-                "takes its kinds from table {table}, which has no column {name}"
-            )));
+    for Exception {
+        table,
+        column,
+        filters,
+    } in except
+    {
+        let mut columns = vec![column];
+        columns.extend(filters.iter().map(|filter| &filter.column));
+        if let Err(lacks) = columns_of(table, &columns, store).await? {
+            let from = format!("leaves the series alone that table {table} names, which");
+            return Ok(Some(format!("{from} {lacks}")));
         }
     }
     let indexed = shape.indexes.iter().any(|i| i.columns.first() == Some(key));
@@ -295,9 +305,25 @@ async fn kinds_obstacle<S: SeriesStore>(
         .keys
         .iter()
         .any(|columns| columns.first() == Some(key));
-    Ok((!indexed && !keyed).then(|| {
-        format!("takes its kinds from table {table}, which has no index on {key}: add one")
-    }))
+    Ok((!indexed && !keyed).then(|| format!("{from} has no index on {key}: add one")))
+}
+
+/// The shape of a table that must have these columns, or what it lacks.
+async fn columns_of<S: SeriesStore>(
+    table: &str,
+    columns: &[&String],
+    store: &mut S,
+) -> Result<Result<Shape, String>, InspectError> {
+    let Some(shape) = store.shape(table).await.map_err(at(table))? else {
+        return Ok(Err("does not exist".to_owned()));
+    };
+    let missing = columns
+        .iter()
+        .find(|name| !shape.columns.iter().any(|column| column.name == ***name));
+    Ok(match missing {
+        Some(name) => Err(format!("has no column {name}")),
+        None => Ok(shape),
+    })
 }
 
 /// The kinds a rule leaves alone in its mode, for a plan's warnings.

@@ -100,6 +100,17 @@ pub(super) struct RawKinds {
     pub(super) rate: Vec<Spanned<i64>>,
     #[serde(default)]
     pub(super) delta: Vec<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) except: Vec<RawException>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawException {
+    pub(super) table: Spanned<String>,
+    pub(super) column: Spanned<String>,
+    #[serde(default, rename = "where")]
+    pub(super) filters: Vec<RawFilter>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Filter;
 use crate::TimeUnit;
 
 /// Compaction of one table of series.
@@ -69,7 +70,21 @@ pub enum Kinds {
         column: String,
         /// The kinds of the types; series of other types are never touched.
         types: BTreeMap<i64, Kind>,
+        /// Series that are left alone whatever their type.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        except: Vec<Exception>,
     },
+}
+
+/// Series that a table names (such as those that a report needs as they are).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exception {
+    /// That table. It is read whole for every few hundred series unless `column` has an index.
+    pub table: String,
+    /// Its column with the series' number.
+    pub column: String,
+    /// Only its rows that meet every filter count.
+    pub filters: Vec<Filter>,
 }
 
 /// What the numbers of a series mean, and so what may be left out.

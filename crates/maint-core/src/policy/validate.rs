@@ -26,6 +26,23 @@ impl RawPolicy {
     /// # Errors
     /// All problems, in the order of the file.
     pub fn validate(&self, text: &str) -> Result<Policy, PolicyError> {
+        self.check(text, true)
+    }
+
+    /// The same for a policy that adds to another one: it may have no rule at all.
+    ///
+    /// # Errors
+    /// As [`validate`](RawPolicy::validate).
+    pub fn validate_addition(&self, text: &str) -> Result<Policy, PolicyError> {
+        self.check(text, false)
+    }
+
+    /// The largest share of a table that a run may delete, where the document says so itself.
+    pub fn max_share(&self) -> Option<f64> {
+        self.max_share.as_ref().map(|share| *share.get_ref())
+    }
+
+    fn check(&self, text: &str, needs_rule: bool) -> Result<Policy, PolicyError> {
         let mut check = Check {
             text,
             problems: Vec::new(),
@@ -48,7 +65,7 @@ impl RawPolicy {
         };
         check.references(&self.table);
         check.series_once(&self.compact);
-        if self.table.is_empty() && self.compact.is_empty() {
+        if needs_rule && self.table.is_empty() && self.compact.is_empty() {
             check.add(
                 0..0,
                 "table",
@@ -309,7 +326,7 @@ impl Check<'_> {
         }
     }
 
-    fn filter(&mut self, prefix: &str, raw: &RawFilter) -> Filter {
+    pub(super) fn filter(&mut self, prefix: &str, raw: &RawFilter) -> Filter {
         let key = format!("{prefix}.where.{}", raw.column.get_ref());
         let column = self.name(&key, &raw.column);
         let test = self.test(&key, raw).unwrap_or(Test::IsNull);

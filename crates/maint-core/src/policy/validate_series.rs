@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::raw::{RawCompact, RawKinds, RawTier};
 use super::validate::{Check, MAX_DAYS};
-use super::{Kind, Kinds, Mode, SeriesRule, Tier};
+use super::{Exception, Kind, Kinds, Mode, SeriesRule, Tier};
 use crate::TimeUnit;
 
 impl Check<'_> {
@@ -111,6 +111,19 @@ impl Check<'_> {
             key: self.name(&key("key"), &raw.key),
             column: self.name(&key("column"), &raw.column),
             types,
+            except: raw
+                .except
+                .iter()
+                .map(|except| Exception {
+                    table: self.name(&key("except.table"), &except.table),
+                    column: self.name(&key("except.column"), &except.column),
+                    filters: except
+                        .filters
+                        .iter()
+                        .map(|filter| self.filter(&key("except"), filter))
+                        .collect(),
+                })
+                .collect(),
         }
     }
 

@@ -7,6 +7,9 @@ mod error;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod relation_work;
+mod relations;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod rollup_work;
 mod series;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
@@ -28,6 +31,7 @@ use serde::Serialize;
 pub use error::StoreError;
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;
+pub use relations::{Looked, RelationStore, RowKey, Swept, Weighed};
 pub use series::{
     BucketPreview, BucketRollup, Compacted, Mark, Part, Pass, PastLength, SeriesChunk, SeriesStore,
     SeriesWork, Survey,

@@ -162,6 +162,7 @@ async fn kinds<E: Executor>(
             key,
             column,
             types,
+            except,
         } => {
             let place = (table.as_str(), key.as_str(), column.as_str());
             let rows = on.query(&sql::types(E::DIALECT, place, ids)?).await?;
@@ -169,7 +170,13 @@ async fn kinds<E: Executor>(
                 let kind = types.get(&int(row.get(1))?)?;
                 kind.fits(task.mode).then_some((int(row.first())?, *kind))
             });
-            Ok(known.collect())
+            let mut known: BTreeMap<i64, Kind> = known.collect();
+            for except in except {
+                for row in on.query(&sql::excepted(E::DIALECT, except, ids)?).await? {
+                    int(row.first()).map(|id| known.remove(&id));
+                }
+            }
+            Ok(known)
         }
     }
 }

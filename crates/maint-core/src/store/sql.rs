@@ -1,6 +1,7 @@
 //! The SQL that both stores speak, one function a statement.
 
 mod builder;
+pub(super) mod relations;
 pub(super) mod rollup;
 pub(super) mod series;
 

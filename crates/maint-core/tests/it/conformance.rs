@@ -2,5 +2,5 @@
 
 use elpis_testkit::{MariaDb, SqliteFile, conformance_tests};
 
-conformance_tests!(sqlite: SqliteFile::new(); composite_keys, cascades, calendar);
-conformance_tests!(mariadb: MariaDb::new(); composite_keys, cascades, calendar);
+conformance_tests!(sqlite: SqliteFile::new(); composite_keys, cascades, calendar, relations);
+conformance_tests!(mariadb: MariaDb::new(); composite_keys, cascades, calendar, relations);

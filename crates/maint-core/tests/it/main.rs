@@ -29,4 +29,5 @@ mod replica;
 mod retention;
 mod rollup;
 mod support;
+mod sweep;
 mod verify;

@@ -7,6 +7,7 @@
 
 mod cases;
 mod data;
+mod relations;
 mod special;
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use crate::sqlite::SqliteFile;
 use crate::table::{Row, Table};
 
 pub use cases::*;
+pub use relations::*;
 pub use special::*;
 
 /// A fresh, empty database of one kind: how it is filled, looked at, and opened.
@@ -83,7 +85,8 @@ impl Fixture for SqliteFile {
 }
 
 /// Makes one test of every case; the cases that need more than any store offers are named after
-/// the `;`: `composite_keys`, `cascades`, `calendar` (columns of DATETIME, TIMESTAMP and DATE).
+/// the `;`: `composite_keys`, `cascades`, `calendar` (columns of DATETIME, TIMESTAMP and DATE),
+/// `relations` (the store is a [`RelationStore`](elpis_maint_core::RelationStore)).
 #[macro_export]
 macro_rules! conformance_tests {
     ($name:ident: $fixture:expr $(; $($capability:ident),+)?) => {
@@ -108,6 +111,14 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@ $fixture =>
             children_go_first_bounded_and_counted, grandchildren_go_first_bounded_and_counted,
             children_with_a_rule_of_their_own);
+    };
+    (@@ relations $fixture:expr) => {
+        $crate::conformance_tests!(@ $fixture =>
+            orphans_along_a_key, orphans_by_value, rows_that_have_another, missing_rows_are_added,
+            columns_are_set, old_rows_along_a_composite_key, dependents_go_first,
+            conditions_outlast_their_dependents,
+            rows_are_cleared, restricted_rows_stay, what_changed_meanwhile_survives,
+            what_is_not_there_is_skipped);
     };
     (@@ calendar $fixture:expr) => {
         $crate::conformance_tests!(@ $fixture => calendar_columns);

@@ -1,5 +1,6 @@
 //! A monitoring database on MariaDB or MySQL, through `elpis-mysql`.
 
+mod relations;
 mod schema;
 mod series;
 

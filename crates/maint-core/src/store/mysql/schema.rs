@@ -30,17 +30,84 @@ fn number(row: &[Scalar], column: usize) -> u64 {
     }
 }
 
+/// One table of this database, or all of them.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    All,
+    Table(&'a str),
+}
+
+impl Which<'_> {
+    /// `text` with `{}` replaced by the condition that `column` is the table, if one is meant. A
+    /// condition and not a pattern: the server then opens this table only.
+    fn ask(self, text: &str, column: &str) -> Sql {
+        match self {
+            Which::All => ask(&text.replace("{}", ""), &[]),
+            Which::Table(table) => {
+                ask(&text.replace("{}", &format!(" AND {column} = ?")), &[table])
+            }
+        }
+    }
+}
+
 /// The table's structure; `None` if it does not exist.
 pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>, StoreError> {
-    let facts = ask(
-        "SELECT table_type, COALESCE(engine, ''), CAST(COALESCE(data_length + index_length, 0) AS UNSIGNED) \
-         FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
-        &[table],
-    );
-    let Some(facts) = walk::first(s, &facts).await? else {
+    let shapes = shapes(s, Which::Table(table)).await?;
+    let Some(shape) = shapes.into_values().next() else {
         return Ok(None);
     };
-    let (kind, engine) = (text(&facts, 0), text(&facts, 1));
+    let counted = shape.obstacle.is_none();
+    Ok(Some(Shape {
+        rows: if counted {
+            rows(s, table).await?
+        } else {
+            Count::estimated(0)
+        },
+        ..shape
+    }))
+}
+
+/// The structure of every table of this database, with the engine's guess at its rows.
+pub(super) async fn outline(s: &mut Session) -> Result<BTreeMap<String, Shape>, StoreError> {
+    shapes(s, Which::All).await
+}
+
+async fn shapes(s: &mut Session, which: Which<'_>) -> Result<BTreeMap<String, Shape>, StoreError> {
+    let facts = which.ask(
+        "SELECT table_name, table_type, COALESCE(engine, ''), \
+                CAST(COALESCE(data_length + index_length, 0) AS UNSIGNED), \
+                CAST(COALESCE(table_rows, 0) AS UNSIGNED) \
+         FROM information_schema.tables WHERE table_schema = DATABASE(){}",
+        "table_name",
+    );
+    let facts = s.query(&facts).await?;
+    if facts.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut columns = columns(s, which).await?;
+    let mut indexes = indexes(s, which).await?;
+    let mut references = references(s, which).await?;
+    let shape = |row: Vec<Scalar>| {
+        let name = text(&row, 0);
+        let (columns, indexes) = (columns.remove(&name), indexes.remove(&name));
+        let referenced_by = references.remove(&name).unwrap_or_default();
+        let shape = assemble(
+            &row,
+            columns.unwrap_or_default(),
+            indexes.unwrap_or_default(),
+        );
+        let shape = Shape {
+            referenced_by,
+            ..shape
+        };
+        (name, shape)
+    };
+    Ok(facts.into_iter().map(shape).collect())
+}
+
+/// A table's structure from its facts, columns and indexes.
+fn assemble(facts: &[Scalar], columns: Vec<Column>, indexes: Vec<FoundIndex>) -> Shape {
+    let (kind, engine) = (text(facts, 1), text(facts, 2));
     let obstacle = if kind != "BASE TABLE" {
         Some(format!("is a {}, not a table", kind.to_lowercase()))
     } else if !engine.eq_ignore_ascii_case("InnoDB") {
@@ -50,8 +117,6 @@ pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>,
     } else {
         None
     };
-    let indexes = indexes(s, table).await?;
-    let columns = columns(s, table).await?;
     // A key is walked by comparing with values read from it. ENUM, SET and BIT do not compare as
     // they read, and floating-point numbers may not come back as they are.
     let comparable = |name: &String| {
@@ -67,13 +132,9 @@ pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>,
     let primary = keys.clone().find(|index| index.name == "PRIMARY");
     let tie_break = primary.map_or_else(Vec::new, |index| index.columns.clone());
     let keys = keys.map(|index| index.columns.clone()).collect();
-    Ok(Some(Shape {
-        rows: if obstacle.is_none() {
-            rows(s, table).await?
-        } else {
-            Count::estimated(0)
-        },
-        bytes: Some(number(&facts, 2)),
+    Shape {
+        rows: Count::estimated(number(facts, 4)),
+        bytes: Some(number(facts, 3)),
         columns,
         keys,
         tie_break,
@@ -84,9 +145,9 @@ pub(super) async fn shape(s: &mut Session, table: &str) -> Result<Option<Shape>,
                 columns: index.columns,
             })
             .collect(),
-        referenced_by: references(s, table).await?,
+        referenced_by: Vec::new(),
         obstacle,
-    }))
+    }
 }
 
 /// The number of rows: counted if it is small, else the engine's statistics; counted further
@@ -117,26 +178,30 @@ async fn count_up_to(s: &mut Session, table: &str, limit: u64) -> Result<u64, St
     walk::number(s, &count.raw(" LIMIT ").number(limit).raw(") AS looked")).await
 }
 
-async fn columns(s: &mut Session, table: &str) -> Result<Vec<Column>, StoreError> {
-    let columns = ask(
-        "SELECT column_name, data_type FROM information_schema.columns \
-         WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position",
-        &[table],
+async fn columns(
+    s: &mut Session,
+    which: Which<'_>,
+) -> Result<BTreeMap<String, Vec<Column>>, StoreError> {
+    let columns = which.ask(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns \
+         WHERE table_schema = DATABASE(){} ORDER BY table_name, ordinal_position",
+        "table_name",
     );
-    let columns = s.query(&columns).await?.into_iter().map(|row| {
-        let kind = match text(&row, 1).to_lowercase().as_str() {
+    let mut found: BTreeMap<String, Vec<Column>> = BTreeMap::new();
+    for row in s.query(&columns).await? {
+        let kind = match text(&row, 2).to_lowercase().as_str() {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => ColumnKind::Integer,
             "timestamp" => ColumnKind::Timestamp,
             "datetime" => ColumnKind::Datetime,
             "date" => ColumnKind::Date,
             other => ColumnKind::Other(other.to_owned()),
         };
-        Column {
-            name: text(&row, 0),
+        found.entry(text(&row, 0)).or_default().push(Column {
+            name: text(&row, 1),
             kind,
-        }
-    });
-    Ok(columns.collect())
+        });
+    }
+    Ok(found)
 }
 
 struct FoundIndex {
@@ -148,21 +213,25 @@ struct FoundIndex {
 
 /// The ordered indexes, the primary key first. A prefix index or one of another kind than BTREE
 /// does not order rows by the column's value and is left out.
-async fn indexes(s: &mut Session, table: &str) -> Result<Vec<FoundIndex>, StoreError> {
-    let rows = ask(
-        "SELECT index_name, non_unique, COALESCE(column_name, ''), COALESCE(sub_part, 0), \
-                COALESCE(nullable, ''), index_type, COALESCE(collation, '') \
+async fn indexes(
+    s: &mut Session,
+    which: Which<'_>,
+) -> Result<BTreeMap<String, Vec<FoundIndex>>, StoreError> {
+    let rows = which.ask(
+        "SELECT table_name, index_name, non_unique, COALESCE(column_name, ''), \
+                COALESCE(sub_part, 0), COALESCE(nullable, ''), index_type, \
+                COALESCE(collation, '') \
          FROM information_schema.statistics \
-         WHERE table_schema = DATABASE() AND table_name = ? \
-         ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index",
-        &[table],
+         WHERE table_schema = DATABASE(){} \
+         ORDER BY table_name, index_name <> 'PRIMARY', index_name, seq_in_index",
+        "table_name",
     );
-    let mut found: Vec<(FoundIndex, bool)> = Vec::new();
+    let mut found: BTreeMap<String, Vec<(FoundIndex, bool)>> = BTreeMap::new();
     for row in s.query(&rows).await? {
-        let name = text(&row, 0);
-        if found.last().is_none_or(|(last, _)| last.name != name) {
-            let unique = number(&row, 1) == 0;
-            found.push((
+        let (of_table, name) = (found.entry(text(&row, 0)).or_default(), text(&row, 1));
+        if of_table.last().is_none_or(|(last, _)| last.name != name) {
+            let unique = number(&row, 2) == 0;
+            of_table.push((
                 FoundIndex {
                     name,
                     columns: Vec::new(),
@@ -171,23 +240,27 @@ async fn indexes(s: &mut Session, table: &str) -> Result<Vec<FoundIndex>, StoreE
                 true,
             ));
         }
-        let Some((index, usable)) = found.last_mut() else {
+        let Some((index, usable)) = of_table.last_mut() else {
             continue;
         };
-        index.columns.push(text(&row, 2));
-        index.unique &= text(&row, 4) != "YES";
-        *usable &= number(&row, 3) == 0 && text(&row, 5) == "BTREE" && text(&row, 6) == "A";
+        index.columns.push(text(&row, 3));
+        index.unique &= text(&row, 5) != "YES";
+        *usable &= number(&row, 4) == 0 && text(&row, 6) == "BTREE" && text(&row, 7) == "A";
     }
-    Ok(found
-        .into_iter()
-        .filter(|(_, usable)| *usable)
-        .map(|(index, _)| index)
-        .collect())
+    let usable = |indexes: Vec<(FoundIndex, bool)>| {
+        let usable = indexes.into_iter().filter(|(_, usable)| *usable);
+        usable.map(|(index, _)| index).collect()
+    };
+    let found = found.into_iter();
+    Ok(found.map(|(table, all)| (table, usable(all))).collect())
 }
 
-async fn references(s: &mut Session, table: &str) -> Result<Vec<Reference>, StoreError> {
-    let rows = ask(
-        "SELECT k.constraint_name, \
+async fn references(
+    s: &mut Session,
+    which: Which<'_>,
+) -> Result<BTreeMap<String, Vec<Reference>>, StoreError> {
+    let rows = which.ask(
+        "SELECT k.referenced_table_name, k.constraint_name, \
                 IF(k.table_schema = DATABASE(), k.table_name, \
                    CONCAT(k.table_schema, '.', k.table_name)), \
                 k.column_name, k.referenced_column_name, \
@@ -196,27 +269,31 @@ async fn references(s: &mut Session, table: &str) -> Result<Vec<Reference>, Stor
          JOIN information_schema.referential_constraints r \
            ON r.constraint_schema = k.constraint_schema \
           AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-         WHERE k.referenced_table_schema = DATABASE() AND k.referenced_table_name = ? \
+         WHERE k.referenced_table_schema = DATABASE(){} \
          ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position",
-        &[table],
+        "k.referenced_table_name",
     );
-    let mut references: BTreeMap<(String, String), Reference> = BTreeMap::new();
+    let mut found: BTreeMap<(String, String, String), Reference> = BTreeMap::new();
     for row in s.query(&rows).await? {
-        let (name, child) = (text(&row, 0), text(&row, 1));
-        let entry = references.entry((child.clone(), name.clone()));
+        let (parent, name, child) = (text(&row, 0), text(&row, 1), text(&row, 2));
+        let entry = found.entry((parent, child.clone(), name.clone()));
         let reference = entry.or_insert_with(|| Reference {
             name,
             child,
             columns: Vec::new(),
             parent_columns: Vec::new(),
-            on_delete: match text(&row, 4).as_str() {
+            on_delete: match text(&row, 5).as_str() {
                 "CASCADE" => OnDelete::Cascade,
                 "SET NULL" | "SET DEFAULT" => OnDelete::SetNull,
                 _ => OnDelete::Restrict,
             },
         });
-        reference.columns.push(text(&row, 2));
-        reference.parent_columns.push(text(&row, 3));
+        reference.columns.push(text(&row, 3));
+        reference.parent_columns.push(text(&row, 4));
     }
-    Ok(references.into_values().collect())
+    let mut references: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
+    for ((parent, _, _), reference) in found {
+        references.entry(parent).or_default().push(reference);
+    }
+    Ok(references)
 }

@@ -2,7 +2,7 @@
 //! [`Dialect::quote`].
 
 use crate::store::{Position, StoreError};
-use crate::{Due, PurgeTask, Scalar, Test, Walk};
+use crate::{Due, Filter, PurgeTask, Scalar, Test, Walk};
 
 /// Which SQL is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,23 +121,25 @@ impl Sql {
         }
     }
 
+    /// The condition of a filter.
+    pub(in crate::store) fn filter(self, filter: &Filter) -> Result<Sql, StoreError> {
+        Ok(match &filter.test {
+            Test::Compare(op, value) => {
+                let sql = self.name(&filter.column)?.raw(" ").raw(op);
+                sql.raw(" ").value(value)
+            }
+            Test::In(values) => self.within(&filter.column, values)?,
+            Test::NotIn(values) => self.raw("NOT ").within(&filter.column, values)?,
+            Test::IsNull => self.name(&filter.column)?.raw(" IS NULL"),
+            Test::IsNotNull => self.name(&filter.column)?.raw(" IS NOT NULL"),
+        })
+    }
+
     /// The condition for expired rows.
     pub(in crate::store) fn due(self, due: &Due) -> Result<Sql, StoreError> {
         let mut sql = self.name(&due.time_column)?.raw(" < ").value(&due.cutoff);
         for filter in &due.filters {
-            sql = sql.raw(" AND ");
-            sql = match &filter.test {
-                Test::Compare(op, value) => sql
-                    .name(&filter.column)?
-                    .raw(" ")
-                    .raw(op)
-                    .raw(" ")
-                    .value(value),
-                Test::In(values) => sql.within(&filter.column, values)?,
-                Test::NotIn(values) => sql.raw("NOT ").within(&filter.column, values)?,
-                Test::IsNull => sql.name(&filter.column)?.raw(" IS NULL"),
-                Test::IsNotNull => sql.name(&filter.column)?.raw(" IS NOT NULL"),
-            };
+            sql = sql.raw(" AND ").filter(filter)?;
         }
         if let Some(condition) = &due.where_sql {
             sql = sql.raw(" AND (").raw(condition).raw(")");

@@ -1,9 +1,9 @@
 //! The SQL of compaction in `envelope` mode, and of everything that both modes share.
 
 use super::builder::{Dialect, Sql};
-use crate::Scalar;
 use crate::compact::{CompactTask, Span};
 use crate::store::{Mark, Pass, SeriesChunk, StoreError};
+use crate::{Exception, Scalar};
 
 /// Where the progress of every pass is kept.
 pub(in crate::store) const STATE_TABLE: &str = "elpis_compaction";
@@ -157,6 +157,21 @@ pub(in crate::store) fn types(
     let sql = Sql::new(dialect, "SELECT ").name(key)?.raw(", ");
     let sql = sql.name(column)?.raw(" FROM ").name(table)?;
     sql.raw(" WHERE ").within(key, series)
+}
+
+/// Those of some series that an exception names.
+pub(in crate::store) fn excepted(
+    dialect: Dialect,
+    except: &Exception,
+    series: &[Scalar],
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT DISTINCT ").name(&except.column)?;
+    let sql = sql.raw(" FROM ").name(&except.table)?.raw(" WHERE ");
+    let mut sql = sql.within(&except.column, series)?;
+    for filter in &except.filters {
+        sql = sql.raw(" AND ").filter(filter)?;
+    }
+    Ok(sql)
 }
 
 /// The buckets of some series that hold more than `above` rows. Reads the index only.

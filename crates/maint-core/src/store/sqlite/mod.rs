@@ -1,6 +1,7 @@
 //! A monitoring database in a SQLite file: the embedded default. On diesel, on a blocking thread.
 
 mod executor;
+mod relations;
 mod schema;
 mod series;
 

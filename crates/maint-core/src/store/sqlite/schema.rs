@@ -1,5 +1,7 @@
 //! The structure of a SQLite table, from the pragma functions.
 
+use std::collections::BTreeMap;
+
 use super::executor::Sqlite;
 use crate::Scalar;
 use crate::store::sql::{Dialect, Sql};
@@ -50,6 +52,23 @@ pub(super) async fn shape(c: &mut Sqlite, table: &str) -> Result<Option<Shape>, 
         referenced_by: references(c, table).await?,
         obstacle,
     }))
+}
+
+/// The structure of every table.
+pub(super) async fn outline(c: &mut Sqlite) -> Result<BTreeMap<String, Shape>, StoreError> {
+    let names = ask(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        &[],
+    );
+    let mut shapes = BTreeMap::new();
+    for name in c.query(&names).await?.concat() {
+        let name = name.to_string();
+        if let Some(shape) = shape(c, &name).await? {
+            shapes.insert(name, shape);
+        }
+    }
+    Ok(shapes)
 }
 
 /// The number of rows: the span of row ids, which is exact for tables that were only appended to

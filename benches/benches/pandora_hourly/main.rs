@@ -1,0 +1,94 @@
+//! The whole hourly maintenance of a generated Pandora FMS installation beside foreground traffic:
+//! the first run, where half of everything is due, and the steady state, where an hour is.
+//!
+//!     cargo build --release --workspace
+//!     cargo bench -p elpis-benches --bench pandora_hourly
+//!
+//! Needs `mariadb-server`. Every first run starts from a copy of the same data directory.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod site;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Parser;
+
+use elpis_benches::{Foreground, HEAD, cpu_seconds};
+use site::Site;
+
+#[derive(Parser)]
+struct Args {
+    /// Numeric rows; everything else keeps its proportion to them.
+    #[arg(long, default_value_t = 5_000_000)]
+    rows: u64,
+    /// Only these kinds of run.
+    #[arg(long, value_delimiter = ',', default_value = "unthrottled,default")]
+    only: Vec<String>,
+    /// How often each kind is measured.
+    #[arg(long, default_value_t = 1)]
+    repeat: u32,
+    /// Passed by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let mut site = Site::create(args.rows)?;
+    println!(
+        "| run | rows gone | wall s | client CPU s | server CPU s | client MB | longest statement ms | {HEAD} |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for _ in 0..args.repeat {
+        for (kind, more) in [("unthrottled", &["--no-throttle"][..]), ("default", &[])] {
+            if !args.only.iter().any(|only| only == kind) {
+                continue;
+            }
+            site.restore()?;
+            measure(&runtime, &site, &format!("first, {kind}"), more)?;
+            for (state, age) in [("steady (an hour is due)", true), ("nothing is due", false)] {
+                if age {
+                    site.an_hour_later();
+                }
+                measure(&runtime, &site, &format!("{state}, {kind}"), more)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure(
+    runtime: &tokio::runtime::Runtime,
+    site: &Site,
+    title: &str,
+    more: &[&str],
+) -> Result<()> {
+    let before = site.rows();
+    site.forget_statements();
+    let foreground = Foreground::start(runtime, site.options());
+    // Let the foreground settle, so that its connection does not count; and a short run must not
+    // be all there is of it.
+    std::thread::sleep(Duration::from_secs(2));
+    foreground.reset();
+    let server_cpu = cpu_seconds(site.pid()).unwrap_or_default();
+    let begun = Instant::now();
+    let usage = elpis_benches::run(site.command(more)?)?;
+    let wall = begun.elapsed().as_secs_f64();
+    let server_cpu = cpu_seconds(site.pid()).unwrap_or_default() - server_cpu;
+    std::thread::sleep(Duration::from_secs(2));
+    let latencies = foreground.stop(runtime)?;
+    let inserted = latencies.inserts.len() as u64;
+    println!(
+        "| {title} | {} | {wall:.2} | {:.2} | {server_cpu:.2} | {:.1} | {:.0} | {} |",
+        (before + inserted).saturating_sub(site.rows()),
+        usage.cpu_s,
+        usage.peak_mb,
+        site.longest_statement_ms(),
+        latencies.figures(),
+    );
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! A generated installation on a server of its own, with the product's configuration file.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use elpis_mysql::{ConnectOptions, PrivateServer};
+use elpis_testkit::pandora::Installation;
+use elpis_testkit::{Database, MariaDb};
+use jiff::Timestamp;
+
+/// Tables whose rows are counted.
+const COUNTED: [&str; 8] = [
+    "tagente_datos",
+    "tagente_datos_string",
+    "tevento",
+    "tsesion",
+    "ttrap",
+    "tgis_data_history",
+    "tserver_export_data",
+    "tsessions_php",
+];
+
+pub(crate) struct Site {
+    server: PrivateServer,
+    db: MariaDb,
+    installation: Installation,
+    work: tempfile::TempDir,
+}
+
+impl Site {
+    /// Starts a server, fills it and keeps a copy of the data directory.
+    pub(crate) fn create(rows: u64) -> Result<Site> {
+        let server = PrivateServer::builder()
+            .arg("--innodb-buffer-pool-size=2G")
+            .arg("--innodb-log-file-size=512M")
+            .arg("--innodb-flush-log-at-trx-commit=1")
+            .arg("--log-bin=bin")
+            .arg("--binlog-format=ROW")
+            .arg("--sync-binlog=0")
+            .arg("--slow-query-log=1")
+            .arg("--long-query-time=0.02")
+            .arg("--log-output=TABLE")
+            .start()?;
+        let large = Installation::large(Timestamp::now());
+        let part = |all: u64| (all * rows / large.numeric).max(100);
+        let installation = Installation {
+            numeric: rows,
+            strings: part(large.strings),
+            events: part(large.events),
+            audit: part(large.audit),
+            traps: part(large.traps),
+            gis: part(large.gis),
+            export: part(large.export),
+            php_sessions: part(large.php_sessions),
+            ..large
+        };
+        let begun = Instant::now();
+        let db = MariaDb::on(&server);
+        installation.create(&db);
+        eprintln!(
+            "made an installation with {rows} numeric rows in {:.0} s",
+            begun.elapsed().as_secs_f64()
+        );
+        let mut site = Site {
+            server,
+            db,
+            installation,
+            work: tempfile::tempdir()?,
+        };
+        site.configure()?;
+        site.server.stop()?;
+        copy(&site.server.datadir(), &site.work.path().join("data"))?;
+        Ok(site)
+    }
+
+    fn configure(&self) -> Result<()> {
+        let text = format!(
+            "servername pandorafms\ndbname {}\ndbuser root\ndbpass \ndbhost {}\nlog_file /dev/null\n\
+             ha_hosts_file {}\n",
+            self.db.name(),
+            self.server.socket().display(),
+            self.work.path().join("none").display(),
+        );
+        std::fs::write(self.conf(), text)?;
+        let state = self.work.path().join("state");
+        let text = format!("[state]\ndirectory = \"{}\"\n", state.display());
+        std::fs::write(self.work.path().join("maint.toml"), text)?;
+        Ok(())
+    }
+
+    fn conf(&self) -> PathBuf {
+        self.work.path().join("pandora_server.conf")
+    }
+
+    /// Puts the data directory back as it was, starts the server and reads the tables once.
+    pub(crate) fn restore(&mut self) -> Result<()> {
+        self.server.stop()?;
+        std::fs::remove_dir_all(self.server.datadir())?;
+        copy(&self.work.path().join("data"), &self.server.datadir())?;
+        // Or the kernel would write the copy out in the middle of the measurement.
+        ensure!(Command::new("sync").status()?.success(), "sync");
+        self.server.restart()?;
+        for index in ["data_index1", "idx_utimestamp"] {
+            self.db.sql(&format!(
+                "SELECT COUNT(*) FROM tagente_datos FORCE INDEX ({index});"
+            ));
+        }
+        self.db.sql("SELECT SUM(datos) FROM tagente_datos;");
+        Ok(())
+    }
+
+    /// What an hour makes due, in the proportions of the installation.
+    pub(crate) fn an_hour_later(&self) {
+        let of = &self.installation;
+        let hours = |rows: u64, days: u64| (rows / (days * 24)).max(1);
+        let now = Timestamp::now().as_second();
+        let age = |days: i64| format!("{now} - {days} * 86400 - seq % 3600");
+        self.db.sql(&format!(
+            "INSERT INTO tagente_datos SELECT m.id_agente_modulo, 1, {} FROM seq_1_to_{} \
+               JOIN tagente_modulo AS m ON m.id_agente_modulo = 163 + seq % 30; \
+             INSERT INTO tagente_datos_string SELECT m.id_agente_modulo, 'x', {} FROM seq_1_to_{} \
+               JOIN tagente_modulo AS m ON m.id_agente_modulo = 163 + seq % 30; \
+             INSERT INTO tevento (utimestamp, event_type) SELECT {}, 'system' FROM seq_1_to_{}; \
+             INSERT INTO tsesion (utimestamp) SELECT {} FROM seq_1_to_{}; \
+             INSERT INTO ttrap (`timestamp`) SELECT FROM_UNIXTIME({}) FROM seq_1_to_{};",
+            age(30),
+            hours(of.numeric, of.days.numeric),
+            age(7),
+            hours(of.strings, of.days.strings),
+            age(7),
+            hours(of.events, of.days.events),
+            age(7),
+            hours(of.audit, of.days.audit),
+            age(7),
+            hours(of.traps, of.days.traps),
+        ));
+    }
+
+    /// Rows of the large tables.
+    pub(crate) fn rows(&self) -> u64 {
+        let count = |table: &&str| self.db.number(&format!("SELECT COUNT(*) FROM {table};"));
+        COUNTED.iter().map(count).sum()
+    }
+
+    pub(crate) fn forget_statements(&self) {
+        self.db.sql("TRUNCATE mysql.slow_log;");
+    }
+
+    /// The longest statement that the server recorded since then; those below 20 ms count as 20.
+    pub(crate) fn longest_statement_ms(&self) -> f64 {
+        let text = self.db.sql(
+            "SELECT COALESCE(MAX(TIME_TO_SEC(query_time)), 0.02) * 1000 FROM mysql.slow_log \
+             WHERE sql_text NOT LIKE 'SELECT COUNT(*) FROM t%' AND sql_text NOT LIKE 'TRUNCATE%';",
+        );
+        text.trim().parse().unwrap_or(f64::NAN)
+    }
+
+    /// `elpis-maint run --pandora`, as cron calls it.
+    pub(crate) fn command(&self, more: &[&str]) -> Result<Command> {
+        let bench = std::env::current_exe()?;
+        let directory = bench.parent().and_then(Path::parent);
+        let binary = directory
+            .context("no target directory")?
+            .join("elpis-maint");
+        ensure!(
+            binary.is_file(),
+            "{} is missing: run `cargo build --release --workspace` first",
+            binary.display()
+        );
+        let mut command = Command::new(binary);
+        command
+            .args(["run", "-q", "--pandora"])
+            .arg(self.conf())
+            .arg("--config")
+            .arg(self.work.path().join("maint.toml"))
+            // The zone that the installation's DATETIME columns are in.
+            .env("TZ", "UTC")
+            .args(more);
+        Ok(command)
+    }
+
+    pub(crate) fn options(&self) -> ConnectOptions {
+        self.db.options.clone()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status()?;
+    ensure!(
+        status.success(),
+        "cp {} {}: {status}",
+        from.display(),
+        to.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Gathering the facts about a sequence of tasks. Changes nothing.
+
+use elpis_run::{Clock, Observer, StopToken};
+
+use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
+use crate::inspect::{InspectError, Inspection};
+use crate::store::{Count, RelationStore, StoreError};
+use crate::sweep::{Resolved, SkipReason, SweepFacts, SweepRule, resolve};
+use crate::task::Shapes;
+use crate::{Policy, PurgeEvent, TableRule};
+
+/// Rows that one look of an exact inspection reads: some tens of milliseconds.
+const COUNT_CHUNK: u64 = 20_000;
+/// Rows that a quick look reads.
+const QUICK_LOOK: u64 = 2_000;
+/// Rows whose dependents are counted by one statement.
+const WEIGHED: usize = 50;
+
+/// What an inspection needs besides tasks and store.
+pub struct HousekeepingInspection<'a> {
+    /// Where the time comes from.
+    pub clock: &'a dyn Clock,
+    /// Hears of progress.
+    pub observer: &'a dyn Observer<HousekeepingEvent>,
+    /// Ends an exact inspection early.
+    pub stop: &'a StopToken,
+    /// Whether rows are counted, in bounded steps, or estimated.
+    pub exact: bool,
+}
+
+/// The events of the retention part, among those of the whole.
+struct AsHousekeeping<'a>(&'a dyn Observer<HousekeepingEvent>);
+
+impl Observer<PurgeEvent> for AsHousekeeping<'_> {
+    fn on(&self, event: &PurgeEvent) {
+        self.0.on(&HousekeepingEvent::Purge(event.clone()));
+    }
+}
+
+impl HousekeepingInspection<'_> {
+    /// Gathers the facts about every task of `wanted`.
+    ///
+    /// # Errors
+    /// [`InspectError`]. Tasks that do not fit the database are facts, not errors.
+    pub async fn run<S: RelationStore>(
+        &self,
+        wanted: &Housekeeping,
+        store: &mut S,
+    ) -> Result<HousekeepingFacts, InspectError> {
+        let shapes = store.outline().await.map_err(at("the structure"))?;
+        let rules: Vec<TableRule> = rules(wanted)
+            .filter(|rule| unfit_rule(rule, &shapes).is_none())
+            .cloned()
+            .collect();
+        let policy = Policy {
+            tables: rules,
+            ..wanted.policy()
+        };
+        let observer = AsHousekeeping(self.observer);
+        let inspection = Inspection {
+            clock: self.clock,
+            observer: &observer,
+            stop: self.stop,
+            exact: self.exact,
+        };
+        let purge = inspection.run(&policy, store).await?;
+        let mut facts = HousekeepingFacts {
+            purge,
+            tasks: Vec::with_capacity(wanted.tasks.len()),
+        };
+        for task in &wanted.tasks {
+            let mut parts = Vec::with_capacity(task.work.len());
+            for work in &task.work {
+                parts.push(self.part(work, &shapes, &facts, store).await?);
+            }
+            facts.tasks.push(parts);
+        }
+        let fits = |table: &str| {
+            let parts = facts.tasks.iter().flatten();
+            let mut tables = parts.filter_map(|part| match part {
+                WorkFacts::Retention { table } => Some(table.as_str()),
+                _ => None,
+            });
+            tables.any(|known| known == table)
+        };
+        let fitting = facts.purge.tables.iter().filter(|one| fits(&one.table));
+        facts.purge.tables = fitting.cloned().collect();
+        Ok(facts)
+    }
+
+    async fn part<S: RelationStore>(
+        &self,
+        work: &Work,
+        shapes: &Shapes,
+        facts: &HousekeepingFacts,
+        store: &mut S,
+    ) -> Result<WorkFacts, InspectError> {
+        let skip = |reason| Ok(WorkFacts::Skip { reason });
+        match work {
+            Work::Skip { why } => skip(SkipReason::Told { why: why.clone() }),
+            Work::Program(_) => Ok(WorkFacts::Program),
+            Work::Retention(rule) => {
+                if let Some(reason) = unfit_rule(rule, shapes) {
+                    return skip(reason);
+                }
+                let found = facts.purge.tables.iter().find(|one| one.table == rule.name);
+                match found.map(|found| &found.task) {
+                    Some(Ok(_)) => Ok(WorkFacts::Retention {
+                        table: rule.name.clone(),
+                    }),
+                    Some(Err(reason)) => skip(SkipReason::Unfit {
+                        table: rule.name.clone(),
+                        reason: reason.clone(),
+                    }),
+                    None => skip(SkipReason::NoTable {
+                        table: rule.name.clone(),
+                    }),
+                }
+            }
+            Work::Sweep(rule) => {
+                let resolved = match resolve(rule, shapes, facts.purge.now) {
+                    Ok(resolved) => resolved,
+                    Err(reason) => return skip(reason),
+                };
+                let facts = self.sweep(rule, &resolved, shapes, store).await?;
+                Ok(WorkFacts::Sweep {
+                    resolved: Box::new(resolved),
+                    facts,
+                })
+            }
+        }
+    }
+
+    async fn sweep<S: RelationStore>(
+        &self,
+        rule: &SweepRule,
+        resolved: &Resolved,
+        shapes: &Shapes,
+        store: &mut S,
+    ) -> Result<SweepFacts, InspectError> {
+        let task = &resolved.task;
+        let rows = shapes.get(&rule.table).map(|shape| shape.rows);
+        let rows = rows.unwrap_or_default();
+        if !self.exact {
+            let looked = store.look(task, None, QUICK_LOOK).await;
+            let looked = looked.map_err(at(&rule.table))?;
+            let found = looked.found.len() as u64;
+            // Along a key the whole table is of the same kind as its beginning, for want of better.
+            let due = match &looked.next {
+                None => found,
+                Some(_) => (found as f64 / QUICK_LOOK as f64 * rows.rows as f64) as u64,
+            };
+            return Ok(SweepFacts {
+                due: Count::estimated(due),
+                dependents: None,
+                rows,
+            });
+        }
+        let mut slots = vec![0; task.dependent_tables().len()];
+        let (mut due, mut examined, mut from) = (0, 0, None);
+        loop {
+            if self.stop.is_stopped() {
+                return Err(InspectError::Stopped);
+            }
+            let looked = store.look(task, from.as_ref(), COUNT_CHUNK).await;
+            let looked = looked.map_err(at(&rule.table))?;
+            examined += looked.examined;
+            for found in looked.found.chunks(WEIGHED) {
+                let weighed = store.weigh(task, found).await.map_err(at(&rule.table))?;
+                due += weighed.rows;
+                for (sum, more) in slots.iter_mut().zip(&weighed.dependents) {
+                    *sum += more;
+                }
+            }
+            self.observer.on(&HousekeepingEvent::Counted {
+                sweep: rule.name.clone(),
+                examined,
+                due,
+            });
+            from = looked.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(SweepFacts {
+            due: Count::exact(due),
+            dependents: Some(task.by_table(&slots)),
+            rows,
+        })
+    }
+}
+
+fn at(place: &str) -> impl FnOnce(StoreError) -> InspectError {
+    let table = place.to_owned();
+    move |source| InspectError::Store { table, source }
+}
+
+fn rules(wanted: &Housekeeping) -> impl Iterator<Item = &TableRule> {
+    let work = wanted.tasks.iter().flat_map(|task| &task.work);
+    work.filter_map(|work| match work {
+        Work::Retention(rule) => Some(rule),
+        _ => None,
+    })
+}
+
+/// Why a rule has no meaning in this database, if that is so.
+fn unfit_rule(rule: &TableRule, shapes: &Shapes) -> Option<SkipReason> {
+    let table = rule.name.clone();
+    let Some(shape) = shapes.get(&table) else {
+        return Some(SkipReason::NoTable { table });
+    };
+    let has = |name: &String| shape.columns.iter().any(|column| column.name == *name);
+    let mut named = vec![&rule.time_column];
+    named.extend(rule.filters.iter().map(|filter| &filter.column));
+    named.extend(&rule.key);
+    let lacking = named.into_iter().find(|name| !has(name))?;
+    Some(SkipReason::NoColumn {
+        table,
+        column: lacking.clone(),
+    })
+}
+
+impl Housekeeping {
+    /// The terms of the run as a policy without tables.
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            locks: self.locks.clone(),
+            max_clock_skew: self.max_clock_skew,
+            allow_replica: self.allow_replica,
+            throttle: self.throttle.clone(),
+            tables: Vec::new(),
+            series: Vec::new(),
+        }
+    }
+
+    pub(super) fn rules(&self) -> impl Iterator<Item = &TableRule> {
+        rules(self)
+    }
+}

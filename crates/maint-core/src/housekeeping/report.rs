@@ -1,0 +1,90 @@
+//! What a run of a sequence did, as data.
+
+use elpis_run::RunId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Group;
+use crate::sweep::SweepReport;
+use crate::{Ended, TableReport};
+
+/// What a run of a sequence did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HousekeepingReport {
+    /// The run's number in the journal.
+    pub run: RunId,
+    /// The database.
+    pub target: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// The tasks it came to, in order.
+    pub tasks: Vec<TaskReport>,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// What a run did for one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// The task's short name.
+    pub id: String,
+    /// What kind of task it is.
+    pub group: Group,
+    /// What was printed when its turn came.
+    pub title: String,
+    /// Its parts in order.
+    pub parts: Vec<PartReport>,
+    /// Seconds it took, pauses included.
+    pub seconds: f64,
+}
+
+/// What a run did for one part of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "part", rename_all = "snake_case")]
+pub enum PartReport {
+    /// Old rows were deleted.
+    Purge(TableReport),
+    /// Rows were judged by more than their age.
+    Sweep(SweepReport),
+    /// A program was run.
+    Program {
+        /// Its name in the journal.
+        name: String,
+        /// What went wrong; the run goes on.
+        error: Option<String>,
+        /// Seconds it took.
+        seconds: f64,
+    },
+    /// Nothing was done.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+}
+
+impl HousekeepingReport {
+    /// Rows deleted, changed or added in all tables.
+    pub fn changed(&self) -> u64 {
+        self.tasks.iter().map(TaskReport::changed).sum()
+    }
+}
+
+impl TaskReport {
+    /// Rows deleted, changed or added in all tables.
+    pub fn changed(&self) -> u64 {
+        self.parts.iter().map(PartReport::changed).sum()
+    }
+}
+
+impl PartReport {
+    /// Rows deleted, changed or added in all tables.
+    pub fn changed(&self) -> u64 {
+        match self {
+            PartReport::Purge(report) => report.all_deleted(),
+            PartReport::Sweep(report) => report.all_changed(),
+            PartReport::Program { .. } | PartReport::Skipped { .. } => 0,
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The run of a sequence: one task after the other, one short transaction after the other.
+//!
+//! The journal has one record before and one after each part; the database knows the rest. A
+//! killed run needs no repair: the next one looks again and goes on.
+
+use elpis_run::journal::{Event, Journal, JournalError, NewRun, close_dead_runs};
+use elpis_run::{Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use serde_json::{Value, json};
+
+use super::{
+    HousekeepingEvent, HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, ProgramError,
+    ProgramRunner, ProgramTask, TaskPlan, TaskReport,
+};
+use crate::pacing::{Pacer, Wait};
+use crate::plan::server_refusals;
+use crate::store::{RelationStore, StoreError};
+use crate::sweep::{Step, SweepPlan, SweepReport, Sweeper};
+use crate::{Ended, Limits, Purge, PurgeEvent, Refusal};
+
+/// The name of this job in the journal.
+pub const HOUSEKEEPING_JOB: &str = "housekeeping";
+
+/// What a run needs besides plan and store.
+pub struct HousekeepingRun<'a> {
+    /// Where intents and results go before and after each part.
+    pub journal: &'a dyn Journal,
+    /// Chooses chunk sizes and pauses.
+    pub throttle: &'a mut dyn Throttle,
+    /// Hears what happens.
+    pub observer: &'a dyn Observer<HousekeepingEvent>,
+    /// Where the time comes from.
+    pub clock: &'a dyn Clock,
+    /// Ends the run between two chunks.
+    pub stop: &'a StopToken,
+    /// Who runs it.
+    pub holder: Holder,
+    /// Bounds of the run.
+    pub limits: Limits,
+    /// Runs what is outside of the database.
+    pub programs: &'a dyn ProgramRunner,
+}
+
+/// Why a run did not do what its plan said.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HousekeepingError {
+    /// A safety check failed before anything was touched.
+    #[error("refused, nothing was changed: {}", crate::purge::list(.0))]
+    Refused(Vec<Refusal>),
+    /// The database failed before anything was touched; this includes a lock held by another run.
+    #[error("could not begin, nothing was changed")]
+    NotBegun(#[source] StoreError),
+    /// The database failed in the middle.
+    #[error("stopped part-way after {} rows; what was changed stays changed", .report.changed())]
+    Stopped {
+        /// What was done until then.
+        report: Box<HousekeepingReport>,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// The journal could not be written, so no further step was taken.
+    #[error("the journal could not be written, so the run stopped before the next step")]
+    Journal(#[from] JournalError),
+}
+
+/// The events of the retention part, among those of the whole.
+struct AsHousekeeping<'a>(&'a dyn Observer<HousekeepingEvent>);
+
+impl Observer<PurgeEvent> for AsHousekeeping<'_> {
+    fn on(&self, event: &PurgeEvent) {
+        self.0.on(&HousekeepingEvent::Purge(event.clone()));
+    }
+}
+
+impl HousekeepingRun<'_> {
+    /// Carries out `plan` on `store`.
+    ///
+    /// # Errors
+    /// [`HousekeepingError`]. A run that ends early but safely ([`Ended`]) is a report, not an
+    /// error; so is a program that fails.
+    pub async fn run<S: RelationStore>(
+        &mut self,
+        plan: &HousekeepingPlan,
+        store: &mut S,
+    ) -> Result<HousekeepingReport, HousekeepingError> {
+        if !plan.refusals.is_empty() {
+            return Err(HousekeepingError::Refused(plan.refusals.clone()));
+        }
+        let locked = store.lock(&plan.locks).await;
+        locked.map_err(HousekeepingError::NotBegun)?;
+        let result = self.locked(plan, store).await;
+        // The locks go with the session anyway; a session that is lost cannot give them back.
+        let _ = store.unlock().await;
+        let (report, failure) = result?;
+        self.observer
+            .on(&HousekeepingEvent::HousekeepingFinished(report.clone()));
+        match failure {
+            None => Ok(report),
+            Some(source) => Err(HousekeepingError::Stopped {
+                report: Box::new(report),
+                source,
+            }),
+        }
+    }
+
+    async fn locked<S: RelationStore>(
+        &mut self,
+        plan: &HousekeepingPlan,
+        store: &mut S,
+    ) -> Result<(HousekeepingReport, Option<StoreError>), HousekeepingError> {
+        // The server may have become a replica since the plan was made.
+        let server = store.server().await;
+        let server = server.map_err(HousekeepingError::NotBegun)?;
+        let refusals = server_refusals(&server, plan.allow_replica);
+        if !refusals.is_empty() {
+            return Err(HousekeepingError::Refused(refusals));
+        }
+        close_dead_runs(self.journal, self.clock, HOUSEKEEPING_JOB, &plan.target)?;
+        let started = self.clock.now();
+        let run = self.journal.create(&NewRun {
+            job: HOUSEKEEPING_JOB.to_owned(),
+            target: plan.target.clone(),
+            holder: self.holder.clone(),
+            started,
+            plan: serde_json::to_value(plan).unwrap_or_default(),
+        })?;
+        self.observer.on(&HousekeepingEvent::HousekeepingStarted {
+            run,
+            target: plan.target.clone(),
+            tasks: plan.tasks.len(),
+        });
+        let mut pacer = Pacer::new(self.limits, self.clock);
+        let mut report = HousekeepingReport {
+            run,
+            target: plan.target.clone(),
+            started,
+            finished: started,
+            tasks: Vec::new(),
+            ended: Ended::Done,
+        };
+        let mut failure = None;
+        for task in &plan.tasks {
+            let (task, ended) = self.task(run, task, store, &mut pacer).await?;
+            self.observer
+                .on(&HousekeepingEvent::TaskFinished(task.clone()));
+            report.tasks.push(task);
+            report.ended = match ended {
+                Ok(ended) => ended,
+                Err(error) => {
+                    let ended = Ended::Failed {
+                        error: with_causes(&error),
+                    };
+                    failure = Some(error);
+                    ended
+                }
+            };
+            if report.ended != Ended::Done {
+                break;
+            }
+        }
+        report.finished = self.clock.now();
+        let outcome = report.ended.outcome();
+        self.journal.finish(run, report.finished, &outcome)?;
+        Ok((report, failure))
+    }
+
+    async fn task<S: RelationStore>(
+        &mut self,
+        run: RunId,
+        plan: &TaskPlan,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<(TaskReport, Result<Ended, StoreError>), JournalError> {
+        self.observer.on(&HousekeepingEvent::TaskStarted {
+            id: plan.id.clone(),
+            group: plan.group,
+            title: plan.title.clone(),
+        });
+        let begun = self.clock.monotonic();
+        let mut report = TaskReport {
+            id: plan.id.clone(),
+            group: plan.group,
+            title: plan.title.clone(),
+            parts: Vec::with_capacity(plan.parts.len()),
+            seconds: 0.0,
+        };
+        let mut ended = Ok(Ended::Done);
+        for part in &plan.parts {
+            let (part, how) = match part {
+                PartPlan::Purge(plan) if plan.cutoff.is_none() => {
+                    let why = format!("{} has no more rows than are kept", plan.task.table);
+                    (self.skipped(&report.id, why), Ok(Ended::Done))
+                }
+                PartPlan::Purge(plan) => {
+                    let observer = AsHousekeeping(self.observer);
+                    let mut purge = Purge {
+                        journal: self.journal,
+                        throttle: &mut *self.throttle,
+                        observer: &observer,
+                        clock: self.clock,
+                        stop: self.stop,
+                        holder: self.holder.clone(),
+                        limits: self.limits,
+                    };
+                    let (report, how) = purge.table(run, plan, store, pacer).await?;
+                    (PartReport::Purge(report), how)
+                }
+                PartPlan::Sweep(plan) => {
+                    let (report, how) = self.sweep(run, plan, store, pacer).await?;
+                    (PartReport::Sweep(report), how)
+                }
+                PartPlan::Program(program) => {
+                    let part = self.program(run, &report.id, program).await?;
+                    (part, Ok(Ended::Done))
+                }
+                PartPlan::Skipped { why } => {
+                    (self.skipped(&report.id, why.clone()), Ok(Ended::Done))
+                }
+            };
+            report.parts.push(part);
+            ended = how;
+            if !matches!(ended, Ok(Ended::Done)) {
+                break;
+            }
+        }
+        let took = self.clock.monotonic().saturating_sub(begun);
+        report.seconds = took.as_secs_f64();
+        Ok((report, ended))
+    }
+
+    fn skipped(&self, id: &str, why: String) -> PartReport {
+        self.observer.on(&HousekeepingEvent::PartSkipped {
+            id: id.to_owned(),
+            why: why.clone(),
+        });
+        PartReport::Skipped { why }
+    }
+
+    /// Carries out one sweep between its two journal records.
+    async fn sweep<S: RelationStore>(
+        &mut self,
+        run: RunId,
+        plan: &SweepPlan,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<(SweepReport, Result<Ended, StoreError>), JournalError> {
+        let step = format!("sweep {}", plan.name);
+        let intent = Event::Intent {
+            step: step.clone(),
+            detail: json!({ "table": plan.task.table, "due": plan.facts.due }),
+        };
+        self.journal.append(run, self.clock.now(), &intent)?;
+        self.observer.on(&HousekeepingEvent::SweepStarted {
+            sweep: plan.name.clone(),
+            table: plan.task.table.clone(),
+            due: plan.facts.due,
+        });
+        let (observer, name) = (self.observer, &plan.name);
+        let mut hear = |step: Step<'_>| observer.on(&told(name, step));
+        let mut sweeper = Sweeper {
+            throttle: &mut *self.throttle,
+            clock: self.clock,
+            stop: self.stop,
+            hear: &mut hear,
+            last: None,
+            report: SweepReport {
+                name: plan.name.clone(),
+                table: plan.task.table.clone(),
+                ..SweepReport::default()
+            },
+            slots: vec![0; plan.task.dependent_tables().len()],
+        };
+        let ended = sweeper.run(plan, store, pacer).await;
+        let (mut report, slots) = (sweeper.report, sweeper.slots);
+        report.dependents = plan.task.by_table(&slots);
+        report.complete = matches!(ended, Ok(Ended::Done));
+        let error = match &ended {
+            Ok(Ended::Done) => None,
+            Ok(other) => Some(other.to_string()),
+            Err(error) => Some(with_causes(error)),
+        };
+        let detail = serde_json::to_value(&report).unwrap_or_default();
+        self.close(run, step, detail, error)?;
+        self.observer
+            .on(&HousekeepingEvent::SweepFinished(report.clone()));
+        Ok((report, ended))
+    }
+
+    /// Runs a program between its two journal records. Whatever it says, the run goes on: what is
+    /// outside of the database is no reason to leave the inside undone.
+    async fn program(
+        &mut self,
+        run: RunId,
+        id: &str,
+        program: &ProgramTask,
+    ) -> Result<PartReport, JournalError> {
+        let step = format!("program {}", program.name);
+        let intent = Event::Intent {
+            step: step.clone(),
+            detail: serde_json::to_value(program).unwrap_or_default(),
+        };
+        self.journal.append(run, self.clock.now(), &intent)?;
+        let begun = self.clock.monotonic();
+        let done = self.programs.run(program).await;
+        let seconds = self.clock.monotonic().saturating_sub(begun).as_secs_f64();
+        if let Err(ProgramError::NotHere { why }) = done {
+            let detail = json!({ "skipped": why });
+            self.close(run, step, detail, None)?;
+            return Ok(self.skipped(id, why));
+        }
+        let error = done.err().map(|error| with_causes(&error));
+        let detail = json!({ "seconds": seconds, "error": error });
+        // A failed program is part of the result, not a step that a resumed run must repeat.
+        self.close(run, step, detail, None)?;
+        self.observer.on(&HousekeepingEvent::ProgramFinished {
+            name: program.name.clone(),
+            error: error.clone(),
+            seconds,
+        });
+        Ok(PartReport::Program {
+            name: program.name.clone(),
+            error,
+            seconds,
+        })
+    }
+
+    fn close(
+        &self,
+        run: RunId,
+        step: String,
+        detail: Value,
+        error: Option<String>,
+    ) -> Result<(), JournalError> {
+        let event = match error {
+            None => Event::Done { step, detail },
+            Some(error) => Event::Failed {
+                step,
+                error,
+                detail,
+            },
+        };
+        self.journal.append(run, self.clock.now(), &event)
+    }
+}
+
+fn told(name: &str, step: Step<'_>) -> HousekeepingEvent {
+    let sweep = name.to_owned();
+    match step {
+        Step::Waiting(Wait::For(why)) => HousekeepingEvent::Waiting {
+            sweep,
+            why: why.to_owned(),
+        },
+        Step::Waiting(Wait::Over(waited)) => HousekeepingEvent::Resumed {
+            sweep,
+            waited_s: waited.as_secs_f64(),
+        },
+        Step::Swept {
+            changed,
+            dependents,
+            total,
+            limit,
+            took,
+            paused,
+        } => HousekeepingEvent::Swept {
+            sweep,
+            changed,
+            dependents,
+            total,
+            limit,
+            took_ms: took.as_secs_f64() * 1000.0,
+            pause_ms: paused.as_secs_f64() * 1000.0,
+        },
+    }
+}

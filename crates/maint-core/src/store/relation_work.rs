@@ -1,0 +1,363 @@
+//! Sweeps themselves, the same for every SQL store.
+
+use std::collections::BTreeSet;
+
+use super::relations::{Looked, RowKey, Swept, Weighed};
+use super::sql::{self, Dialect, Sql, Stretch, relations as stmt};
+use super::walk::{Executor, first, number};
+use super::{Position, StoreError};
+use crate::Scalar;
+use crate::sweep::{Dependent, Fate, Join, SweepAct, SweepTask, SweepWalk};
+
+/// [`super::RelationStore::look`].
+pub(super) async fn look<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Looked, StoreError> {
+    match &task.walk {
+        SweepWalk::Key { .. } => look_along_key(on, task, from, limit).await,
+        SweepWalk::Values { .. } => look_along_values(on, task, from, limit).await,
+    }
+}
+
+async fn look_along_key<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Looked, StoreError> {
+    let boundary = first(on, &stmt::boundary(E::DIALECT, task, from, limit)?).await?;
+    let stretch = Stretch {
+        from,
+        to: boundary.as_deref(),
+    };
+    let found = stmt::candidates(E::DIALECT, task, stretch, limit)?;
+    let mut found = on.query(&found).await?;
+    found.dedup();
+    Ok(Looked {
+        // At the end the rest of the stretch is not counted for its own sake.
+        examined: if boundary.is_some() {
+            limit
+        } else {
+            found.len() as u64
+        },
+        found,
+        next: boundary.map(|at| Position::at(at, false)),
+    })
+}
+
+async fn look_along_values<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    from: Option<&Position>,
+    limit: u64,
+) -> Result<Looked, StoreError> {
+    let values = stmt::values(E::DIALECT, task, from, limit)?;
+    let values = on.query(&values).await?.concat();
+    let examined = values.len() as u64;
+    let next = values.last().filter(|_| examined >= limit);
+    let next = next.map(|last| Position::at(vec![last.clone()], false));
+    let found = judge(on, task, values, Lock::Nothing).await?;
+    Ok(Looked {
+        examined,
+        found: found.into_iter().map(|value| vec![value]).collect(),
+        next,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    Nothing,
+    WhatIsRead,
+}
+
+/// Those of `values` whose relations are as the task wants them.
+async fn judge<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    mut values: Vec<Scalar>,
+    lock: Lock,
+) -> Result<Vec<Scalar>, StoreError> {
+    let missing = task.missing.iter().map(|join| (join, false));
+    let present = task.present.iter().map(|join| (join, true));
+    for (join, wanted) in missing.chain(present) {
+        if values.is_empty() {
+            break;
+        }
+        let known = known(on, join, &values, lock).await?;
+        values.retain(|value| known.contains(value) == wanted);
+    }
+    Ok(values)
+}
+
+async fn known<E: Executor>(
+    on: &mut E,
+    join: &Join,
+    values: &[Scalar],
+    lock: Lock,
+) -> Result<BTreeSet<Scalar>, StoreError> {
+    let sql = stmt::known(E::DIALECT, join, values, lock == Lock::WhatIsRead)?;
+    Ok(on.query(&sql).await?.into_iter().flatten().collect())
+}
+
+/// [`super::RelationStore::weigh`].
+pub(super) async fn weigh<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    found: &[RowKey],
+) -> Result<Weighed, StoreError> {
+    let mut weighed = Weighed {
+        rows: found.len() as u64,
+        dependents: vec![0; task.dependent_tables().len()],
+    };
+    if found.is_empty() {
+        return Ok(weighed);
+    }
+    if let SweepWalk::Values { .. } = &task.walk {
+        let count = stmt::count_values(E::DIALECT, task, &found.concat())?;
+        weighed.rows = number(on, &count).await?;
+        return Ok(weighed);
+    }
+    if matches!(task.act, SweepAct::Clear { .. }) {
+        weighed.rows = 0;
+    }
+    let Some(dependent) = task.dependents().first() else {
+        return Ok(weighed);
+    };
+    let wanted = [dependent.parent_column.as_str()];
+    let sql = stmt::confirmed(E::DIALECT, task, found, &wanted, false)?;
+    let keys = parents(on.query(&sql).await?);
+    if keys.is_empty() {
+        return Ok(weighed);
+    }
+    let list = listed(E::DIALECT, &keys);
+    let mut counts = Vec::new();
+    let (dependents, mut reached) = (task.dependents(), Vec::new());
+    stmt::count_dependents(E::DIALECT, dependents, &list, &mut reached, &mut counts)?;
+    for (slot, count) in weighed.dependents.iter_mut().zip(&counts) {
+        *slot = number(on, count).await?;
+    }
+    Ok(weighed)
+}
+
+/// The values of the column that was asked for last, each once.
+fn parents(rows: Vec<Vec<Scalar>>) -> Vec<Scalar> {
+    let last = rows.into_iter().filter_map(|mut row| row.pop());
+    last.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn listed(dialect: Dialect, keys: &[Scalar]) -> Sql {
+    let mut sql = Sql::new(dialect, "");
+    for (i, key) in keys.iter().enumerate() {
+        sql = sql.raw(if i == 0 { "" } else { ", " }).value(key);
+    }
+    sql
+}
+
+/// [`super::RelationStore::sweep`], inside a transaction. `None`: something has changed since it
+/// was looked at, so the transaction must be rolled back and [`still`] asked.
+pub(super) async fn sweep<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    found: &[RowKey],
+    limit: u64,
+) -> Result<Option<Swept>, StoreError> {
+    if found.is_empty() {
+        return Ok(Some(nothing_left(task)));
+    }
+    match &task.walk {
+        SweepWalk::Key { .. } => sweep_rows(on, task, found, limit).await.map(Some),
+        SweepWalk::Values { .. } => sweep_values(on, task, found, limit).await,
+    }
+}
+
+fn nothing_left(task: &SweepTask) -> Swept {
+    Swept {
+        dependents: vec![0; task.dependent_tables().len()],
+        complete: true,
+        ..Swept::default()
+    }
+}
+
+/// Those of `found` that still meet the conditions.
+pub(super) async fn still<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    found: &[RowKey],
+) -> Result<Vec<RowKey>, StoreError> {
+    let values = judge(on, task, found.concat(), Lock::Nothing).await?;
+    Ok(values.into_iter().map(|value| vec![value]).collect())
+}
+
+/// Deletes first and asks then, locked: rows of such a value cannot be named one by one, so what
+/// must be excluded is that a parent was there when one of them went. A parent that comes after
+/// this question finds its rows gone, as if it had come a moment later.
+async fn sweep_values<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    found: &[RowKey],
+    limit: u64,
+) -> Result<Option<Swept>, StoreError> {
+    let values = found.concat();
+    let delete = stmt::delete_values(E::DIALECT, task, &values, limit)?;
+    let changed = on.change(&delete).await?;
+    let meant = values.len();
+    if judge(on, task, values, Lock::WhatIsRead).await?.len() < meant {
+        return Ok(None);
+    }
+    Ok(Some(Swept {
+        changed,
+        complete: changed < limit,
+        ..nothing_left(task)
+    }))
+}
+
+async fn sweep_rows<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    found: &[RowKey],
+    limit: u64,
+) -> Result<Swept, StoreError> {
+    let dependents = task.dependents();
+    let parent: Vec<&str> = dependents
+        .first()
+        .map(|dependent| dependent.parent_column.as_str())
+        .into_iter()
+        .collect();
+    let confirmed = stmt::confirmed(E::DIALECT, task, found, &parent, true)?;
+    let mut rows = on.query(&confirmed).await?;
+    rows.dedup();
+    let mut swept = nothing_left(task);
+    if rows.is_empty() {
+        return Ok(swept);
+    }
+    if !dependents.is_empty() {
+        let found = rows.len();
+        let slots = &mut swept.dependents;
+        swept.complete = release_all(on, task, &mut rows, limit, slots).await?;
+        if !swept.complete {
+            return Ok(swept);
+        }
+        swept.complete = rows.len() == found;
+        for row in &mut rows {
+            row.truncate(task.key().len());
+        }
+    }
+    let change = match &task.act {
+        SweepAct::Clear { .. } => return Ok(swept),
+        SweepAct::Delete { .. } => stmt::delete_rows(E::DIALECT, task, &rows)?,
+        SweepAct::Set { values } => stmt::set_rows(E::DIALECT, task, values, &rows)?,
+        SweepAct::Insert { into, values, .. } => {
+            stmt::insert_for(E::DIALECT, task, into, values, &rows)?
+        }
+    };
+    swept.changed = on.change(&change).await?;
+    Ok(swept)
+}
+
+/// Releases what hangs on `rows`, whose last values are the keys it hangs by. What a condition of
+/// the task reads comes last and in the transaction that deletes the rows themselves: without it
+/// they would never be found again. Where it is too much for one transaction, `rows` is cut short.
+async fn release_all<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    rows: &mut Vec<Vec<Scalar>>,
+    limit: u64,
+    slots: &mut [u64],
+) -> Result<bool, StoreError> {
+    let budget = &mut Budget { left: limit };
+    let read = |one: &Dependent| task.present.iter().any(|join| join.table == one.table);
+    let dependents = task.dependents();
+    let (before, last) = dependents.split_at(dependents.partition_point(|one| !read(one)));
+    let before_slots = before.iter().map(|one| 1 + one.tables_below()).sum();
+    let (before_slots, last_slots) = slots.split_at_mut(before_slots);
+    let keys = parents(rows.clone());
+    if !release(on, before, &keys, budget, before_slots).await? {
+        return Ok(false);
+    }
+    if last.is_empty() {
+        return Ok(true);
+    }
+    loop {
+        let keys = parents(rows.clone());
+        let mut counts = Vec::new();
+        let list = listed(E::DIALECT, &keys);
+        stmt::count_dependents(E::DIALECT, last, &list, &mut Vec::new(), &mut counts)?;
+        let mut hanging = 0;
+        for count in &counts {
+            hanging += number(on, count).await?;
+        }
+        if hanging <= budget.left {
+            // One above the need: `release` takes a budget that is used up for one that is short.
+            budget.left = budget.left.max(hanging + 1);
+            return release(on, last, &keys, budget, last_slots).await;
+        }
+        if rows.len() == 1 {
+            // Statement by statement, but all in this transaction.
+            loop {
+                budget.left = limit;
+                if release(on, last, &keys, budget, last_slots).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        rows.truncate(rows.len().div_ceil(2));
+    }
+}
+
+/// How many rows that hang on others one transaction may still change.
+struct Budget {
+    left: u64,
+}
+
+/// Deletes or detaches what hangs on `keys`, deepest first, counting in the depth-first order of
+/// `slots`. False if the budget did not suffice; what was done stays done.
+async fn release<E: Executor>(
+    on: &mut E,
+    dependents: &[Dependent],
+    keys: &[Scalar],
+    budget: &mut Budget,
+    slots: &mut [u64],
+) -> Result<bool, StoreError> {
+    let mut slot = 0;
+    for dependent in dependents {
+        let below = dependent.tables_below();
+        let (own, deeper) = slots[slot..=slot + below].split_at_mut(1);
+        let (table, column) = (dependent.table.as_str(), dependent.column.as_str());
+        if budget.left == 0 {
+            return Ok(false);
+        }
+        let limit = budget.left;
+        let mut more = false;
+        let change = match (&dependent.fate, dependent.dependents.first()) {
+            (Fate::Detach, _) => stmt::detach(E::DIALECT, (table, column), keys, limit)?,
+            (Fate::Delete, None) => sql::delete_keys(E::DIALECT, table, column, keys, limit)?,
+            (Fate::Delete, Some(grandchild)) => {
+                let wanted = &grandchild.parent_column;
+                let found = sql::child_keys(E::DIALECT, (table, column), wanted, keys, limit)?;
+                let found = on.query(&found).await?.concat();
+                if found.is_empty() {
+                    slot += 1 + below;
+                    continue;
+                }
+                more = found.len() as u64 >= limit;
+                let all = release(on, &dependent.dependents, &found, budget, deeper);
+                if !Box::pin(all).await? {
+                    return Ok(false);
+                }
+                // Exactly the rows whose own dependents are gone, and no others.
+                sql::delete_keys(E::DIALECT, table, wanted, &found, limit)?
+            }
+        };
+        let changed = on.change(&change).await?;
+        own[0] += changed;
+        budget.left = budget.left.saturating_sub(changed);
+        if more || changed >= limit {
+            return Ok(false);
+        }
+        slot += 1 + below;
+    }
+    Ok(true)
+}

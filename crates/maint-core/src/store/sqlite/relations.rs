@@ -1,0 +1,58 @@
+//! Sweeps in a SQLite file.
+
+use std::collections::BTreeMap;
+
+use super::{SqliteStore, batch, begin, end, schema};
+use crate::store::{
+    Looked, Position, RelationStore, RowKey, Shape, StoreError, Swept, Weighed,
+    relation_work as work,
+};
+use crate::sweep::SweepTask;
+
+impl RelationStore for SqliteStore {
+    async fn outline(&mut self) -> Result<BTreeMap<String, Shape>, StoreError> {
+        self.blocking(async move |mut c| schema::outline(&mut c).await)
+            .await
+    }
+
+    async fn look(
+        &mut self,
+        task: &SweepTask,
+        from: Option<&Position>,
+        limit: u64,
+    ) -> Result<Looked, StoreError> {
+        let (task, from) = (task.clone(), from.cloned());
+        self.blocking(async move |mut c| work::look(&mut c, &task, from.as_ref(), limit).await)
+            .await
+    }
+
+    async fn weigh(&mut self, task: &SweepTask, found: &[RowKey]) -> Result<Weighed, StoreError> {
+        let (task, found) = (task.clone(), found.to_vec());
+        self.blocking(async move |mut c| work::weigh(&mut c, &task, &found).await)
+            .await
+    }
+
+    async fn sweep(
+        &mut self,
+        task: &SweepTask,
+        found: &[RowKey],
+        limit: u64,
+    ) -> Result<Swept, StoreError> {
+        let (task, mut found) = (task.clone(), found.to_vec());
+        self.blocking(async move |mut c| {
+            loop {
+                // Nobody else writes from here on.
+                begin(&c)?;
+                match work::sweep(&mut c, &task, &found, limit).await {
+                    Ok(None) => {
+                        batch(&c, "ROLLBACK")?;
+                        found = work::still(&mut c, &task, &found).await?;
+                    }
+                    Ok(Some(swept)) => return end(&c, Ok(swept)),
+                    Err(error) => return end(&c, Err(error)),
+                }
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,182 @@
+//! The sweep itself: looks along the walk and acts on what it finds, a bounded step at a time.
+
+use elpis_run::{ChunkTiming, Clock, StopToken, Throttle};
+use std::time::Duration;
+
+use super::{SweepAct, SweepPlan, SweepReport};
+use crate::Ended;
+use crate::pacing::{Pacer, Reins, Turn, Wait};
+use crate::store::{RelationStore, RowKey, StoreError, Swept};
+
+/// Rows that one look reads at least: reading disturbs nobody, and most looks find nothing.
+pub(crate) const WINDOW: u64 = 2_000;
+/// The most keys that one statement names.
+const MAX_KEYS: u64 = 2_000;
+
+/// What a sweep tells while it works.
+pub(crate) enum Step<'a> {
+    /// One transaction is durable.
+    Swept {
+        changed: u64,
+        dependents: u64,
+        total: u64,
+        limit: u64,
+        took: Duration,
+        paused: Duration,
+    },
+    Waiting(Wait<'a>),
+}
+
+/// One sweep on its way.
+pub(crate) struct Sweeper<'a> {
+    pub(crate) throttle: &'a mut dyn Throttle,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) stop: &'a StopToken,
+    pub(crate) hear: &'a mut (dyn FnMut(Step<'_>) + Send),
+    pub(crate) last: Option<ChunkTiming>,
+    pub(crate) report: SweepReport,
+    /// The counts in the order of the task's dependent tables.
+    pub(crate) slots: Vec<u64>,
+}
+
+impl Sweeper<'_> {
+    /// Walks the whole table once.
+    pub(crate) async fn run<S: RelationStore>(
+        &mut self,
+        plan: &SweepPlan,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Ended, StoreError> {
+        let mut from = None;
+        loop {
+            let (limit, _) = match self.turn(store, pacer).await? {
+                Ok(turn) => turn,
+                Err(ended) => return Ok(ended),
+            };
+            let begun = self.clock.monotonic();
+            let asked = limit.max(WINDOW);
+            let looked = store.look(&plan.task, from.as_ref(), asked).await?;
+            let took = self.clock.monotonic().saturating_sub(begun);
+            self.report.examined += looked.examined;
+            self.report.working_s += took.as_secs_f64();
+            // Looking is not what the throttle measures chunks by; its pause is the same share.
+            self.last = Some(ChunkTiming {
+                asked,
+                examined: 0,
+                changed: 0,
+                took,
+            });
+            if !looked.found.is_empty() {
+                let ended = self.act(plan, looked.found, store, pacer).await?;
+                if ended != Ended::Done {
+                    return Ok(ended);
+                }
+            }
+            if looked.next.is_none() {
+                return Ok(Ended::Done);
+            }
+            if looked.next == from {
+                return Err(endless(plan));
+            }
+            from = looked.next;
+        }
+    }
+
+    /// Acts on what one look found.
+    async fn act<S: RelationStore>(
+        &mut self,
+        plan: &SweepPlan,
+        mut found: Vec<RowKey>,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Ended, StoreError> {
+        if let SweepAct::Insert { settle, .. } = &plan.task.act {
+            // Whoever is making these rows now gets the time to finish.
+            if self.stop.sleep(self.clock, *settle).await.is_err() {
+                return Ok(Ended::Interrupted);
+            }
+        }
+        while !found.is_empty() {
+            let (limit, paused) = match self.turn(store, pacer).await? {
+                Ok(turn) => turn,
+                Err(ended) => return Ok(ended),
+            };
+            let limit = limit.min(MAX_KEYS);
+            let first = usize::try_from(limit).unwrap_or(usize::MAX);
+            let these = &found[..found.len().min(first)];
+            let begun = self.clock.monotonic();
+            let swept = store.sweep(&plan.task, these, limit).await?;
+            let took = self.clock.monotonic().saturating_sub(begun);
+            let (keys, rows) = (these.len() as u64, self.note(&swept, limit, took, paused));
+            pacer.spend(swept.changed);
+            self.last = Some(ChunkTiming {
+                asked: limit,
+                examined: rows.max(keys),
+                changed: rows,
+                took,
+            });
+            if swept.complete {
+                found.drain(..these.len());
+            } else if rows == 0 {
+                return Err(endless(plan));
+            }
+        }
+        Ok(Ended::Done)
+    }
+
+    /// Enters a transaction in the report; the rows it changed in all tables.
+    fn note(&mut self, swept: &Swept, limit: u64, took: Duration, paused: Duration) -> u64 {
+        let dependents: u64 = swept.dependents.iter().sum();
+        for (sum, more) in self.slots.iter_mut().zip(&swept.dependents) {
+            *sum += more;
+        }
+        self.report.changed += swept.changed;
+        self.report.chunks += 1;
+        self.report.retries += u64::from(swept.retries);
+        self.report.working_s += took.as_secs_f64();
+        (self.hear)(Step::Swept {
+            changed: swept.changed,
+            dependents,
+            total: self.report.changed,
+            limit,
+            took,
+            paused,
+        });
+        swept.changed + dependents
+    }
+
+    /// Waits for the next step's turn: how many rows it may take and how long the pause was.
+    async fn turn<S: RelationStore>(
+        &mut self,
+        store: &mut S,
+        pacer: &mut Pacer,
+    ) -> Result<Result<(u64, Duration), Ended>, StoreError> {
+        let reins = Reins {
+            throttle: &mut *self.throttle,
+            clock: self.clock,
+            stop: self.stop,
+        };
+        let hear = &mut *self.hear;
+        let mut hear = |wait: Wait<'_>| hear(Step::Waiting(wait));
+        let last = self.last.take();
+        match pacer.turn(reins, store, last.as_ref(), &mut hear).await? {
+            Turn::Go {
+                rows,
+                paused,
+                waited,
+            } => {
+                self.report.paused_s += paused.as_secs_f64();
+                self.report.waited_s += waited.as_secs_f64();
+                Ok(Ok((rows, paused)))
+            }
+            Turn::End(ended) => Ok(Err(ended)),
+        }
+    }
+}
+
+fn endless(plan: &SweepPlan) -> StoreError {
+    StoreError::Failed {
+        doing: format!("walking {}", plan.task.table),
+        source: "the walk came back to where it was and would never end".into(),
+    }
+}

@@ -1,0 +1,332 @@
+//! From facts about the database to findings. Pure.
+
+use jiff::Timestamp;
+
+use super::{Check, DatabaseFacts, Disk};
+
+/// The console's job runs every hour; after this long something is wrong.
+const LATE_S: i64 = 3 * 3600;
+/// Clocks may differ by this much, as in a policy's `max_clock_skew_s`.
+const SKEW_S: f64 = 30.0;
+/// The version of the schema that the tasks are written for.
+const SCHEMA: &str = "7.0NG";
+
+/// What is well and what is not, at `now`.
+pub fn judge_database(facts: &DatabaseFacts, now: Timestamp) -> Vec<Check> {
+    let mut checks = vec![
+        server(facts),
+        schema(facts),
+        clock(facts),
+        last_run(facts, now),
+    ];
+    checks.extend(indexes(facts));
+    checks.extend(privileges(facts));
+    checks.extend(facts.disk.map(disk));
+    checks.extend(facts.keyless_in_cluster.iter().map(|table| {
+        Check::problem(
+            "database.cluster",
+            format!("{table} has no primary key, and this is a Galera cluster, which does not replicate deletes from it"),
+            format!("add a primary key to {table}"),
+        )
+    }));
+    checks.extend(facts.unknown_tables.iter().map(|found| {
+        Check::warning(
+            "database.unknown_table",
+            format!(
+                "{} has about {} rows and a time ({}), and no task knows it",
+                found.table, found.rows, found.column
+            ),
+            "if it grows for ever, give it a rule: [[policy.table]] in a configuration of Elpis",
+        )
+    }));
+    checks
+}
+
+fn server(facts: &DatabaseFacts) -> Check {
+    let server = &facts.server;
+    if facts.has_window_functions {
+        return Check::ok("database.server", server.clone());
+    }
+    Check::problem(
+        "database.server",
+        format!("{server} has no window functions, so nothing can be compacted"),
+        "upgrade to MariaDB 10.2 or MySQL 8.0 at least",
+    )
+}
+
+fn schema(facts: &DatabaseFacts) -> Check {
+    let servers = facts.server_versions.join(", ");
+    let servers = if servers.is_empty() {
+        "no server runs"
+    } else {
+        &servers
+    };
+    match &facts.schema_version {
+        Some(version) if version.starts_with(SCHEMA) => Check::ok(
+            "database.schema",
+            format!("schema {version}, servers: {servers}"),
+        ),
+        Some(version) => Check::warning(
+            "database.schema",
+            format!("the schema is {version}, and the tasks are written for {SCHEMA}"),
+            "look at `elpis-maint plan` before the first run: tasks that do not fit are skipped",
+        ),
+        None => Check::warning(
+            "database.schema",
+            "tconfig has no db_scheme_version, so the schema's version is not known",
+            "look at `elpis-maint plan` before the first run: tasks that do not fit are skipped",
+        ),
+    }
+}
+
+fn clock(facts: &DatabaseFacts) -> Check {
+    let skew = facts.clock_skew_s;
+    if skew.abs() <= SKEW_S {
+        return Check::ok(
+            "clock",
+            format!("the server's clock differs by {skew:.1} s"),
+        );
+    }
+    Check::problem(
+        "clock",
+        format!("the server's clock differs from this host's by {skew:.1} s, so a run is refused"),
+        "let both hosts follow the same time source (chrony, ntpd)",
+    )
+}
+
+fn last_run(facts: &DatabaseFacts, now: Timestamp) -> Check {
+    let Some(last) = facts.last_run else {
+        return Check::warning(
+            "last_run",
+            "no run of the maintenance has ever been recorded (db_maintance)",
+            "start one: elpis-maint run --pandora FILE",
+        );
+    };
+    let age = now.duration_since(last).as_secs();
+    let hours = age / 3600;
+    if age <= LATE_S {
+        return Check::ok(
+            "last_run",
+            format!("the last complete run ended at {last:.0}"),
+        );
+    }
+    Check::problem(
+        "last_run",
+        format!("the last complete run ended at {last:.0}, {hours} hours ago"),
+        "see why with `elpis-maint history`, and that the hourly job runs",
+    )
+}
+
+fn indexes(facts: &DatabaseFacts) -> Vec<Check> {
+    if facts.missing_indexes.is_empty() {
+        return vec![Check::ok(
+            "database.indexes",
+            "the shipped indexes are there",
+        )];
+    }
+    let missing = facts.missing_indexes.iter().map(|(table, columns)| {
+        Check::problem(
+            "database.indexes",
+            format!("{table} has no index on ({columns}), which the shipped schema has: every run reads the whole table"),
+            format!("ALTER TABLE {table} ADD INDEX ({columns})"),
+        )
+    });
+    missing.collect()
+}
+
+fn privileges(facts: &DatabaseFacts) -> Vec<Check> {
+    let mut checks: Vec<Check> = facts
+        .denied
+        .iter()
+        .map(|denied| {
+            let (privilege, table) = (denied.privilege, &denied.table);
+            Check::problem(
+                "database.privileges",
+                format!("the account lacks {privilege} on {table}"),
+                format!("GRANT {privilege} on the whole database to it"),
+            )
+        })
+        .collect();
+    if facts.may_create == Some(false) {
+        checks.push(Check::warning(
+            "database.privileges",
+            "the account lacks CREATE, which compaction needs once for the table of its progress",
+            "GRANT CREATE on the database to it",
+        ));
+    }
+    if checks.is_empty() {
+        checks.push(Check::ok(
+            "database.privileges",
+            "the account may do what it must",
+        ));
+    }
+    checks
+}
+
+fn disk(disk: Disk) -> Check {
+    let share = disk.free as f64 / disk.total.max(1) as f64;
+    let (percent, gigabytes) = (share * 100.0, disk.free as f64 / 1e9);
+    let what = format!("{percent:.0} % of the database's disk is free ({gigabytes:.1} GB)");
+    let remedy = "make room: deleted rows leave room inside their tables, not on the disk, and a \
+                  large purge needs some for undo and binary logs";
+    if share >= 0.1 {
+        Check::ok("disk", what)
+    } else if share >= 0.05 {
+        Check::warning("disk", what, remedy)
+    } else {
+        Check::problem("disk", what, remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Denied, State, UnknownTable};
+    use super::*;
+
+    fn well(now: Timestamp) -> DatabaseFacts {
+        DatabaseFacts {
+            server: "MariaDb 10.11.6".to_owned(),
+            has_window_functions: true,
+            schema_version: Some("7.0NG".to_owned()),
+            last_run: Some(now),
+            disk: Some(Disk {
+                free: 50,
+                total: 100,
+            }),
+            ..DatabaseFacts::default()
+        }
+    }
+
+    #[test]
+    fn a_healthy_database_has_no_findings() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let checks = judge_database(&well(now), now);
+        assert!(
+            checks.iter().all(|check| check.state == State::Ok),
+            "{checks:?}"
+        );
+        assert!(checks.iter().all(|check| check.remedy.is_none()));
+    }
+
+    #[test]
+    fn every_fault_is_found_with_a_remedy() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let well = || well(now);
+        let ago = |s| Timestamp::from_second(1_800_000_000 - s).ok();
+        let faults = [
+            (
+                "database.server",
+                DatabaseFacts {
+                    has_window_functions: false,
+                    ..well()
+                },
+            ),
+            (
+                "database.schema",
+                DatabaseFacts {
+                    schema_version: Some("8.0".into()),
+                    ..well()
+                },
+            ),
+            (
+                "database.schema",
+                DatabaseFacts {
+                    schema_version: None,
+                    ..well()
+                },
+            ),
+            (
+                "clock",
+                DatabaseFacts {
+                    clock_skew_s: -31.0,
+                    ..well()
+                },
+            ),
+            (
+                "last_run",
+                DatabaseFacts {
+                    last_run: None,
+                    ..well()
+                },
+            ),
+            (
+                "last_run",
+                DatabaseFacts {
+                    last_run: ago(LATE_S + 1),
+                    ..well()
+                },
+            ),
+            (
+                "disk",
+                DatabaseFacts {
+                    disk: Some(Disk {
+                        free: 9,
+                        total: 100,
+                    }),
+                    ..well()
+                },
+            ),
+            (
+                "database.indexes",
+                DatabaseFacts {
+                    missing_indexes: vec![("tevento".into(), "utimestamp".into())],
+                    ..well()
+                },
+            ),
+            (
+                "database.privileges",
+                DatabaseFacts {
+                    denied: vec![Denied {
+                        privilege: "DELETE",
+                        table: "tevento".into(),
+                    }],
+                    ..well()
+                },
+            ),
+            (
+                "database.privileges",
+                DatabaseFacts {
+                    may_create: Some(false),
+                    ..well()
+                },
+            ),
+            (
+                "database.cluster",
+                DatabaseFacts {
+                    keyless_in_cluster: vec!["tagente_datos".into()],
+                    ..well()
+                },
+            ),
+            (
+                "database.unknown_table",
+                DatabaseFacts {
+                    unknown_tables: vec![UnknownTable {
+                        table: "tnew".into(),
+                        column: "utimestamp".into(),
+                        rows: 10_000,
+                    }],
+                    ..well()
+                },
+            ),
+        ];
+        for (name, facts) in faults {
+            let checks = judge_database(&facts, now);
+            let found: Vec<&Check> = checks
+                .iter()
+                .filter(|check| check.state != State::Ok)
+                .collect();
+            assert_eq!(found.len(), 1, "{name}: {checks:?}");
+            assert_eq!(found[0].check, name);
+            assert!(found[0].remedy.is_some());
+        }
+        let late = DatabaseFacts {
+            last_run: ago(LATE_S),
+            ..well()
+        };
+        assert!(
+            judge_database(&late, now)
+                .iter()
+                .all(|check| check.state == State::Ok)
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! What a doctor asks of the database, in short reads.
+
+use std::collections::BTreeSet;
+
+use elpis_mysql::{Error, Flavour, Params, Session, Value, now, quote};
+use jiff::Timestamp;
+
+use crate::server::last_maintenance;
+use crate::tokens::Tokens;
+
+/// Indexes that the shipped schema has and the tasks walk along: table and first columns.
+const INDEXES: [(&str, &[&str]); 11] = [
+    ("tagente_datos", &["id_agente_modulo", "utimestamp"]),
+    ("tagente_datos", &["utimestamp"]),
+    ("tagente_datos_string", &["id_agente_modulo", "utimestamp"]),
+    ("tagente_datos_string", &["utimestamp"]),
+    ("tagente_datos_inc", &["id_agente_modulo"]),
+    ("tagente_datos_inventory", &["utimestamp"]),
+    ("tagente_estado", &["id_agente_modulo"]),
+    ("tagente_modulo", &["id_agente"]),
+    ("tevento", &["utimestamp"]),
+    ("ttrap", &["timestamp"]),
+    ("tgis_data_history", &["end_timestamp"]),
+];
+/// Tables that stand for all that the tasks write to.
+const WRITTEN: [&str; 6] = [
+    "tagente_datos",
+    "tevento",
+    "tagente_modulo",
+    "tagente_estado",
+    "tagente",
+    "tconfig",
+];
+/// Tables with a time that do not grow with it, or go with the rows that they belong to.
+const SETTLED: [&str; 14] = [
+    "tagente",
+    "tagente_datos",
+    "tagente_estado",
+    "tagente_modulo",
+    "talert_template_modules",
+    "talert_templates",
+    "tevent_comment",
+    "tgis_data_status",
+    "tlayout_data",
+    "tnotification_user",
+    "treport_content",
+    "tserver",
+    "tsesion_extended",
+    "tusuario",
+];
+/// An unknown table with fewer rows than this is no matter.
+const MANY_ROWS: u64 = 10_000;
+
+/// What is true of the server and the database.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseFacts {
+    /// Product and version, such as `MariaDB 10.11.19`.
+    pub server: String,
+    /// Whether its version has window functions, without which nothing is compacted.
+    pub has_window_functions: bool,
+    /// How far the server's clock is ahead of ours, in seconds.
+    pub clock_skew_s: f64,
+    /// The schema's version (`db_scheme_version`), such as `7.0NG`.
+    pub schema_version: Option<String>,
+    /// The versions that the product's servers say they have.
+    pub server_versions: Vec<String>,
+    /// Tables of the shipped schema that lack an index: table and columns.
+    pub missing_indexes: Vec<(String, String)>,
+    /// Tables without a primary key, if this is a Galera cluster, which cannot delete from them.
+    pub keyless_in_cluster: Vec<String>,
+    /// What the account may not do.
+    pub denied: Vec<Denied>,
+    /// Whether the account may create the tables that compaction keeps its progress in; `None` if
+    /// they are there already, or nobody can tell.
+    pub may_create: Option<bool>,
+    /// Large tables with a time that no task knows.
+    pub unknown_tables: Vec<UnknownTable>,
+    /// When the last complete run ended, by whichever tool.
+    pub last_run: Option<Timestamp>,
+    /// The server's data directory.
+    pub datadir: Option<String>,
+    /// The file system under it, if it is on this host; for the caller to find out.
+    pub disk: Option<Disk>,
+}
+
+/// Something that the account may not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The privilege.
+    pub privilege: &'static str,
+    /// On what.
+    pub table: String,
+}
+
+/// A table that no task knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownTable {
+    /// Its name.
+    pub table: String,
+    /// Its column with a time.
+    pub column: String,
+    /// About how many rows it has.
+    pub rows: u64,
+}
+
+/// A file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// Bytes that are free.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+impl DatabaseFacts {
+    /// Asks. `known`: the tables that some task reads or changes.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub async fn gather(
+        session: &mut Session,
+        tokens: &Tokens,
+        known: &BTreeSet<String>,
+        at: Timestamp,
+    ) -> Result<DatabaseFacts, Error> {
+        let info = session.server().clone();
+        let theirs = now(session).await?;
+        let has_window_functions = match info.flavour {
+            Flavour::MariaDb => info.version >= (10, 2, 0),
+            Flavour::MySql => info.version >= (8, 0, 0),
+        };
+        let datadir = "SELECT CAST(@@datadir AS BINARY)";
+        let datadir: Option<Vec<u8>> = session.first(datadir, Params::Empty).await?;
+        let scheme = "SELECT CAST(value AS BINARY) FROM tconfig WHERE token = ? \
+                      ORDER BY id_config LIMIT 1";
+        let scheme: Option<Option<Vec<u8>>> =
+            session.first(scheme, one("db_scheme_version")).await?;
+        let versions = "SELECT DISTINCT CAST(version AS BINARY) FROM tserver WHERE status = 1";
+        let versions: Vec<Vec<u8>> = session.rows(versions, Params::Empty).await?;
+        Ok(DatabaseFacts {
+            server: format!("{:?} {}", info.flavour, info.version_text),
+            has_window_functions,
+            clock_skew_s: (theirs - at.as_microsecond()) as f64 / 1e6,
+            schema_version: scheme.flatten().map(lossy),
+            server_versions: versions.into_iter().map(lossy).collect(),
+            missing_indexes: missing_indexes(session).await?,
+            keyless_in_cluster: keyless_in_cluster(session).await?,
+            denied: denied(session).await?,
+            may_create: may_create(session).await?,
+            unknown_tables: unknown_tables(session, known).await?,
+            last_run: last_maintenance(tokens),
+            datadir: datadir.map(lossy),
+            disk: None,
+        })
+    }
+}
+
+async fn missing_indexes(session: &mut Session) -> Result<Vec<(String, String)>, Error> {
+    let sql = "SELECT CAST(table_name AS BINARY), CAST(index_name AS BINARY), \
+                      CAST(COALESCE(column_name, '') AS BINARY) \
+               FROM information_schema.statistics WHERE table_schema = DATABASE() \
+               ORDER BY table_name, index_name, seq_in_index";
+    let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = session.rows(sql, Params::Empty).await?;
+    let mut indexes: Vec<((String, String), Vec<String>)> = Vec::new();
+    for (table, index, column) in rows {
+        let name = (lossy(table), lossy(index));
+        match indexes.last_mut().filter(|(known, _)| *known == name) {
+            Some((_, columns)) => columns.push(lossy(column)),
+            None => indexes.push((name, vec![lossy(column)])),
+        }
+    }
+    let mut missing = Vec::new();
+    for (table, wanted) in INDEXES {
+        let found = indexes.iter().any(|((name, _), columns)| {
+            name == table && columns.iter().take(wanted.len()).eq(wanted.iter())
+        });
+        if !found && exists(session, table).await? {
+            missing.push((table.to_owned(), wanted.join(", ")));
+        }
+    }
+    Ok(missing)
+}
+
+async fn exists(session: &mut Session, table: &str) -> Result<bool, Error> {
+    let sql = "SELECT COUNT(*) FROM information_schema.tables \
+               WHERE table_schema = DATABASE() AND table_name = ?";
+    let found: Option<u64> = session.first(sql, one(table)).await?;
+    Ok(found.unwrap_or(0) > 0)
+}
+
+async fn keyless_in_cluster(session: &mut Session) -> Result<Vec<String>, Error> {
+    let wsrep = "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'";
+    let wsrep: Option<(String, String)> = session.first(wsrep, Params::Empty).await?;
+    if wsrep.is_none_or(|(_, value)| value != "ON") {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT CAST(t.table_name AS BINARY) FROM information_schema.tables t \
+               WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' \
+                 AND NOT EXISTS (SELECT 1 FROM information_schema.statistics s \
+                   WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name \
+                     AND s.index_name = 'PRIMARY') ORDER BY t.table_name";
+    let rows: Vec<Vec<u8>> = session.rows(sql, Params::Empty).await?;
+    Ok(rows.into_iter().map(lossy).collect())
+}
+
+/// A statement that is only explained needs the same privileges as one that is carried out.
+async fn denied(session: &mut Session) -> Result<Vec<Denied>, Error> {
+    let mut denied = Vec::new();
+    for table in WRITTEN {
+        let Ok(name) = quote(table) else { continue };
+        let column = match table {
+            "tagente_datos" => "utimestamp",
+            "tevento" => "id_evento",
+            "tagente_modulo" => "id_agente_modulo",
+            "tagente_estado" => "id_agente_estado",
+            "tagente" => "id_agente",
+            _ => "id_config",
+        };
+        for (privilege, sql) in [
+            (
+                "SELECT",
+                format!("EXPLAIN SELECT {column} FROM {name} WHERE 1 = 0"),
+            ),
+            ("DELETE", format!("EXPLAIN DELETE FROM {name} WHERE 1 = 0")),
+            (
+                "UPDATE",
+                format!("EXPLAIN UPDATE {name} SET {column} = {column} WHERE 1 = 0"),
+            ),
+            (
+                "INSERT",
+                format!(
+                    "EXPLAIN INSERT INTO {name} ({column}) SELECT {column} FROM {name} WHERE 1 = 0"
+                ),
+            ),
+        ] {
+            match session.execute(&sql, Params::Empty).await {
+                // Access denied to the database, to the table, to the column.
+                Err(error) if matches!(error.code(), Some(1044 | 1142 | 1143)) => {
+                    denied.push(Denied {
+                        privilege,
+                        table: table.to_owned(),
+                    });
+                }
+                Err(error) if error.is_lost() => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(denied)
+}
+
+async fn may_create(session: &mut Session) -> Result<Option<bool>, Error> {
+    if exists(session, "elpis_compaction").await? {
+        return Ok(None);
+    }
+    let database: Option<Option<String>> =
+        session.first("SELECT DATABASE()", Params::Empty).await?;
+    let database = database.flatten().unwrap_or_default();
+    let grants: Vec<String> = session.rows("SHOW GRANTS", Params::Empty).await?;
+    // A role's grants are not listed here.
+    if grants.iter().any(|grant| !grant.contains(" ON ")) {
+        return Ok(None);
+    }
+    let plain = |text: &str| text.replace(['`', '\\', '\''], "").to_lowercase();
+    let covers = |grant: &String| {
+        let grant = plain(grant);
+        let Some((privileges, rest)) = grant.split_once(" on ") else {
+            return false;
+        };
+        let listed = privileges
+            .trim_start_matches("grant ")
+            .split(',')
+            .map(str::trim);
+        let mut listed = listed.filter(|one| *one == "create" || one.starts_with("all privileges"));
+        let here = rest.starts_with("*.*") || rest.starts_with(&format!("{}.*", plain(&database)));
+        here && listed.next().is_some()
+    };
+    Ok(Some(grants.iter().any(covers)))
+}
+
+async fn unknown_tables(
+    session: &mut Session,
+    known: &BTreeSet<String>,
+) -> Result<Vec<UnknownTable>, Error> {
+    let sql = "SELECT CAST(c.table_name AS BINARY), CAST(MIN(c.column_name) AS BINARY), \
+                      CAST(COALESCE(MAX(t.table_rows), 0) AS UNSIGNED) \
+               FROM information_schema.columns c JOIN information_schema.tables t \
+                 ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
+               WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' \
+                 AND (c.column_name LIKE '%timestamp%' OR c.data_type IN ('datetime', 'timestamp', 'date')) \
+               GROUP BY c.table_name HAVING CAST(COALESCE(MAX(t.table_rows), 0) AS UNSIGNED) >= ? \
+               ORDER BY 1";
+    let rows: Vec<(Vec<u8>, Vec<u8>, u64)> = session.rows(sql, one(MANY_ROWS)).await?;
+    let unknown = rows.into_iter().map(|(table, column, rows)| UnknownTable {
+        table: lossy(table),
+        column: lossy(column),
+        rows,
+    });
+    let ours = |name: &str| name.starts_with("elpis_");
+    Ok(unknown
+        .filter(|found| !known.contains(&found.table) && !SETTLED.contains(&found.table.as_str()))
+        .filter(|found| !ours(&found.table))
+        .collect())
+}
+
+fn one(value: impl Into<Value>) -> Params {
+    Params::Positional(vec![value.into()])
+}
+
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,50 @@
+//! Everything Elpis knows of Pandora FMS, mostly as data: the product's files, its settings, its
+//! tables.
+//!
+//! Without features only the readers of files are here: pure functions on bytes, so that a tool
+//! that needs the console's credentials pays for nothing else. The feature `maint` adds what
+//! housekeeping needs: the settings in `tconfig`, the rules of compaction, the tasks, and what is
+//! asked of the live database.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+#[cfg(feature = "backup")]
+mod backup_set;
+#[cfg(feature = "maint")]
+mod compaction;
+#[cfg(feature = "maint")]
+mod doctor;
+mod files;
+#[cfg(feature = "maint")]
+mod schedule;
+#[cfg(feature = "maint")]
+mod server;
+#[cfg(feature = "maint")]
+mod tasks;
+#[cfg(feature = "maint")]
+mod tokens;
+
+#[cfg(feature = "backup")]
+pub use backup_set::{BackupSet, HistoryPlace, Part, PartNameError, Portrait, portrait};
+#[cfg(feature = "maint")]
+pub use compaction::{kind, series_rule};
+#[cfg(feature = "maint")]
+pub use doctor::{Check, DatabaseFacts, Denied, Disk, State, UnknownTable, judge_database};
+pub use files::{
+    ConfigError, Database, Disagreement, LOCAL_SOCKETS, PhpConfig, Place, ServerConf, Tls, Token,
+    console_database, ha_host, is_conf_d_name,
+};
+#[cfg(feature = "maint")]
+pub use schedule::{By, FileToWrite, HourlyJob, ScheduledJob, Starts, judge_schedule, scheduled};
+#[cfg(feature = "maint")]
+pub use server::{
+    Installation, ModuleType, NotMaster, check_master, last_maintenance, locks, record_maintenance,
+    server_name,
+};
+#[cfg(feature = "maint")]
+pub use tasks::{FlowExpiry, HousekeepingSettings, Programs, catalogue};
+#[cfg(feature = "maint")]
+pub use tokens::{
+    CompactionSettings, HistoryRetention, HistorySettings, Origin, PandoraSettings, Password,
+    Setting, TokenFinding, TokenRow, Tokens,
+};

@@ -1,0 +1,178 @@
+//! Modules and agents that go, with everything that belongs to them.
+
+use elpis_maint_core::housekeeping::{Group, Task, Work};
+use elpis_maint_core::sweep::{Act, Age, Condition, Relation, SweepRule};
+use elpis_maint_core::{Filter, Scalar, Test, TimeUnit};
+use jiff::tz::TimeZone;
+
+use super::HousekeepingSettings;
+use super::hanging::{module_data, of_agents, of_modules};
+use super::words::{
+    AGENT, MODULE, OrNone, days, delete, is, is_not, off, older, orphans, skip, task,
+};
+
+/// States of a module (`tagente_estado.estado`).
+const UNKNOWN: i64 = 3;
+const NOT_INITIALISED: i64 = 4;
+const NO_DATA: i64 = 5;
+
+fn pending_deletion() -> Condition {
+    Condition::Own(is("delete_pending", 1))
+}
+
+/// The values of modules that are to be deleted, and of modules that were deleted before, by
+/// whomever: the tool that Elpis replaces leaves these until they are old.
+pub(super) fn pending_data() -> Task {
+    let pending = SweepRule {
+        name: "pending_modules_data/pending".to_owned(),
+        table: MODULE.0.to_owned(),
+        when: vec![pending_deletion()],
+        act: Act::Clear {
+            dependents: module_data(),
+        },
+    };
+    let mut work = vec![Work::Sweep(pending)];
+    for table in [
+        "tagente_datos",
+        "tagente_datos_string",
+        "tagente_datos_log4x",
+    ] {
+        let name = format!("pending_modules_data/{table}");
+        let from = (table, "id_agente_modulo");
+        work.push(Work::Sweep(orphans(&name, from, MODULE, OrNone::Never)));
+    }
+    let column = "id_agent_module_inventory";
+    work.push(Work::Sweep(orphans(
+        "pending_modules_data/tagente_datos_inventory",
+        ("tagente_datos_inventory", column),
+        ("tagent_module_inventory", column),
+        OrNone::Never,
+    )));
+    let title = "Deleting pending delete modules (data table).";
+    task(Group::Purge, "pending_modules_data", title, work)
+}
+
+pub(super) fn pending() -> Task {
+    let when = vec![pending_deletion()];
+    let rule = delete("pending_modules", MODULE.0, when, of_modules());
+    let title = "Deleting pending delete modules (status, module table).";
+    task(
+        Group::Purge,
+        "pending_modules",
+        title,
+        vec![Work::Sweep(rule)],
+    )
+}
+
+/// The title of a task about agents without contact.
+fn agents_title(kind: &str, token: Option<u32>) -> String {
+    match days(token) {
+        Some(days) => {
+            format!("Delete {kind} agents where last contact is bigger than {days} days.")
+        }
+        None => format!("Delete {kind} agents where last contact is old."),
+    }
+}
+
+/// Agents that are disabled and have not been heard of for so many days; `mode` tells those that
+/// disabled themselves from the others.
+fn silent_agents(id: &str, zone: &TimeZone, mode: Filter, days: u32) -> Vec<Work> {
+    let contact = older("ultimo_contacto", TimeUnit::Datetime(zone.clone()), days);
+    let when = vec![
+        Condition::Own(is("disabled", 1)),
+        Condition::Own(mode),
+        Condition::Older(contact),
+    ];
+    vec![Work::Sweep(delete(id, AGENT.0, when, of_agents()))]
+}
+
+pub(super) fn disabled_agents(s: &HousekeepingSettings, zone: &TimeZone) -> Task {
+    let (id, token) = ("disabled_agents", s.delete_disabled_agents);
+    let work = match days(token) {
+        Some(days) => silent_agents(id, zone, is_not("modo", 2), days),
+        None => off("delete_disabled_agents"),
+    };
+    task(Group::Purge, id, agents_title("disabled", token), work)
+}
+
+pub(super) fn autodisabled_agents(s: &HousekeepingSettings, zone: &TimeZone) -> Task {
+    let (id, token) = ("autodisabled_agents", s.days_autodisable_deletion);
+    let work = match days(token) {
+        Some(days) => silent_agents(id, zone, is("modo", 2), days),
+        None => off("days_autodisable_deletion"),
+    };
+    task(Group::Purge, id, agents_title("autodisabled", token), work)
+}
+
+/// Enabled modules in such a state, deleted with what belongs to them.
+fn in_state(id: &str, state: Relation, more: Vec<Condition>) -> Vec<Work> {
+    let mut when = vec![
+        Condition::Own(is("disabled", 0)),
+        Condition::Own(is("delete_pending", 0)),
+        Condition::Present(state),
+    ];
+    when.extend(more);
+    vec![Work::Sweep(delete(id, MODULE.0, when, of_modules()))]
+}
+
+/// The state itself is older than this; 0 if the product never changed it.
+fn changed(days: u32) -> Age {
+    older("last_status_change", TimeUnit::EpochSeconds, days)
+}
+
+fn state(states: &[i64]) -> Relation {
+    let states = states.iter().copied().map(Scalar::Int).collect();
+    Relation::to(MODULE.1, "tagente_estado", "id_agente_modulo").and(Filter {
+        column: "estado".to_owned(),
+        test: Test::In(states),
+    })
+}
+
+pub(super) fn not_initialised(s: &HousekeepingSettings) -> Task {
+    let (id, group) = ("not_init", Group::CheckDb);
+    if !s.delete_notinit {
+        let work = skip("delete_notinit is not 1");
+        return task(group, id, "Ignoring not-init data.", work);
+    }
+    let agent = Relation::to("id_agente", AGENT.0, AGENT.1).and(is("disabled", 0));
+    let more = vec![Condition::Present(agent)];
+    // The missing-status task writes this state too, and its modules get a day to start.
+    let state = state(&[NOT_INITIALISED]).older(changed(1));
+    let work = in_state(id, state, more);
+    task(group, id, "Deleting not-init data.", work)
+}
+
+pub(super) fn old_not_initialised(s: &HousekeepingSettings) -> Task {
+    let (id, token) = ("old_not_init", s.days_delete_not_initialized);
+    let work = match days(token) {
+        None => off("days_delete_not_initialized"),
+        Some(_) if !s.delete_notinit => skip("delete_notinit is not 1"),
+        Some(days) => {
+            let age = older("utimestamp", TimeUnit::EpochSeconds, days);
+            let state = state(&[NOT_INITIALISED, NO_DATA]).older(age);
+            let state = state.older(changed(days));
+            in_state(id, state, Vec::new())
+        }
+    };
+    let title = modules_title("not initialized", token);
+    task(Group::CheckDb, id, title, work)
+}
+
+pub(super) fn unknown(s: &HousekeepingSettings) -> Task {
+    let (id, token) = ("unknown", s.days_delete_unknown);
+    let work = match days(token) {
+        None => off("days_delete_unknown"),
+        Some(days) => {
+            let age = older("utimestamp", TimeUnit::EpochSeconds, days);
+            in_state(id, state(&[UNKNOWN]).older(age), Vec::new())
+        }
+    };
+    task(Group::CheckDb, id, modules_title("unknown", token), work)
+}
+
+fn modules_title(kind: &str, token: Option<u32>) -> String {
+    match days(token) {
+        Some(days) => format!("Deleting {kind} modules (More than {days} days)."),
+        None => format!("Deleting {kind} modules."),
+    }
+}

@@ -1,0 +1,422 @@
+//! The catalogue itself; what it does to a database is tested against a recount in `tests/it`.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use elpis_maint_core::housekeeping::{Group, ProgramError, ProgramRunner, ProgramTask, Task, Work};
+use elpis_maint_core::sweep::{Act, Condition};
+use elpis_maint_core::{Retention, Scalar, TimeUnit};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::*;
+
+const NOW: &str = "2026-11-03T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn made(settings: &HousekeepingSettings) -> Vec<Task> {
+    catalogue(settings, &TimeZone::get("Europe/Madrid").unwrap(), now())
+}
+
+/// Everything switched on, each number different.
+fn everything() -> HousekeepingSettings {
+    HousekeepingSettings {
+        days_purge: Some(30),
+        string_purge: Some(6),
+        event_purge: Some(7),
+        audit_purge: Some(8),
+        trap_purge: Some(9),
+        gis_purge: Some(10),
+        inventory_purge: Some(11),
+        delete_disabled_agents: Some(12),
+        days_autodisable_deletion: Some(13),
+        delete_notinit: true,
+        days_delete_unknown: Some(14),
+        days_delete_not_initialized: Some(15),
+        delete_old_messages: Some(16),
+        num_past_special_days: Some(5),
+        session_timeout: Some(Duration::from_secs(5400)),
+        netflow: Some(flow("/var/spool/netflow", "/usr/bin/nfexpire")),
+        sflow: Some(flow("/var/spool/sflow", "/usr/bin/nfexpire")),
+        days_purge_old_information: Some(90),
+        discovery_server: Some(3),
+        history_db_days: Some(5),
+        history_event_days: Some(5),
+        ..HousekeepingSettings::default()
+    }
+}
+
+fn flow(directory: &str, program: &str) -> FlowExpiry {
+    FlowExpiry {
+        directory: directory.into(),
+        program: program.into(),
+        lifetime_days: 7,
+    }
+}
+
+fn work<'a>(tasks: &'a [Task], id: &str) -> &'a [Work] {
+    let task = tasks.iter().find(|task| task.id == id);
+    &task.unwrap_or_else(|| panic!("no task {id}")).work
+}
+
+fn skipped(tasks: &[Task], id: &str) -> Option<String> {
+    match work(tasks, id) {
+        [Work::Skip { why }] => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// The lines of the manual's sample output, in its order: what follows the tag.
+const MANUAL: &str = "\
+PURGE Deleting old extended session data.
+PURGE Deleting old inventory data.
+PURGE Deleting old export data from tserver_export_data
+PURGE Deleting old session data from tsessions_php
+PURGE Deleting old event data at tevento table (More than 7 days).
+PURGE Deleting old audit data (More than 7 days).
+PURGE Deleting old SNMP traps (More than 7 days).
+ENTERPRISE Deleting old policy queue entries (More than 7 days)...
+ENTERPRISE Deleting invalid service elements...
+PURGE Deleting old GIS data (More than 7 days).
+PURGE Deleting pending delete modules (data table).
+PURGE Deleting pending delete modules (status, module table).
+PURGE Deleting old access data (More than 24hr)
+PURGE Delete contents in report that have some deleted modules.
+PURGE Delete contents in report that have some deleted agents.
+PURGE Delete empty contents in report (like SLA or Exception).
+PURGE Delete autodisabled agents where last contact is bigger than 30 days.
+PURGE Deleting old netflow data.
+PURGE Deleting log data older than 90 days.
+PURGE Deleting old special days.
+CHECKDB Ignoring not-init data.
+CHECKDB Checking database consistency (Missing status).
+CHECKDB Checking database consistency (Missing module).
+CHECKDB Updating empty aliases.
+INTEGRITY Cleaning up group stats.
+INTEGRITY Deleting orphan alerts.
+INTEGRITY Deleting orphan modules.
+HISTORYDB Moving data older than 5 days to the history DB...
+HISTORYDB Moving events older than 5 days to the history DB...
+ENTERPRISE Moving SNMP modules back to the Enterprise SNMP Server.
+ENTERPRISE Dynamically updating critical min and max values.";
+
+#[test]
+fn every_line_of_the_manual_is_there_in_its_order() {
+    let settings = HousekeepingSettings {
+        days_purge: Some(7),
+        event_purge: Some(7),
+        audit_purge: Some(7),
+        trap_purge: Some(7),
+        gis_purge: Some(7),
+        days_autodisable_deletion: Some(30),
+        days_purge_old_information: Some(90),
+        history_db_days: Some(5),
+        history_event_days: Some(5),
+        ..HousekeepingSettings::default()
+    };
+    let tasks = made(&settings);
+    let mut printed = tasks
+        .iter()
+        .map(|task| format!("{} {}", task.group, task.title));
+    for line in MANUAL.lines() {
+        assert!(printed.any(|title| title == line), "{line}");
+    }
+}
+
+#[test]
+fn names_are_told_apart() {
+    let tasks = made(&everything());
+    let mut seen = BTreeSet::new();
+    let mut tables = BTreeSet::new();
+    for task in &tasks {
+        assert!(seen.insert(task.id.clone()), "{}", task.id);
+        for work in &task.work {
+            match work {
+                Work::Sweep(rule) => {
+                    assert!(seen.insert(format!("sweep {}", rule.name)), "{}", rule.name);
+                    assert!(!rule.when.is_empty(), "{} takes every row", rule.name);
+                }
+                Work::Retention(rule) => {
+                    assert!(tables.insert(rule.name.clone()), "{} twice", rule.name);
+                }
+                Work::Program(program) => {
+                    assert!(seen.insert(format!("program {}", program.name)));
+                }
+                Work::Skip { .. } => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn with_everything_off_only_what_needs_no_setting_is_done() {
+    let zeros = HousekeepingSettings {
+        days_purge: Some(0),
+        event_purge: Some(0),
+        delete_disabled_agents: Some(0),
+        days_delete_unknown: Some(0),
+        num_past_special_days: Some(0),
+        ..HousekeepingSettings::default()
+    };
+    for settings in [HousekeepingSettings::default(), zeros] {
+        let tasks = made(&settings);
+        let busy: Vec<&str> = tasks
+            .iter()
+            .filter(|task| {
+                task.work
+                    .iter()
+                    .any(|work| !matches!(work, Work::Skip { .. }))
+            })
+            .map(|task| task.id.as_str())
+            .collect();
+        assert_eq!(
+            busy,
+            [
+                "extended_sessions",
+                "service_elements",
+                "pending_modules_data",
+                "pending_modules",
+                "access_data",
+                "report_modules",
+                "report_agents",
+                "report_empty",
+                "graph_sources",
+                "caches",
+                "missing_status",
+                "missing_module",
+                "empty_aliases",
+                "group_stat",
+                "orphan_alerts",
+                "orphan_modules",
+                "orphan_status",
+                "orphan_increments",
+                "orphan_references",
+            ]
+        );
+        assert_eq!(skipped(&tasks, "events").unwrap(), "event_purge is not set");
+    }
+}
+
+#[test]
+fn days_are_days() {
+    let tasks = made(&everything());
+    for (id, table, days) in [
+        ("numeric_data", "tagente_datos", 30),
+        ("strings", "tagente_datos_string", 6),
+        ("events", "tevento", 7),
+        ("audit", "tsesion", 8),
+        ("traps", "ttrap", 9),
+        ("gis", "tgis_data_history", 10),
+        ("inventory", "tagente_datos_inventory", 11),
+        ("messages", "tmensajes", 16),
+        ("access_data", "tagent_access", 1),
+    ] {
+        let [Work::Retention(rule)] = work(&tasks, id) else {
+            panic!("{id} is no retention")
+        };
+        assert_eq!(
+            (rule.name.as_str(), rule.keep),
+            (table, Retention::Days(days))
+        );
+    }
+    // Agents: 86 400 seconds a day, where the incumbent takes 8 600.
+    for (id, days) in [("disabled_agents", 12), ("autodisabled_agents", 13)] {
+        let [Work::Sweep(rule)] = work(&tasks, id) else {
+            panic!("{id} is no sweep")
+        };
+        let age = rule.when.iter().find_map(|condition| match condition {
+            Condition::Older(age) => Some(age.keep),
+            _ => None,
+        });
+        assert_eq!(age.unwrap().as_secs(), days * 86_400);
+    }
+}
+
+/// On 3 November with five days, the incumbent computes 20261098 and deletes nothing.
+#[test]
+fn special_days_are_counted_on_the_calendar() {
+    let tasks = made(&everything());
+    let [Work::Retention(rule)] = work(&tasks, "special_days") else {
+        panic!("no retention")
+    };
+    let TimeUnit::Date(zone) = &rule.unit else {
+        panic!("{:?}", rule.unit)
+    };
+    assert_eq!(zone.iana_name(), Some("Europe/Madrid"));
+    let cutoff = rule.unit.days_before(now(), 5).unwrap().value;
+    assert_eq!(
+        cutoff,
+        Scalar::from("2026-10-29"),
+        "the 28th goes, the 29th stays"
+    );
+}
+
+#[test]
+fn a_missing_status_is_not_initialised_and_not_critical() {
+    let tasks = made(&everything());
+    let [Work::Sweep(rule)] = work(&tasks, "missing_status") else {
+        panic!("no sweep")
+    };
+    let Act::Insert { into, values, .. } = &rule.act else {
+        panic!("{:?}", rule.act)
+    };
+    assert_eq!(into, "tagente_estado");
+    let state = values.iter().find(|(column, _)| column == "estado");
+    let four = elpis_maint_core::sweep::Expr::Value(Scalar::Int(4));
+    assert_eq!(state.map(|(_, value)| value), Some(&four));
+}
+
+#[test]
+fn reports_of_a_metaconsole_are_left_alone() {
+    let settings = HousekeepingSettings {
+        metaconsole: true,
+        ..everything()
+    };
+    let tasks = made(&settings);
+    for id in ["report_modules", "report_agents", "report_empty"] {
+        assert!(skipped(&tasks, id).unwrap().contains("metaconsole"));
+    }
+    let touched = tasks
+        .iter()
+        .flat_map(|task| &task.work)
+        .any(|work| match work {
+            Work::Sweep(rule) => {
+                rule.table.starts_with("treport")
+                    || rule.table == "tlayout_data"
+                    || rule.name == "graph_sources/modules"
+            }
+            _ => false,
+        });
+    assert!(!touched);
+}
+
+#[test]
+fn what_the_database_says_of_programs_is_not_trusted() {
+    let refused = |directory: &str, program: &str| {
+        let settings = HousekeepingSettings {
+            netflow: Some(flow(directory, program)),
+            ..HousekeepingSettings::default()
+        };
+        skipped(&made(&settings), "netflow")
+    };
+    let nfexpire = "/usr/bin/nfexpire";
+    assert_eq!(refused("/var/spool/netflow", nfexpire), None);
+    // Spaces and shell signs are letters like others: there is no shell.
+    assert_eq!(refused("/var/spool/$(reboot); rm", nfexpire), None);
+    for (directory, program) in [
+        ("var/spool", nfexpire),
+        ("-rf", nfexpire),
+        ("", nfexpire),
+        ("/var/spool/../../etc", nfexpire),
+        ("/var/spool", "nfexpire"),
+        ("/var/spool", "/bin/rm"),
+        ("/var/spool", "/usr/bin/nfexpire; reboot"),
+        ("/var/spool", "/bin/sh -c nfexpire"),
+        ("/var/spool", "/tmp/../bin/nfexpire"),
+        ("/var/spool", ""),
+    ] {
+        assert!(
+            refused(directory, program).is_some(),
+            "{directory} {program}"
+        );
+    }
+    let tasks = made(&everything());
+    let [Work::Program(program)] = work(&tasks, "netflow") else {
+        panic!("no program")
+    };
+    let args: Vec<_> = program
+        .args
+        .iter()
+        .map(|arg| arg.to_str().unwrap())
+        .collect();
+    assert_eq!(args, ["-e", "/var/spool/netflow", "-t", "7d"]);
+    assert_eq!(
+        tasks
+            .iter()
+            .filter(|task| task.group == Group::HistoryDb)
+            .count(),
+        2
+    );
+}
+
+/// A program in a directory that nobody else may write to, which notes how it was called.
+fn program(dir: &Path, body: &str, mode: u32) -> ProgramTask {
+    let program = dir.join("nfexpire");
+    elpis_run::fsx::write_durable(&program, format!("#!/bin/sh\n{body}\n").as_bytes(), mode)
+        .unwrap();
+    ProgramTask {
+        name: "netflow".to_owned(),
+        program,
+        args: ["-e", "a b;$(c)", "-t", "7d"].map(Into::into).into(),
+        directory: dir.to_owned(),
+    }
+}
+
+/// A child that another test forks while a program is being written would hold it open for writing.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+fn private_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let only_us = PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(dir.path(), only_us).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn a_program_gets_its_arguments_as_they_are_and_answers() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let dir = private_dir();
+    let said = dir.path().join("said");
+    let body = format!(
+        "read answer; printf '%s|' \"$#\" \"$@\" \"$answer\" \"${{HOME-none}}\" > {}",
+        said.display()
+    );
+    let task = program(dir.path(), &body, 0o700);
+    Programs::default().run(&task).await.unwrap();
+    let said = elpis_run::fsx::read_to_string(&said).unwrap();
+    assert_eq!(said, "4|-e|a b;$(c)|-t|7d|y|none|");
+}
+
+#[tokio::test]
+async fn a_program_that_fails_hangs_or_is_not_there_says_so() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let dir = private_dir();
+    let run = async |task: &ProgramTask, limit: Duration| Programs { limit }.run(task).await;
+    let long = Duration::from_secs(60);
+    let task = program(dir.path(), "echo no space left >&2; exit 3", 0o700);
+    let error = run(&task, long).await.unwrap_err().to_string();
+    assert!(
+        error.contains("exit status: 3") && error.contains("no space left"),
+        "{error}"
+    );
+    let task = program(dir.path(), "sleep 600", 0o700);
+    let error = run(&task, Duration::from_millis(300)).await.unwrap_err();
+    assert!(error.to_string().contains("not done after"), "{error}");
+    // Somebody else could have changed it.
+    let task = program(dir.path(), "exit 0", 0o777);
+    let error = run(&task, long).await.unwrap_err();
+    assert!(
+        error.to_string().contains("can be changed by others"),
+        "{error}"
+    );
+    let task = program(dir.path(), "exit 0", 0o600);
+    let error = run(&task, long).await.unwrap_err();
+    assert!(error.to_string().contains("not executable"), "{error}");
+    let nowhere = ProgramTask {
+        program: dir.path().join("nothing"),
+        ..task.clone()
+    };
+    let error = run(&nowhere, long).await.unwrap_err();
+    assert!(matches!(error, ProgramError::NotHere { .. }), "{error}");
+    let nowhere = ProgramTask {
+        directory: dir.path().join("nothing"),
+        ..task
+    };
+    let error = run(&nowhere, long).await.unwrap_err();
+    assert!(matches!(error, ProgramError::NotHere { .. }), "{error}");
+}

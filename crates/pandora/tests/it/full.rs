@@ -1,0 +1,138 @@
+//! The whole sequence against the recount, task by task and at once.
+
+use elpis_testkit::pandora::Installation;
+use elpis_testkit::pandora::oracle::{Mentioned, Oracle, RULES, mentions};
+use elpis_testkit::{Database, MariaDb};
+
+use crate::support::{Ask, changed, due};
+
+fn assert_as_expected(oracle: &Oracle, after: &str) {
+    let differences = oracle.differences();
+    assert!(
+        differences.is_empty(),
+        "after {after}:\n{}",
+        differences.join("\n")
+    );
+}
+
+fn ids(db: &MariaDb, query: &str) -> Vec<u64> {
+    let ids: Vec<u64> = db
+        .sql(query)
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    assert!(!ids.is_empty(), "{query}");
+    ids
+}
+
+/// After each task, every row of every table is as plain SQL says, and the report counts what
+/// plain SQL counts.
+#[tokio::test]
+async fn each_task_does_what_plain_sql_says() {
+    let installation = Installation::small();
+    let db = installation.install();
+    let oracle = Oracle::new(&installation, &db);
+    let mut wrong = Vec::new();
+    for rule in RULES {
+        let expected: u64 = oracle
+            .apply(&[rule.task])
+            .iter()
+            .filter(|((_, table), _)| table != "marks")
+            .map(|(_, rows)| rows)
+            .sum();
+        let report = Ask::only(&[rule.task]).run(&db).await;
+        assert_eq!(report.tasks.len(), 1, "{}", rule.task);
+        if report.changed() != expected {
+            wrong.push(format!(
+                "{}: {} instead of {expected}",
+                rule.task,
+                report.changed()
+            ));
+        }
+        for difference in oracle.differences() {
+            wrong.push(format!("after {}: {difference}", rule.task));
+            oracle.follow();
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// One run does all of it, with ids of gone modules and agents found nowhere any more; the plan
+/// said how much, and a second run at the same instant finds nothing to do.
+#[tokio::test]
+async fn one_run_does_everything_and_a_second_one_nothing() {
+    let installation = Installation::small();
+    let db = installation.install();
+    let oracle = Oracle::new(&installation, &db);
+    let pending = ids(
+        &db,
+        "SELECT id_agente_modulo FROM tagente_modulo WHERE delete_pending = 1;",
+    );
+    let agents = ids(&db, "SELECT id_agente FROM tagente;");
+    let count = |table: &str| db.number(&format!("SELECT COUNT(*) FROM {table};"));
+    oracle.apply(&[]);
+
+    let names = db
+        .sql("SHOW TABLES;")
+        .lines()
+        .collect::<Vec<_>>()
+        .join(", ");
+    let checksums = || db.sql(&format!("CHECKSUM TABLE {names};"));
+    let untouched = checksums();
+    let plan = Ask::default().plan(&db).await;
+    assert_eq!(checksums(), untouched, "a plan writes nothing");
+    let tables = [
+        "tagente_datos",
+        "tagente_datos_string",
+        "tevento",
+        "tsesion",
+        "ttrap",
+        "tgis_data_history",
+        "tserver_export_data",
+        "tmensajes",
+        "talert_special_days",
+        "tplanned_downtime",
+        "tagent_access",
+        "tpolicy_queue",
+    ];
+    let before = tables.map(count);
+    let report = Ask::default().carry_out(&plan, &db).await.unwrap();
+    assert_as_expected(&oracle, "the run");
+    for (table, before) in tables.iter().zip(before) {
+        let due = due(&plan, table).unwrap();
+        let deleted = before - count(table);
+        let also = [
+            "tagente_datos",
+            "tagente_datos_string",
+            "tevento",
+            "tagent_access",
+        ];
+        // Rows of these tables also go with their module or agent.
+        assert!(
+            if also.contains(table) {
+                due <= deleted && due > 0
+            } else {
+                due == deleted
+            },
+            "{table}: {due} planned, {deleted} gone"
+        );
+    }
+    assert!(report.changed() > 10_000, "{:?}", changed(&report));
+
+    let left = mentions(&db, Mentioned::Module, &pending);
+    assert!(left.is_empty(), "{left:?}");
+    let there = ids(&db, "SELECT id_agente FROM tagente;");
+    let gone: Vec<u64> = agents
+        .into_iter()
+        .filter(|id| !there.contains(id))
+        .collect();
+    assert_eq!(gone.len(), 5);
+    // Positions cannot be found by agent; they go with their age.
+    let mut left = mentions(&db, Mentioned::Agent, &gone);
+    left.retain(|(table, ..)| table != "tgis_data_history");
+    assert!(left.is_empty(), "{left:?}");
+
+    let again = Ask::default().run(&db).await;
+    assert_eq!(again.changed(), 0, "{:?}", changed(&again));
+    assert_as_expected(&oracle, "the second run");
+}

@@ -1,0 +1,152 @@
+//! Servers as they are in the field: strict and lax, in another zone than the host, with fewer
+//! tables, and with everything else that runs on them.
+
+use elpis_maint_core::StoreError;
+use elpis_maint_core::housekeeping::HousekeepingError;
+use elpis_testkit::pandora::oracle::Oracle;
+use elpis_testkit::pandora::{Edition, Installation, QUICK, tables};
+use elpis_testkit::{Database, MariaDb};
+use jiff::tz::{Offset, TimeZone};
+
+use crate::support::{Ask, changed, skipped};
+
+async fn agrees_with_the_recount(installation: &Installation, db: &MariaDb, ask: &Ask) {
+    let oracle = Oracle::new(installation, db);
+    oracle.apply(&[]);
+    let report = ask.run(db).await;
+    assert!(report.changed() > 10_000, "{:?}", changed(&report));
+    let differences = oracle.differences();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// The server's zone is not the host's, its mode is the strictest, and DATETIME columns are in
+/// the zone of the host that writes them: none of it moves a limit.
+#[tokio::test]
+async fn a_strict_server_in_another_zone() {
+    let server = MariaDb::own_server(&[
+        QUICK[0],
+        QUICK[1],
+        "--default-time-zone=-07:00",
+        "--sql-mode=TRADITIONAL,ONLY_FULL_GROUP_BY,ANSI_QUOTES,NO_BACKSLASH_ESCAPES",
+    ]);
+    let installation = Installation {
+        zone: "+05:30".to_owned(),
+        ..Installation::small()
+    };
+    let db = installation.install_on(&server);
+    let ask = Ask {
+        zone: TimeZone::fixed(Offset::from_seconds(19_800).unwrap()),
+        ..Ask::default()
+    };
+    agrees_with_the_recount(&installation, &db, &ask).await;
+}
+
+/// A lax server, and the open edition alone: what only other editions have is skipped in words.
+#[tokio::test]
+async fn a_lax_server_with_the_tables_of_the_open_edition() {
+    let server = MariaDb::own_server(&[
+        QUICK[0],
+        QUICK[1],
+        "--sql-mode=",
+        "--default-time-zone=+05:30",
+    ]);
+    let installation = Installation {
+        edition: Edition::Open,
+        ..Installation::small()
+    };
+    let db = installation.install_on(&server);
+    db.sql("DROP TABLE tagente_datos_log4x; DROP TABLE tplanned_downtime_modules;");
+    agrees_with_the_recount(&installation, &db, &Ask::default()).await;
+    let report = Ask::default().run(&db).await;
+    for (task, table) in [
+        ("log4x", "tagente_datos_log4x"),
+        ("policy_queue", "tpolicy_queue"),
+        ("service_elements", "tservice_element"),
+        ("access_data", "tagent_access"),
+        ("network_configuration", "tncm_agent_data"),
+    ] {
+        let why = skipped(&report, task);
+        assert!(
+            !why.is_empty() && why.iter().all(|why| why.contains(table)),
+            "{task}: {why:?}"
+        );
+    }
+}
+
+/// Whoever holds one of the product's own locks keeps Elpis away, and is named; nothing is touched.
+#[tokio::test]
+async fn the_incumbent_at_work_excludes_us_and_we_exclude_it() {
+    // Two of the names belong to the whole server.
+    let server = MariaDb::own_server(&QUICK);
+    let db = MariaDb::on(&server);
+    db.sql(&tables(&["tconfig", "tserver", "tsesion"]));
+    db.sql("INSERT INTO tsesion (utimestamp) VALUES (1), (2);");
+    let ask = Ask {
+        locks: elpis_pandora::locks(),
+        ..Ask::default()
+    };
+    let plan = ask.plan(&db).await;
+    for name in [
+        format!("{}_pandora_db", db.name()),
+        "merging-events".to_owned(),
+    ] {
+        let mut incumbent = db.store().await;
+        elpis_maint_core::Store::lock(&mut incumbent, std::slice::from_ref(&name))
+            .await
+            .unwrap();
+        let sums = checksums(&db);
+        let error = ask.carry_out(&plan, &db).await.unwrap_err();
+        let HousekeepingError::NotBegun(StoreError::LockHeld { name: held, holder }) = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!(*held, name);
+        assert!(holder.contains("root"), "{holder}");
+        assert_eq!(checksums(&db), sums);
+    }
+    // The other way round: while a run is under way nobody gets the lock.
+    let mut store = db.store().await;
+    elpis_maint_core::Store::lock(&mut store, &plan.locks)
+        .await
+        .unwrap();
+    let name = format!("{}_pandora_db", db.name());
+    assert_eq!(db.number(&format!("SELECT GET_LOCK('{name}', 0);")), 0);
+}
+
+fn checksums(db: &MariaDb) -> String {
+    let tables = db
+        .sql("SHOW TABLES;")
+        .lines()
+        .collect::<Vec<_>>()
+        .join(", ");
+    db.sql(&format!("CHECKSUM TABLE {tables};"))
+}
+
+/// A foreign key that our facts do not know is obeyed: it is read from the live schema.
+#[tokio::test]
+async fn foreign_keys_nobody_told_us_about_are_obeyed() {
+    let db = Installation::small().install();
+    db.sql(
+        "CREATE TABLE tplugin_of_ours (id INT PRIMARY KEY AUTO_INCREMENT, module INT UNSIGNED, \
+           FOREIGN KEY (module) REFERENCES tagente_modulo (id_agente_modulo)); \
+         CREATE TABLE tnote_of_ours (id INT PRIMARY KEY AUTO_INCREMENT, plugin INT, \
+           FOREIGN KEY (plugin) REFERENCES tplugin_of_ours (id) ON DELETE CASCADE); \
+         INSERT INTO tplugin_of_ours (module) \
+           SELECT id_agente_modulo FROM tagente_modulo WHERE id_agente_modulo % 3 = 0; \
+         INSERT INTO tnote_of_ours (plugin) SELECT id FROM tplugin_of_ours;",
+    );
+    let pending = "SELECT COUNT(*) FROM tagente_modulo WHERE delete_pending = 1";
+    assert!(db.number(&format!("{pending};")) > 0);
+    let report = Ask::default().run(&db).await;
+    let held = "AND id_agente_modulo NOT IN (SELECT module FROM tplugin_of_ours)";
+    assert_eq!(
+        db.number(&format!("{pending} {held};")),
+        0,
+        "{:?}",
+        changed(&report)
+    );
+    // A key that forbids the delete keeps its module, and every note its plugin.
+    let lost =
+        "SELECT COUNT(*) FROM tnote_of_ours WHERE plugin NOT IN (SELECT id FROM tplugin_of_ours);";
+    assert_eq!(db.number(lost), 0);
+}

@@ -1,0 +1,154 @@
+//! What is asked of a live database before and after a run, on a real MariaDB.
+
+use std::collections::BTreeSet;
+
+use elpis_mysql::{Session, SessionSettings};
+use elpis_pandora::{
+    DatabaseFacts, Installation as Asked, Origin, PandoraSettings, Tokens, last_maintenance,
+    record_maintenance,
+};
+use elpis_testkit::pandora::Installation;
+use elpis_testkit::{Database, MariaDb};
+use jiff::Timestamp;
+
+async fn session(db: &MariaDb) -> Session {
+    Session::open(&db.options, &SessionSettings::default())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_installation_tells_its_settings_types_and_master() {
+    let db = Installation::small().token("step_compact", "48").install();
+    db.sql(
+        "INSERT INTO tconfig (token, value) VALUES ('Event_Purge', '99'), ('gis_purge', x'ff31');\
+         UPDATE tserver SET status = 0 WHERE name = 'pandorafms' AND server_type = 0;",
+    );
+    let asked = Asked::read(&mut session(&db).await).await.unwrap();
+    assert_eq!(
+        asked.master.as_deref(),
+        Some("pandorafms"),
+        "its other process runs"
+    );
+    assert_eq!(asked.discovery_server, Some(2));
+    assert_eq!(
+        asked.sla_columns,
+        ["id_agent_module", "id_agent_module_failover"]
+    );
+    assert!(asked.has_history_flag);
+    let types = db.number("SELECT COUNT(*) FROM ttipo_modulo;");
+    assert_eq!(asked.module_types.len() as u64, types);
+    let settings = PandoraSettings::new(&asked.tokens, false);
+    assert_eq!(settings.housekeeping.days_purge, Some(30));
+    assert_eq!(
+        settings.housekeeping.event_purge,
+        Some(7),
+        "the first row counts"
+    );
+    assert_eq!(settings.compaction.step_hours, 24);
+    let event = settings
+        .listing
+        .iter()
+        .find(|one| one.token == "event_purge")
+        .unwrap();
+    let row = db.number("SELECT MIN(id_config) FROM tconfig WHERE token = 'event_purge';");
+    assert_eq!(event.origin, Origin::Tconfig { row });
+    let mut findings = settings.findings.iter().map(ToString::to_string);
+    assert!(
+        findings.any(|found| found.contains("event_purge")),
+        "{:?}",
+        settings.findings
+    );
+    assert_eq!(settings.findings.len(), 2, "{:?}", settings.findings);
+
+    db.sql("DROP TABLE ttipo_modulo; DROP TABLE treport_content_sla_combined; UPDATE tserver SET status = 0;");
+    let asked = Asked::read(&mut session(&db).await).await.unwrap();
+    assert_eq!((asked.master, asked.discovery_server), (None, None));
+    assert!(asked.module_types.is_empty() && asked.sla_columns.is_empty());
+    db.sql("DROP TABLE tserver;");
+    assert!(Asked::read(&mut session(&db).await).await.is_err());
+}
+
+#[tokio::test]
+async fn the_last_run_is_one_row_whatever_was_there() {
+    let db = Installation::small().install();
+    db.sql(
+        "INSERT INTO tconfig (token, value) VALUES ('db_maintance', 'x'), ('db_maintance', '7');",
+    );
+    let others = "SELECT SUM(CRC32(CONCAT_WS(',', id_config, token, value))) FROM tconfig \
+                  WHERE token <> 'db_maintance';";
+    let before = db.number(others);
+    let now = Timestamp::from_second(1_790_000_000).unwrap();
+    let mut session = session(&db).await;
+    record_maintenance(&mut session, now).await.unwrap();
+    let rows = db.sql("SELECT value FROM tconfig WHERE token = 'db_maintance';");
+    assert_eq!(rows.trim(), "1790000000");
+    assert_eq!(db.number(others), before);
+    let tokens = Tokens::read(&mut session).await.unwrap();
+    assert_eq!(last_maintenance(&tokens), Some(now));
+    // Half of it never stands alone.
+    db.sql("CREATE TRIGGER full BEFORE INSERT ON tconfig FOR EACH ROW SIGNAL SQLSTATE '45000';");
+    record_maintenance(&mut session, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap_err();
+    drop(session);
+    db.sql("DROP TRIGGER full;");
+    assert_eq!(
+        db.sql("SELECT value FROM tconfig WHERE token = 'db_maintance';")
+            .trim(),
+        "1790000000"
+    );
+}
+
+#[tokio::test]
+async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
+    let db = Installation::small().install();
+    let at = Timestamp::now();
+    let gather = async |db: &MariaDb, known: &[&str]| {
+        let mut session = session(db).await;
+        let tokens = Tokens::read(&mut session).await.unwrap();
+        let known: BTreeSet<String> = known.iter().map(|table| (*table).to_owned()).collect();
+        DatabaseFacts::gather(&mut session, &tokens, &known, at)
+            .await
+            .unwrap()
+    };
+    let facts = gather(&db, &["tagente_datos"]).await;
+    assert!(
+        facts.has_window_functions && facts.server.contains("MariaDb"),
+        "{}",
+        facts.server
+    );
+    assert_eq!(facts.missing_indexes, []);
+    assert_eq!(
+        (facts.denied.as_slice(), facts.may_create),
+        (&[][..], Some(true))
+    );
+    assert_eq!(facts.keyless_in_cluster, [""; 0]);
+    assert!(facts.clock_skew_s.abs() < 60.0, "{}", facts.clock_skew_s);
+    assert_eq!(facts.last_run, Timestamp::from_second(1).ok());
+    let datadir = db.sql("SELECT @@datadir;");
+    assert_eq!(facts.datadir.as_deref(), Some(datadir.trim()));
+    db.sql(
+        "DROP INDEX data_index1 ON tagente_datos;\
+         CREATE INDEX wrong_way ON tagente_datos (utimestamp, id_agente_modulo);\
+         CREATE TABLE tnew (id INT PRIMARY KEY, utimestamp BIGINT NOT NULL);\
+         INSERT INTO tnew SELECT seq, seq FROM seq_1_to_12000; ANALYZE TABLE tnew;",
+    );
+    let facts = gather(&db, &["tagente_datos"]).await;
+    let missing = (
+        "tagente_datos".to_owned(),
+        "id_agente_modulo, utimestamp".to_owned(),
+    );
+    assert_eq!(facts.missing_indexes, [missing]);
+    let [unknown] = &facts.unknown_tables[..] else {
+        panic!("{:?}", facts.unknown_tables);
+    };
+    assert_eq!(
+        (unknown.table.as_str(), unknown.column.as_str()),
+        ("tnew", "utimestamp")
+    );
+    assert_eq!(
+        gather(&db, &["tagente_datos", "tnew"]).await.unknown_tables,
+        []
+    );
+}
