@@ -3,15 +3,20 @@
 use elpis_run::{Clock, Observer, StopToken};
 use jiff::tz::TimeZone;
 
-use crate::archive::{Archive, Contents, ReadLimits, Verified, Verify, VerifyError, hex};
+use crate::archive::{
+    Archive, Contents, ReadLimits, Unverified, Verified, Verify, VerifyError, hex,
+};
+use crate::crypt::Keys;
 use crate::event::BackupEvent;
 use crate::name::ArchiveName;
-use crate::store::{LocalStore, Note, ObjectStore, StoreError, Stored, Verification};
+use crate::store::{Note, ObjectStore, StoreError, Stored, Verification};
 
 /// Verifies archives of a store and notes what came out.
 pub struct Inspector<'a> {
     /// The store.
-    pub store: &'a LocalStore,
+    pub store: &'a dyn ObjectStore,
+    /// What opens encrypted archives.
+    pub keys: &'a Keys,
     /// Tells the time.
     pub clock: &'a dyn Clock,
     /// The zone of archive names.
@@ -23,7 +28,7 @@ pub struct Inspector<'a> {
 }
 
 impl Inspector<'_> {
-    /// Verifies one archive, with the sum that `SHA256SUMS` has for it, and notes the outcome. An
+    /// Verifies one archive, with the sum that the store has for it, and notes the outcome. An
     /// outcome that cannot be noted is told to `unnoted`.
     ///
     /// # Errors
@@ -33,7 +38,7 @@ impl Inspector<'_> {
         name: &ArchiveName,
         unnoted: &mut dyn FnMut(StoreError),
     ) -> Result<Archive<Verified>, VerifyError> {
-        let before = self.stored(name);
+        let before = self.stored(name).ok();
         let sha256 = self.store.sha256(name).unwrap_or_else(|error| {
             unnoted(error);
             None
@@ -44,11 +49,11 @@ impl Inspector<'_> {
             stop: self.stop,
             observer: self.observer,
         };
-        let result = Archive::open(&self.store.path(name)).and_then(|archive| archive.verify(&how));
+        let result = self.open(name).and_then(|archive| archive.verify(&how));
         let note = match &result {
             Ok(archive) => Some(self.whole(name, archive.contents(), before)),
             Err(error @ (VerifyError::Broken { .. } | VerifyError::NotAnArchive { .. })) => {
-                self.broken(name, error, before)
+                before.map(|before| self.broken(name, error, before))
             }
             // Nothing is known of an archive that could not be read to its end.
             Err(_) => None,
@@ -64,13 +69,10 @@ impl Inspector<'_> {
     /// # Errors
     /// When it cannot be noted, or there is no such archive.
     pub fn pin(&self, name: &ArchiveName, why: Option<String>) -> Result<(), StoreError> {
-        let path = self.store.path(name);
-        let found = std::fs::metadata(&path)
-            .map_err(|source| elpis_run::FsError::new("look at", &path, source))?;
-        let note = self.stored(name).and_then(|stored| stored.note);
-        let note = note.unwrap_or_else(|| Note {
+        let found = self.stored(name)?;
+        let note = found.note.unwrap_or_else(|| Note {
             sha256: String::new(),
-            bytes: found.len(),
+            bytes: found.bytes,
             began: name.began(&self.zone),
             profile: None,
             complete: None,
@@ -86,12 +88,21 @@ impl Inspector<'_> {
         )
     }
 
-    fn stored(&self, name: &ArchiveName) -> Option<Stored> {
-        self.store
-            .list()
-            .ok()?
-            .into_iter()
-            .find(|stored| stored.name == *name)
+    /// Opens an archive of the store with the keys at hand.
+    ///
+    /// # Errors
+    /// As [`Archive::open_bytes`], and [`VerifyError::Store`].
+    pub fn open(&self, name: &ArchiveName) -> Result<Archive<Unverified>, VerifyError> {
+        Archive::open_bytes(self.store.open(name)?, self.keys)
+    }
+
+    fn stored(&self, name: &ArchiveName) -> Result<Stored, StoreError> {
+        let mut list = self.store.list()?.into_iter();
+        list.find(|stored| stored.name == *name)
+            .ok_or_else(|| StoreError::Missing {
+                place: self.store.place(),
+                name: name.clone(),
+            })
     }
 
     fn whole(&self, name: &ArchiveName, found: &Contents, before: Option<Stored>) -> Note {
@@ -110,15 +121,9 @@ impl Inspector<'_> {
         }
     }
 
-    fn broken(
-        &self,
-        name: &ArchiveName,
-        error: &VerifyError,
-        before: Option<Stored>,
-    ) -> Option<Note> {
-        let bytes = std::fs::metadata(self.store.path(name)).ok()?.len();
-        let note = before.and_then(|stored| stored.note);
-        Some(Note {
+    fn broken(&self, name: &ArchiveName, error: &VerifyError, before: Stored) -> Note {
+        let Stored { bytes, note, .. } = before;
+        Note {
             sha256: note
                 .as_ref()
                 .map(|note| note.sha256.clone())
@@ -134,6 +139,6 @@ impl Inspector<'_> {
                 broken: Some(error.to_string()),
             }),
             pinned: note.and_then(|note| note.pinned),
-        })
+        }
     }
 }

@@ -53,6 +53,13 @@ pub enum BackupEvent {
         /// Bytes so far.
         bytes: u64,
     },
+    /// So much of an archive has arrived in another store.
+    Uploaded {
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        of: u64,
+    },
     /// The archive has its name.
     Finished(Box<BackupReport>),
 }

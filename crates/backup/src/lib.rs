@@ -10,6 +10,7 @@
 //! | say what belongs into a backup             | [`Profile`] |
 //! | bring in databases                         | [`Source`]: [`MySqlSource`], `SqliteSource` (feature `sqlite`) |
 //! | dump MySQL and MariaDB consistently        | [`Dump`], and [`dump_to_file`] for a plain SQL file |
+//! | leave a busy server and its replicas alone | [`DumpLimits`], [`DumpThrottle`] |
 //! | read archives without trusting them        | [`archive::Archive`], [`archive::ArchiveReader`] |
 //! | keep archives                              | [`LocalStore`], [`ObjectStore`] |
 //! | know which of them are whole               | [`Inspector`] |
@@ -54,6 +55,7 @@
 //!     stop: &StopToken::new(),
 //!     holder: Holder::current("my-tool", clock.now()),
 //!     tool: Tool { name: "my-tool".into(), version: "1".into() },
+//!     encryption: None,
 //! }
 //! .run(&plan, &mut sources)?;
 //! assert!(report.verified);
@@ -68,12 +70,12 @@
 pub mod archive;
 mod backup;
 mod catalogue;
+mod crypt;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod dump;
 mod event;
 mod files;
-mod journaled;
 mod name;
 mod plan;
 pub mod profile;
@@ -86,11 +88,12 @@ mod work;
 
 pub use backup::{Backup, BackupError, JOB};
 pub use catalogue::Inspector;
+pub use crypt::{Encryption, KeyError, Keys};
 pub use dump::{
     BinlogPosition, Catalogue, DatabaseReport, Definers, Dump, DumpControl, DumpError, DumpEvent,
-    DumpFacts, DumpPlan, DumpPolicy, DumpReport, DumpSink, DumpThrottle, NonTransactional, Part,
-    Piece, PieceId, PieceWriter, RangeColumn, ReplicaPosition, ServerFacts, SinkError, Snapshot,
-    SnapshotStep, TableFacts, TableReport, Window,
+    DumpFacts, DumpLimits, DumpPlan, DumpPolicy, DumpReport, DumpSink, DumpThrottle,
+    NonTransactional, Part, Piece, PieceId, PieceWriter, RangeColumn, ReplicaPosition, ServerFacts,
+    SinkError, Snapshot, SnapshotStep, TableFacts, TableReport, Window,
 };
 pub use event::BackupEvent;
 pub use files::{Pattern, PatternError};

@@ -1,5 +1,5 @@
 //! What archives are called: `PREFIX_backup_YYYY-MM-DD-HH-MM-SS.tar.gz`, in local time, as the old
-//! script named them.
+//! script named them, and `.age` behind that if they are encrypted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +10,8 @@ use jiff::{Timestamp, Zoned};
 
 use crate::archive::Container;
 
+/// What names of encrypted archives end with.
+const ENCRYPTED: &str = ".age";
 const FORM: &str = "%Y-%m-%d-%H-%M-%S";
 
 /// The name of an archive.
@@ -18,6 +20,7 @@ pub struct ArchiveName {
     prefix: String,
     local: DateTime,
     container: ContainerOrder,
+    is_encrypted: bool,
 }
 
 /// [`Container`] has no order of its own; names need one.
@@ -26,7 +29,8 @@ type ContainerOrder = u8;
 /// A name that is none of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{name:?} is not the name of a backup (PREFIX_backup_YYYY-MM-DD-HH-MM-SS.tar.gz or .tar.zst)"
+    "{name:?} is not the name of a backup (PREFIX_backup_YYYY-MM-DD-HH-MM-SS.tar.gz or .tar.zst, \
+     perhaps with .age)"
 )]
 pub struct NameError {
     /// The name.
@@ -45,7 +49,21 @@ impl ArchiveName {
                 .build()
                 .unwrap_or(began.datetime()),
             container: container as u8,
+            is_encrypted: false,
         }
+    }
+
+    /// The name of the same archive, encrypted or not.
+    pub fn encrypted(self, is_encrypted: bool) -> ArchiveName {
+        ArchiveName {
+            is_encrypted,
+            ..self
+        }
+    }
+
+    /// Whether the archive is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     /// What it begins with.
@@ -73,7 +91,8 @@ impl ArchiveName {
 
 impl fmt::Display for ArchiveName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.stem(), self.container())
+        let end = if self.is_encrypted { ENCRYPTED } else { "" };
+        write!(f, "{}.{}{end}", self.stem(), self.container())
     }
 }
 
@@ -88,8 +107,10 @@ impl FromStr for ArchiveName {
 }
 
 fn parse(name: &str) -> Option<ArchiveName> {
+    let plain = name.strip_suffix(ENCRYPTED);
     let (stem, container) = Container::ALL.iter().find_map(|container| {
-        let stem = name
+        let stem = plain
+            .unwrap_or(name)
             .strip_suffix(container.extension())?
             .strip_suffix('.')?;
         Some((stem, *container))
@@ -100,6 +121,7 @@ fn parse(name: &str) -> Option<ArchiveName> {
         prefix: prefix.to_owned(),
         local,
         container: container as u8,
+        is_encrypted: plain.is_some(),
     };
     // Numbers without their zeros are somebody else's.
     (!prefix.is_empty() && !prefix.starts_with('.') && parsed.to_string() == name).then_some(parsed)
@@ -136,6 +158,10 @@ mod tests {
             Container::TarGz,
         );
         assert_eq!(again, parsed);
+        let sealed = again.encrypted(true);
+        assert_eq!(sealed.to_string(), format!("{name}.age"));
+        assert_eq!(sealed.to_string().parse(), Ok(sealed.clone()));
+        assert_eq!(sealed.stem(), parsed.stem());
     }
 
     #[test]
@@ -147,6 +173,7 @@ mod tests {
             "_backup_2018-03-12-15-16-53.tar.gz",
             ".x_backup_2018-03-12-15-16-53.tar.gz",
             "pandorafms_backup_2018-03-12-15-16-53.tar.gz.part",
+            "pandorafms_backup_2018-03-12-15-16-53.tar.gz.age.age",
             "notes.txt",
         ] {
             assert!(name.parse::<ArchiveName>().is_err(), "{name}");

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::archive::{Compression, Container, PieceFiles};
 use crate::event::BackupEvent;
 use crate::source::{Collected, CollectedData, Intake, Source, SourceError};
-use crate::work::{WorkDir, create_new};
+use crate::work::{WorkDir, create_new, sweep};
 
 /// Why there is no SQL file.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,8 @@ pub fn dump_to_file(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    // What a killed dump has left must not fill the disk; if it cannot go, this one still can.
+    let _ = sweep(parent);
     let work = WorkDir::create(parent)?;
     // The pieces come side by side and are read back in order; packed lightly, since they are
     // written and read once.

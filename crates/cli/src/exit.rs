@@ -48,7 +48,7 @@ pub const TABLE: [(Code, &str); 10] = [
     (Code::NeedsPerson, "part-way and needs a person"),
     (Code::Locked, "another run holds the lock"),
     (Code::Partial, "done with warnings, or partial"),
-    (Code::Unreachable, "database unreachable"),
+    (Code::Unreachable, "database, device or store unreachable"),
     (Code::Interrupted, "interrupted after a safe point"),
 ];
 

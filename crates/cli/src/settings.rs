@@ -1,6 +1,7 @@
 //! The configuration: file, then environment, then arguments, merged once into plain values.
 
 mod error;
+mod pandora;
 mod raw;
 
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +14,7 @@ use elpis_run::{FsError, Secret, fsx};
 
 pub(crate) use crate::environment::Environment;
 pub(crate) use error::ConfigError;
+pub(crate) use pandora::Pandora;
 use raw::{Check, RawConfig};
 
 /// Where the configuration is when nobody says otherwise.
@@ -30,7 +32,10 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) replicas: Vec<Server>,
     pub(crate) state: State,
+    /// With `pandora`, what is to be added to what the product's own settings ask for.
     pub(crate) policy: Policy,
+    /// The installation of Pandora FMS that is kept in order.
+    pub(crate) pandora: Option<Pandora>,
 }
 
 /// Which database is kept in order.
@@ -40,8 +45,8 @@ pub(crate) enum Database {
     MySql(Server),
 }
 
-/// Where a server is, as far as the configuration itself says. Holds no secret.
-#[derive(Debug, Clone)]
+/// Where a server is, as far as the configuration itself says.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Server {
     /// The database's name; for a replica, what it is called in messages.
     pub(crate) name: Option<String>,
@@ -50,8 +55,13 @@ pub(crate) struct Server {
     pub(crate) port: Option<u16>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) user: Option<String>,
+    /// Only from the product's own configuration; ours cannot hold one.
+    pub(crate) password: Option<Secret<String>>,
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) tls: Option<Tls>,
+    /// What holds where neither this nor the option file says otherwise: the product's own
+    /// configuration.
+    pub(crate) under: Option<Box<Server>>,
 }
 
 /// Where runs are remembered.
@@ -68,22 +78,32 @@ impl State {
 }
 
 impl Settings {
-    /// Reads and checks the configuration that `argument` names, or the environment, or nobody.
+    /// Reads and checks the configuration that `argument` names, or the environment, or nobody;
+    /// and the product's own that `pandora` or the configuration names.
     ///
     /// # Errors
     /// [`ConfigError`] with every problem found.
     pub(crate) fn load(
         argument: Option<&Path>,
+        pandora: Option<&Path>,
         environment: &Environment,
     ) -> Result<Settings, ConfigError> {
-        let path = argument
-            .or(environment.config.as_deref())
-            .unwrap_or(Path::new(DEFAULT_CONFIG));
+        let named = argument.or(environment.config.as_deref());
+        if let (None, Some(conf)) = (named, pandora) {
+            // The product's own configuration is enough.
+            return Settings::parse(conf, "", Some(conf), environment);
+        }
+        let path = named.unwrap_or(Path::new(DEFAULT_CONFIG));
         let text = fsx::read_to_string(path).map_err(ConfigError::Missing)?;
-        Settings::parse(path, &text, environment)
+        Settings::parse(path, &text, pandora, environment)
     }
 
-    fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Settings, ConfigError> {
+    fn parse(
+        path: &Path,
+        text: &str,
+        pandora: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Settings, ConfigError> {
         let wrong = |PolicyError { problems }| ConfigError::Wrong {
             path: path.to_owned(),
             problems,
@@ -91,10 +111,23 @@ impl Settings {
         let raw: RawConfig =
             toml::from_str(text).map_err(|e| wrong(PolicyError::syntax(text, &e)))?;
         let mut check = Check::new(path, text);
-        let database = check.database(&raw.database);
-        let replicas = check.replicas(&raw.replica, &database);
+        let added = check.pandora(&raw, pandora);
+        let database = match &added {
+            None => check.database(raw.database.as_ref()).map(|own| (own, None)),
+            Some(added) => {
+                let own = check.over_pandora(raw.database.as_ref());
+                let (server, pandora) = Pandora::read(added, own)?;
+                Some((Database::MySql(server), Some(pandora)))
+            }
+        };
+        let main = database.as_ref().map(|(database, _)| database);
+        let replicas = check.replicas(&raw.replica, main);
         let state = check.state(&raw.state, environment.state_directory());
-        let policy = match raw.policy.validate(text) {
+        let policy = match added {
+            None => raw.policy.validate(text),
+            Some(_) => raw.policy.validate_addition(text),
+        };
+        let policy = match policy {
             Ok(policy) => Some(policy),
             Err(error) => {
                 check.problems.extend(error.problems);
@@ -102,13 +135,14 @@ impl Settings {
             }
         };
         match (database, state, policy) {
-            (Some(database), Some(state), Some(policy)) if check.problems.is_empty() => {
+            (Some((database, pandora)), Some(state), Some(policy)) if check.problems.is_empty() => {
                 Ok(Settings {
                     config: path.to_owned(),
                     database,
                     replicas,
                     state,
                     policy,
+                    pandora,
                 })
             }
             _ => {
@@ -122,6 +156,9 @@ impl Settings {
 
     /// Lets every table lose up to `share` of its rows: the operator's explicit consent.
     pub(crate) fn consent(&mut self, share: Option<f64>) {
+        if let (Some(pandora), Some(share)) = (&mut self.pandora, share) {
+            pandora.max_share = pandora.max_share.map(|own| own.max(share));
+        }
         for rule in &mut self.policy.tables {
             rule.max_share = rule.max_share.max(share.unwrap_or(0.0));
         }
@@ -138,9 +175,12 @@ impl Server {
         &self,
         warnings: &mut Vec<String>,
     ) -> Result<ConnectOptions, ConfigError> {
-        let mut options = ConnectOptions {
-            program: "elpis-maint".to_owned(),
-            ..ConnectOptions::default()
+        let mut options = match &self.under {
+            Some(under) => under.connect_options(warnings)?,
+            None => ConnectOptions {
+                program: "elpis-maint".to_owned(),
+                ..ConnectOptions::default()
+            },
         };
         if let Some(path) = &self.option_file {
             let file = read_option_file(path, &OPTION_GROUPS, options)
@@ -161,6 +201,9 @@ impl Server {
         }
         if let Some(user) = &self.user {
             options.user.clone_from(user);
+        }
+        if let Some(password) = &self.password {
+            options.password = Some(password.clone());
         }
         if let Some(path) = &self.password_file {
             options.password = Some(read_password(path)?);
@@ -210,7 +253,12 @@ mod tests {
 
     fn parse(text: &str) -> Result<Settings, ConfigError> {
         let text = format!("{text}\n{POLICY}");
-        Settings::parse(Path::new("/etc/elpis/maint.toml"), &text, &environment())
+        Settings::parse(
+            Path::new("/etc/elpis/maint.toml"),
+            &text,
+            None,
+            &environment(),
+        )
     }
 
     fn problems(text: &str) -> String {
@@ -287,12 +335,7 @@ mod tests {
         let server = Server {
             name: Some("pandora".to_owned()),
             option_file: Some(cnf),
-            host: None,
-            port: None,
-            socket: None,
-            user: None,
-            password_file: None,
-            tls: None,
+            ..Server::default()
         };
         let mut warnings = Vec::new();
         let options = server.connect_options(&mut warnings).unwrap();

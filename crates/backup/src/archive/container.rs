@@ -140,12 +140,68 @@ impl FrameCompressor {
     pub fn frame(&mut self, raw: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             FrameCompressor::Gz(level) => {
-                let out = Vec::with_capacity(raw.len() / 3 + 64);
-                let mut encoder = GzEncoder::new(out, *level);
-                encoder.write_all(raw)?;
-                encoder.finish()
+                // Images and packages are packed already; zstd notices by itself.
+                let level = match is_noise(raw)? {
+                    true => flate2::Compression::none(),
+                    false => *level,
+                };
+                gzip(raw, level)
             }
             FrameCompressor::Zstd(zstd) => zstd.compress(raw),
         }
+    }
+}
+
+fn gzip(raw: &[u8], level: flate2::Compression) -> io::Result<Vec<u8>> {
+    let out = Vec::with_capacity(raw.len() / 3 + 64);
+    let mut encoder = GzEncoder::new(out, level);
+    encoder.write_all(raw)?;
+    encoder.finish()
+}
+
+/// How many samples of a block are tried, and how long each is.
+const SAMPLES: usize = 8;
+const SAMPLE: usize = 4 << 10;
+
+/// Whether no sample of a block gets smaller. Deflating what cannot be deflated costs three times
+/// as much as anything else.
+fn is_noise(raw: &[u8]) -> io::Result<bool> {
+    if raw.len() < 2 * SAMPLES * SAMPLE {
+        return Ok(false);
+    }
+    for sample in raw.chunks(raw.len() / SAMPLES).take(SAMPLES) {
+        let sample = &sample[..SAMPLE];
+        if gzip(sample, flate2::Compression::fast())?.len() < SAMPLE {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_stored_and_a_little_order_is_packed() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut block: Vec<u8> = (0..1 << 20).map(|_| random.u8(..)).collect();
+        let compression = Compression::new(Container::TarGz, NonZero::<usize>::MIN);
+        let mut compressor = compression.compressor().unwrap();
+        let mut round = |block: &[u8]| {
+            let frame = compressor.frame(block).unwrap();
+            let mut back = Vec::new();
+            let mut decoder = Container::TarGz.decoder(&frame[..]).unwrap();
+            decoder.read_to_end(&mut back).unwrap();
+            assert!(back == block);
+            frame.len()
+        };
+        let stored = round(&block);
+        assert!((1 << 20..(1 << 20) + 1_000).contains(&stored), "{stored}");
+        // An eighth of it is text.
+        block[..1 << 17].fill(b'x');
+        let packed = round(&block);
+        assert!(packed < (1 << 20) - (1 << 16), "{packed}");
+        assert!(round(b"short") < 60);
     }
 }

@@ -2,7 +2,8 @@
 //! which frames that exist already are spliced as they are.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,6 +11,7 @@ use std::thread::JoinHandle;
 use sha2::{Digest, Sha256};
 
 use super::container::Compression;
+use crate::crypt::{Sealed, Sealer};
 
 /// What has come out in the end.
 #[derive(Debug)]
@@ -28,7 +30,40 @@ type Job = (Vec<u8>, Sender<io::Result<Vec<u8>>>);
 /// What the writer thread takes, in the order of the stream.
 enum Piece {
     Frame(Receiver<io::Result<Vec<u8>>>),
-    Splice(File, u64),
+    Splice(Frames),
+    /// Asks how many bytes of frames stand before it.
+    Position(Sender<u64>),
+}
+
+/// Whole frames that lie in a file.
+pub(crate) struct Frames {
+    pub(crate) file: Arc<File>,
+    /// Where they begin.
+    pub(crate) at: u64,
+    /// Their bytes.
+    pub(crate) length: u64,
+}
+
+impl Read for Frames {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let want = into
+            .len()
+            .min(usize::try_from(self.length).unwrap_or(usize::MAX));
+        let got = self.file.read_at(&mut into[..want], self.at)?;
+        self.at += got as u64;
+        self.length -= got as u64;
+        Ok(got)
+    }
+}
+
+/// Where in the stream of frames something begins, as soon as it has been written so far.
+pub(crate) struct Position(Receiver<u64>);
+
+impl Position {
+    /// Waits for it; `None` if the writer has given up, which its owner learns at the end.
+    pub(crate) fn get(self) -> Option<u64> {
+        self.0.recv().ok()
+    }
 }
 
 /// Compresses and writes what is written to it. Memory: three blocks a thread.
@@ -42,7 +77,12 @@ pub(crate) struct FrameWriter {
 }
 
 impl FrameWriter {
-    pub(crate) fn new(file: File, compression: &Compression) -> io::Result<FrameWriter> {
+    /// Writes to `file`, encrypted if there is a `sealer`.
+    pub(crate) fn new(
+        file: File,
+        compression: &Compression,
+        sealer: Option<Sealer>,
+    ) -> io::Result<FrameWriter> {
         let threads = compression.threads.get();
         let (jobs, queue) = sync_channel::<Job>(threads);
         let queue = Arc::new(Mutex::new(queue));
@@ -60,7 +100,7 @@ impl FrameWriter {
             }));
         }
         let (pieces, ordered) = sync_channel(2 * threads);
-        let writer = std::thread::spawn(move || write_in_order(file, &ordered));
+        let writer = std::thread::spawn(move || write(file, sealer, &ordered));
         Ok(FrameWriter {
             buffer: Vec::new(),
             block: compression.container.block(),
@@ -71,10 +111,18 @@ impl FrameWriter {
         })
     }
 
-    /// Puts `length` bytes of `frames`, which are whole frames, into the stream as they are.
-    pub(crate) fn splice(&mut self, frames: File, length: u64) -> io::Result<()> {
+    /// Puts `frames` into the stream as they are.
+    pub(crate) fn splice(&mut self, frames: Frames) -> io::Result<()> {
         self.end_block()?;
-        self.send(Piece::Splice(frames, length))
+        self.send(Piece::Splice(frames))
+    }
+
+    /// Where the next frame will begin; encryption adds to that.
+    pub(crate) fn position(&mut self) -> io::Result<Position> {
+        self.end_block()?;
+        let (answer, position) = channel();
+        self.send(Piece::Position(answer))?;
+        Ok(Position(position))
     }
 
     /// Compresses what is left and waits until everything is written.
@@ -153,28 +201,24 @@ impl Drop for FrameWriter {
     }
 }
 
-fn write_in_order(file: File, pieces: &Receiver<Piece>) -> io::Result<Written> {
+fn write(file: File, sealer: Option<Sealer>, pieces: &Receiver<Piece>) -> io::Result<Written> {
     let mut out = Hashing {
         inner: BufWriter::with_capacity(1 << 17, file),
         sha256: Sha256::new(),
         bytes: 0,
+        synced: 0,
     };
-    for piece in pieces {
-        match piece {
-            Piece::Frame(frame) => {
-                let frame = frame
-                    .recv()
-                    .map_err(|_| io::Error::other("a compressor thread failed"))??;
-                out.write_all(&frame)?;
-            }
-            Piece::Splice(mut frames, length) => {
-                let copied = io::copy(&mut (&mut frames).take(length), &mut out)?;
-                if copied != length {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            }
+    let out = match sealer {
+        Some(sealer) => {
+            let mut sealed: Sealed<Hashing> = sealer.wrap(out)?;
+            write_in_order(&mut sealed, pieces)?;
+            sealed.finish()?
         }
-    }
+        None => {
+            write_in_order(&mut out, pieces)?;
+            out
+        }
+    };
     let file = out.inner.into_inner().map_err(|error| error.into_error())?;
     Ok(Written {
         bytes: out.bytes,
@@ -183,10 +227,42 @@ fn write_in_order(file: File, pieces: &Receiver<Piece>) -> io::Result<Written> {
     })
 }
 
+fn write_in_order(out: &mut impl Write, pieces: &Receiver<Piece>) -> io::Result<()> {
+    let mut at = 0;
+    for piece in pieces {
+        match piece {
+            Piece::Frame(frame) => {
+                let frame = frame
+                    .recv()
+                    .map_err(|_| io::Error::other("a compressor thread failed"))??;
+                out.write_all(&frame)?;
+                at += frame.len() as u64;
+            }
+            Piece::Splice(frames) => {
+                let length = frames.length;
+                let mut frames = BufReader::with_capacity(1 << 17, frames);
+                if io::copy(&mut frames, out)? != length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                at += length;
+            }
+            // Whoever asked may have given up.
+            Piece::Position(answer) => drop(answer.send(at)),
+        }
+    }
+    Ok(())
+}
+
+/// After so many bytes they are sent to the disk: in small portions while the others compress, so
+/// that the end has little left to wait for, and a database beside us is not stalled by one burst.
+const PORTION: u64 = 16 << 20;
+
 struct Hashing {
     inner: BufWriter<File>,
     sha256: Sha256,
     bytes: u64,
+    /// Of those, how many are on disk.
+    synced: u64,
 }
 
 impl Write for Hashing {
@@ -194,6 +270,10 @@ impl Write for Hashing {
         let written = self.inner.write(bytes)?;
         self.sha256.update(&bytes[..written]);
         self.bytes += written as u64;
+        if self.bytes - self.synced >= PORTION {
+            self.inner.get_ref().sync_data()?;
+            self.synced = self.bytes;
+        }
         Ok(written)
     }
 

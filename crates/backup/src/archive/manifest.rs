@@ -95,6 +95,9 @@ pub struct DatabaseRecord {
     pub kind: DatabaseKind,
     /// Rows of all tables.
     pub rows: u64,
+    /// Of a dump, where its first frame begins in the file, before encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames_at: Option<u64>,
     /// How it was dumped: server, consistency, positions, tables; the dump's own report.
     #[serde(default)]
     pub report: serde_json::Value,
@@ -200,6 +203,12 @@ pub struct PieceRecord {
     pub rows: u64,
     /// BLAKE3 of the text in lower-case hexadecimal.
     pub blake3: String,
+    /// Bytes of its frames, which stand behind those of the pieces before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// The window of time that it holds, if it is a closed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<[i64; 2]>,
 }
 
 impl Manifest {

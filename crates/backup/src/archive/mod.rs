@@ -5,7 +5,9 @@
 //! files of the components, and last the [`Manifest`]. The first dump lies in the root, as the old
 //! script had it; everything that the old script does not know lies below [`MANIFEST_DIR`].
 
+mod bytes;
 mod container;
+mod earlier;
 mod entry;
 mod extract;
 mod field;
@@ -20,9 +22,13 @@ mod reader;
 mod verify;
 mod writer;
 
+pub use bytes::ArchiveBytes;
+pub(crate) use bytes::FileBytes;
 pub use container::{Compression, Container, FrameCompressor};
+pub(crate) use earlier::Earlier;
 pub use entry::{Entry, EntryKind, EntryMeta, Extent, SparseMap};
 pub use extract::{Extract, ExtractError, Extracted};
+pub(crate) use frames::Position;
 pub use manifest::{
     ComponentRecord, Content, DatabaseKind, DatabaseRecord, FORMAT, MANIFEST_DIR, MANIFEST_NAME,
     Manifest, MemberRecord, Omission, OmissionKind, PieceRecord, Product, Tool,

@@ -1,26 +1,31 @@
 //! An archive in hand: what may be done with it depends on whether it has been verified.
 
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
 use elpis_run::FsError;
-use rustix::fs::{Mode, OFlags};
 
+use super::bytes::{ArchiveBytes, FileBytes};
 use super::container::Container;
 use super::manifest::Manifest;
 use super::verify::{Contents, Verify, VerifyError};
+use crate::crypt::{KeyError, Keys, MAGIC_BYTES, Opened, is_encrypted};
 
 /// An archive that is open for reading. In state [`Unverified`] it can only be verified; what
 /// puts files or data anywhere needs [`Verified`].
-///
-/// The file stays open: an archive that takes its name meanwhile is another one.
 #[derive(Debug)]
 pub struct Archive<S> {
-    pub(super) file: File,
-    pub(super) path: PathBuf,
-    pub(super) container: Container,
+    pub(super) bytes: Box<dyn ArchiveBytes>,
+    pub(super) form: Form,
     pub(super) state: S,
+}
+
+/// How the tar is packed.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) container: Container,
+    /// What decrypts it, if it is encrypted.
+    pub(super) key: Option<Opened>,
 }
 
 /// Nobody has looked into the archive yet.
@@ -34,30 +39,36 @@ pub struct Verified {
 }
 
 impl Archive<Unverified> {
-    /// Opens a file and looks at its first bytes.
+    /// Opens a file that is not encrypted and looks at its first bytes.
     ///
     /// # Errors
     /// [`VerifyError::Fs`] when it cannot be read or is not a regular file;
-    /// [`VerifyError::NotAnArchive`] when it begins like neither container.
+    /// [`VerifyError::NotAnArchive`] when it begins like neither container;
+    /// [`VerifyError::Encrypted`] when it is encrypted.
     pub fn open(path: &Path) -> Result<Archive<Unverified>, VerifyError> {
-        let fail = |source| FsError::new("open", path, source);
-        // A pipe of that name must not keep us waiting.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| fail(e.into()))?;
-        let mut file = File::from(file);
-        if !file.metadata().map_err(fail)?.is_file() {
-            let why = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(fail(why).into());
-        }
-        let mut start = Vec::new();
-        (&mut file).take(4).read_to_end(&mut start).map_err(fail)?;
-        let container = Container::detect(&start).ok_or_else(|| VerifyError::NotAnArchive {
-            path: path.to_owned(),
-        })?;
+        Archive::open_with(path, &Keys::none())
+    }
+
+    /// Opens a file that may be encrypted, with the keys that are at hand.
+    ///
+    /// # Errors
+    /// As [`open_bytes`](Self::open_bytes).
+    pub fn open_with(path: &Path, keys: &Keys) -> Result<Archive<Unverified>, VerifyError> {
+        Archive::open_bytes(Box::new(FileBytes::open(path)?), keys)
+    }
+
+    /// Opens what [`ObjectStore::open`](crate::ObjectStore::open) gives.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`VerifyError::Key`] when none of the keys fits.
+    pub fn open_bytes(
+        bytes: Box<dyn ArchiveBytes>,
+        keys: &Keys,
+    ) -> Result<Archive<Unverified>, VerifyError> {
+        let form = Form::detect(bytes.as_ref(), keys)?;
         Ok(Archive {
-            file,
-            path: path.to_owned(),
-            container,
+            bytes,
+            form,
             state: Unverified(()),
         })
     }
@@ -67,13 +78,11 @@ impl Archive<Unverified> {
     /// # Errors
     /// [`VerifyError::Broken`] with everything that is wrong; the others when the archive could
     /// not be read to its end.
-    pub fn verify(mut self, how: &Verify<'_>) -> Result<Archive<Verified>, VerifyError> {
-        self.rewind()?;
-        let contents = how.run(&self.file, &self.path, self.container)?;
+    pub fn verify(self, how: &Verify<'_>) -> Result<Archive<Verified>, VerifyError> {
+        let contents = how.run(self.bytes.as_ref(), &self.form)?;
         Ok(Archive {
-            file: self.file,
-            path: self.path,
-            container: self.container,
+            bytes: self.bytes,
+            form: self.form,
             state: Verified { contents },
         })
     }
@@ -92,19 +101,65 @@ impl Archive<Verified> {
 }
 
 impl<S> Archive<S> {
-    /// Where it was opened.
+    /// Where it was opened: a path, or an address in a store.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.bytes.path()
     }
 
     /// What it is.
     pub fn container(&self) -> Container {
-        self.container
+        self.form.container
     }
 
-    pub(super) fn rewind(&mut self) -> Result<(), FsError> {
-        self.file
-            .rewind()
-            .map_err(|source| FsError::new("read", &self.path, source))
+    /// Whether it is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.form.key.is_some()
     }
+}
+
+impl Form {
+    /// Looks at the first bytes.
+    fn detect(bytes: &dyn ArchiveBytes, keys: &Keys) -> Result<Form, VerifyError> {
+        let path = bytes.path();
+        let fail = |source| FsError::new("read", path, source);
+        let first = |reader: io::Result<Box<dyn Read + Send + '_>>, length| {
+            let mut start = Vec::new();
+            reader?.take(length).read_to_end(&mut start)?;
+            Ok(start)
+        };
+        let mut start = first(bytes.reader(), MAGIC_BYTES).map_err(fail)?;
+        let mut key = None;
+        if is_encrypted(&start) {
+            let opened = open(bytes, keys)?;
+            start = first(opened.decrypt(bytes.reader().map_err(fail)?), 4).map_err(fail)?;
+            key = Some(opened);
+        }
+        let container = Container::detect(&start).ok_or_else(|| VerifyError::NotAnArchive {
+            path: path.to_owned(),
+        })?;
+        Ok(Form { container, key })
+    }
+
+    /// The tar in `packed`.
+    pub(super) fn unpack<'a>(
+        &self,
+        packed: impl Read + Send + 'a,
+    ) -> io::Result<Box<dyn Read + Send + 'a>> {
+        match &self.key {
+            Some(key) => self.container.decoder(key.decrypt(packed)?),
+            None => self.container.decoder(packed),
+        }
+    }
+}
+
+fn open(bytes: &dyn ArchiveBytes, keys: &Keys) -> Result<Opened, VerifyError> {
+    let path = bytes.path().to_owned();
+    if keys.is_empty() {
+        return Err(VerifyError::Encrypted { path });
+    }
+    let reader = bytes
+        .reader()
+        .map_err(|source| FsError::new("read", &path, source))?;
+    keys.open(reader)
+        .map_err(|source: KeyError| VerifyError::Key { path, source })
 }

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use elpis_run::FsError;
 
 use super::container::{Compression, FrameCompressor};
+use super::earlier::Earlier;
 use super::entry::{Entry, EntryKind, EntryMeta};
+use super::frames::{Frames, Position};
 use super::manifest::{Content, PIECES_DIR, PieceRecord};
 use super::path::{MemberPath, PathError};
 use super::writer::{ArchiveWriter, WriteError};
@@ -22,6 +24,7 @@ use crate::work::create_new;
 pub struct PieceFiles {
     dir: PathBuf,
     compression: Compression,
+    earlier: Option<Arc<Earlier>>,
     done: Done,
 }
 
@@ -31,15 +34,50 @@ type Done = Arc<Mutex<BTreeMap<PieceId, PieceFile>>>;
 /// A finished piece on disk.
 #[derive(Debug)]
 struct PieceFile {
-    path: PathBuf,
+    place: Place,
+    /// Bytes of its frames.
     compressed: u64,
     piece: Piece,
+}
+
+/// Where the frames of a piece lie.
+#[derive(Debug)]
+enum Place {
+    /// In a file of their own.
+    Own(PathBuf),
+    /// In an earlier archive, from there on.
+    Earlier(Arc<Earlier>, u64),
+}
+
+impl PieceFile {
+    /// Its frames. They stay readable when their own file is removed.
+    fn frames(&self) -> Result<Frames, FsError> {
+        let (file, at) = match &self.place {
+            Place::Own(path) => {
+                let file = File::options().read(true).open(path);
+                let file = file.map_err(|source| FsError::new("open", path, source))?;
+                (Arc::new(file), 0)
+            }
+            Place::Earlier(earlier, at) => (earlier.file(), *at),
+        };
+        let length = self.compressed;
+        Ok(Frames { file, at, length })
+    }
+
+    fn remove(&self) -> Result<(), FsError> {
+        let Place::Own(path) = &self.place else {
+            return Ok(());
+        };
+        std::fs::remove_file(path).map_err(|source| FsError::new("remove", path, source))
+    }
 }
 
 /// What the pieces of a database came to in the archive.
 pub(crate) struct StoredDump {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    /// Where its first frame stands.
+    pub(crate) position: Position,
 }
 
 impl PieceFiles {
@@ -48,8 +86,14 @@ impl PieceFiles {
         PieceFiles {
             dir: dir.to_owned(),
             compression,
+            earlier: None,
             done: Done::default(),
         }
+    }
+
+    /// Uses pieces of an earlier archive again where they are the same.
+    pub(crate) fn after(self, earlier: Option<Arc<Earlier>>) -> PieceFiles {
+        PieceFiles { earlier, ..self }
     }
 
     fn done(&self) -> std::sync::MutexGuard<'_, BTreeMap<PieceId, PieceFile>> {
@@ -71,10 +115,10 @@ impl PieceFiles {
     pub(crate) fn concatenate(&self, database: u32, out: &mut dyn Write) -> io::Result<u64> {
         let mut bytes = 0;
         for file in self.take(database) {
-            let frames = File::options().read(true).open(&file.path)?;
+            let frames = file.frames().map_err(io::Error::other)?;
             let mut text = self.compression.container.decoder(frames)?;
             bytes += io::copy(&mut text, out)?;
-            std::fs::remove_file(&file.path)?;
+            file.remove().map_err(io::Error::other)?;
         }
         Ok(bytes)
     }
@@ -98,16 +142,13 @@ impl PieceFiles {
         })?;
         archive.add_bytes(&file_entry(path, list.len() as u64, meta), &list)?;
 
-        archive.begin_spliced(&file_entry(member.clone(), bytes, meta))?;
+        let position = archive.begin_spliced(&file_entry(member.clone(), bytes, meta))?;
         let mut sums = blake3::Hasher::new();
         for file in &pieces {
-            let frames = File::options().read(true).open(&file.path);
-            let frames = frames.map_err(|source| FsError::new("open", &file.path, source))?;
             sums.update(&sum_of(&file.piece.blake3));
-            archive.splice(frames, file.compressed, file.piece.bytes)?;
+            archive.splice(file.frames()?, file.piece.bytes)?;
             // The archive has it open: the space is free as soon as it has been copied.
-            let removed = std::fs::remove_file(&file.path);
-            removed.map_err(|source| FsError::new("remove", &file.path, source))?;
+            file.remove()?;
         }
         let content = Content::File {
             size: bytes,
@@ -116,7 +157,11 @@ impl PieceFiles {
             rows: Some(rows),
         };
         archive.end_spliced(member, bytes, content)?;
-        Ok(StoredDump { rows, bytes })
+        Ok(StoredDump {
+            rows,
+            bytes,
+            position,
+        })
     }
 }
 
@@ -139,6 +184,8 @@ fn piece_list(pieces: &[PieceFile]) -> Result<Vec<u8>, WriteError> {
             bytes: file.piece.bytes,
             rows: file.piece.rows,
             blake3: file.piece.blake3.clone(),
+            frames: Some(file.compressed),
+            window: file.piece.id.window,
         };
         serde_json::to_writer(&mut list, &record).map_err(WriteError::Manifest)?;
         list.push(b'\n');
@@ -171,6 +218,28 @@ impl DumpSink for PieceFiles {
             raw: 0,
             done: Arc::clone(&self.done),
         }))
+    }
+
+    fn may_have(&self, piece: &PieceId) -> bool {
+        self.earlier
+            .as_ref()
+            .is_some_and(|earlier| earlier.find(piece).is_some())
+    }
+
+    fn take_over(&self, piece: &Piece) -> Result<bool, SinkError> {
+        let Some(earlier) = &self.earlier else {
+            return Ok(false);
+        };
+        let Some(held) = earlier.find(&piece.id).filter(|held| held.is(piece)) else {
+            return Ok(false);
+        };
+        let file = PieceFile {
+            place: Place::Earlier(Arc::clone(earlier), held.at),
+            compressed: held.length,
+            piece: piece.clone(),
+        };
+        self.done().insert(piece.id.clone(), file);
+        Ok(true)
     }
 }
 
@@ -223,7 +292,7 @@ impl PieceWriter for PieceInFile {
             return Err(format!("a piece has {got} bytes and not {told}, as the dump says").into());
         }
         let file = PieceFile {
-            path: self.path,
+            place: Place::Own(self.path),
             compressed: self.compressed,
             piece: piece.clone(),
         };

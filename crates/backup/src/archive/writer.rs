@@ -8,10 +8,11 @@ use elpis_run::FsError;
 
 use super::container::Compression;
 use super::entry::{Entry, EntryKind};
-use super::frames::FrameWriter;
+use super::frames::{FrameWriter, Frames, Position};
 use super::header::{BLOCK, head};
 use super::manifest::{Content, MANIFEST_NAME, Manifest, MemberRecord};
 use super::path::{MemberPath, PathError};
+use crate::crypt::Sealer;
 
 /// Why an archive could not be written. Nothing of it has a final name then.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +80,17 @@ impl ArchiveWriter {
     /// # Errors
     /// When there is no memory for the compressors.
     pub fn new(file: File, path: &Path, compression: &Compression) -> Result<Self, WriteError> {
-        let out = FrameWriter::new(file, compression)
+        Self::sealed(file, path, compression, None)
+    }
+
+    /// The same, encrypted if there is a `sealer`.
+    pub(crate) fn sealed(
+        file: File,
+        path: &Path,
+        compression: &Compression,
+        sealer: Option<Sealer>,
+    ) -> Result<Self, WriteError> {
+        let out = FrameWriter::new(file, compression, sealer)
             .map_err(|source| FsError::new("write", path, source))?;
         Ok(ArchiveWriter {
             out,
@@ -118,15 +129,18 @@ impl ArchiveWriter {
     }
 
     /// Begins a regular file whose data is compressed already: [`splice`](Self::splice) adds it.
-    pub(crate) fn begin_spliced(&mut self, entry: &Entry) -> Result<(), WriteError> {
-        self.put(&head(entry))
+    /// Tells where its first frame will stand.
+    pub(crate) fn begin_spliced(&mut self, entry: &Entry) -> Result<Position, WriteError> {
+        self.put(&head(entry))?;
+        let position = self.out.position();
+        position.map_err(|source| FsError::new("write", &self.path, source).into())
     }
 
-    /// Adds `length` bytes of whole frames that hold `raw` bytes of data.
-    pub(crate) fn splice(&mut self, frames: File, length: u64, raw: u64) -> Result<(), WriteError> {
+    /// Adds whole frames that hold `raw` bytes of data.
+    pub(crate) fn splice(&mut self, frames: Frames, raw: u64) -> Result<(), WriteError> {
         self.raw += raw;
         self.out
-            .splice(frames, length)
+            .splice(frames)
             .map_err(|source| FsError::new("write", &self.path, source).into())
     }
 

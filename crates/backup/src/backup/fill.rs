@@ -4,16 +4,18 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use elpis_run::{FsError, StopToken};
+use elpis_run::{FsError, StopToken, with_causes};
 
 use super::{Backup, BackupError, Work};
 use crate::archive::{
-    ArchiveWriter, ComponentRecord, Compression, DatabaseKind, DatabaseRecord, Entry, EntryKind,
-    EntryMeta, MANIFEST_DIR, MemberPath, Omission, OmissionKind, PathError, PieceFiles, WriteError,
+    ArchiveWriter, ComponentRecord, Compression, DatabaseKind, DatabaseRecord, Earlier, Entry,
+    EntryKind, EntryMeta, MANIFEST_DIR, MemberPath, Omission, OmissionKind, PathError, PieceFiles,
+    Position, ReadLimits, Verify, WriteError,
 };
 use crate::event::BackupEvent;
 use crate::files::{Collector, Owners, Stopping, Tree, identity};
 use crate::source::{Collected, CollectedData, Intake, Source};
+use crate::store::ObjectStore;
 
 impl Backup<'_> {
     pub(super) fn store_databases(
@@ -23,10 +25,12 @@ impl Backup<'_> {
         dir: &Path,
         compression: Compression,
     ) -> Result<(), BackupError> {
+        let earlier = self.earlier(work);
         for (at, source) in sources.iter_mut().enumerate() {
             let dir = dir.join(format!("source-{at}"));
             elpis_run::fsx::create_private_dir(&dir)?;
-            let pieces = Arc::new(PieceFiles::new(&dir, compression));
+            let pieces = PieceFiles::new(&dir, compression).after(earlier.clone());
+            let pieces = Arc::new(pieces);
             let intake = Intake {
                 dir: &dir,
                 pieces: Arc::clone(&pieces),
@@ -60,7 +64,7 @@ impl Backup<'_> {
                 .into_iter()
                 .map(|w| format!("database {name}: {w}")),
         );
-        let (kind, member, rows, bytes) = match database.data {
+        let (kind, member, rows, bytes, position) = match database.data {
             CollectedData::Pieces(number) => {
                 // The old restore loads every dump in the root into one database.
                 let is_first = !work.databases.iter().any(|db| db.kind == DatabaseKind::Sql);
@@ -69,12 +73,19 @@ impl Backup<'_> {
                     false => own_member(&format!("{MANIFEST_DIR}/databases/{name}.sql")),
                 }?;
                 let stored = pieces.store(number, &member, &meta, &mut work.archive)?;
-                (DatabaseKind::Sql, member, stored.rows, stored.bytes)
+                let position = Some(stored.position);
+                (
+                    DatabaseKind::Sql,
+                    member,
+                    stored.rows,
+                    stored.bytes,
+                    position,
+                )
             }
             CollectedData::Sqlite { path, rows } => {
                 let member = own_member(&format!("{MANIFEST_DIR}/databases/{name}.db"))?;
                 let bytes = add_file(&mut work.archive, &member, &path, &meta, self.stop)?;
-                (DatabaseKind::Sqlite, member, rows, bytes)
+                (DatabaseKind::Sqlite, member, rows, bytes, None)
             }
         };
         if let Some(grants) = database.grants {
@@ -101,9 +112,39 @@ impl Backup<'_> {
             member,
             kind,
             rows,
+            frames_at: position.and_then(Position::get),
             report,
         });
         Ok(())
+    }
+
+    /// The newest archive of the same kind, if chunks of it are to be used again and it is whole.
+    fn earlier(&self, work: &mut Work<'_>) -> Option<Arc<Earlier>> {
+        let profile = &work.plan.profile;
+        if !profile.dump.reuse {
+            return None;
+        }
+        let archives = self.store.list().unwrap_or_default();
+        let newest = archives.into_iter().find(|archive| {
+            archive.name.prefix() == profile.prefix
+                && archive.name.container() == profile.container
+                && !archive.is_broken()
+        })?;
+        let how = Verify {
+            limits: ReadLimits::default(),
+            sha256: None,
+            stop: self.stop,
+            observer: &self.observer,
+        };
+        match Earlier::open(&self.store.path(&newest.name), &how) {
+            Ok(earlier) => Some(Arc::new(earlier)),
+            Err(error) => {
+                let (name, why) = (&newest.name, with_causes(&error));
+                work.warnings
+                    .push(format!("nothing of {name} is used again: {why}"));
+                None
+            }
+        }
     }
 
     pub(super) fn store_files(&self, work: &mut Work<'_>) -> Result<(), BackupError> {

@@ -5,20 +5,21 @@ mod publish;
 
 use std::sync::Arc;
 
+use elpis_run::journal::close_dead_runs;
 use elpis_run::{
     Clock, Event, FsError, Holder, Journal, JournalError, NewRun, Observer, Outcome, RunId,
-    StopToken,
+    StopToken, with_causes,
 };
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan, Zoned};
 use serde_json::Value;
 
 use crate::archive::{
     ArchiveWriter, ComponentRecord, Compression, DatabaseRecord, EntryMeta, Omission, Tool,
     VerifyError, WriteError,
 };
+use crate::crypt::{Encryption, KeyError, Keys};
 use crate::event::BackupEvent;
-use crate::journaled::{chain, close_dead_runs};
 use crate::name::ArchiveName;
 use crate::plan::BackupPlan;
 use crate::report::{BackupReport, Phases};
@@ -50,6 +51,8 @@ pub struct Backup<'a> {
     pub holder: Holder,
     /// This program.
     pub tool: Tool,
+    /// To whom the archive is encrypted, if it is to be.
+    pub encryption: Option<&'a Encryption>,
 }
 
 /// Why there is no backup. Nothing has a final name then.
@@ -77,6 +80,9 @@ pub enum BackupError {
     /// The archive was written but is not what was written.
     #[error("the archive was read back and is thrown away")]
     Verify(#[from] VerifyError),
+    /// It cannot be encrypted.
+    #[error("cannot encrypt the archive")]
+    Key(#[from] KeyError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -91,6 +97,8 @@ struct Work<'a> {
     name: ArchiveName,
     began: Timestamp,
     archive: ArchiveWriter,
+    /// What opens the archive for the look back.
+    keys: Keys,
     components: Vec<ComponentRecord>,
     databases: Vec<DatabaseRecord>,
     omissions: Vec<Omission>,
@@ -157,21 +165,26 @@ impl Backup<'_> {
 
     /// The first name from `began` on that is not taken.
     fn free_name(&self, plan: &BackupPlan, began: Timestamp) -> Result<ArchiveName, StoreError> {
-        let profile = &plan.profile;
         let mut name = None;
         for later in 0..NAME_TRIES {
             let at = began.saturating_add(later.seconds()).unwrap_or(began);
             let at = at.to_zoned(self.zone.clone());
-            let next = ArchiveName::new(&profile.prefix, &at, profile.container);
+            let next = self.name(plan, &at);
             if std::fs::symlink_metadata(self.store.path(&next)).is_err() {
                 return Ok(next);
             }
             name.get_or_insert(next);
         }
         let began = began.to_zoned(self.zone.clone());
-        let first = || ArchiveName::new(&profile.prefix, &began, profile.container);
+        let first = || self.name(plan, &began);
         let (place, name) = (self.store.place(), name.unwrap_or_else(first));
         Err(StoreError::Exists { place, name })
+    }
+
+    fn name(&self, plan: &BackupPlan, at: &Zoned) -> ArchiveName {
+        let profile = &plan.profile;
+        ArchiveName::new(&profile.prefix, at, profile.container)
+            .encrypted(self.encryption.is_some())
     }
 
     fn make(
@@ -186,9 +199,14 @@ impl Backup<'_> {
         let compression = compression(plan);
         let path = dir.path().join("archive");
         let file = create_new(&path, 0o600)?;
+        let (sealer, keys) = match self.encryption.map(Encryption::begin).transpose()? {
+            Some((sealer, keys)) => (Some(sealer), keys),
+            None => (None, Keys::none()),
+        };
         let mut work = Work {
             plan,
-            archive: ArchiveWriter::new(file, &path, &compression)?,
+            archive: ArchiveWriter::sealed(file, &path, &compression, sealer)?,
+            keys,
             name,
             began,
             components: Vec::new(),
@@ -237,7 +255,7 @@ impl Backup<'_> {
             },
             Err(error) => Event::Failed {
                 step,
-                error: chain(error),
+                error: with_causes(error),
                 detail: Value::Null,
             },
         };
@@ -291,7 +309,7 @@ fn outcome(made: &Result<BackupReport, BackupError>) -> Outcome {
             reason: "by request".to_owned(),
         },
         Err(error) => Outcome::Failed {
-            error: chain(error),
+            error: with_causes(error),
         },
     }
 }

@@ -7,6 +7,7 @@ use super::{Backup, BackupError, Work};
 use crate::archive::{
     Archive, Entry, EntryKind, FORMAT, Finished, Manifest, ReadLimits, Verify, VerifyError, hex,
 };
+use crate::crypt::Keys;
 use crate::name::ArchiveName;
 use crate::report::BackupReport;
 use crate::store::{Note, ObjectStore, Verification};
@@ -15,7 +16,7 @@ impl Backup<'_> {
     /// Manifest, a look back, and the name.
     pub(super) fn finish(&self, run: RunId, work: Work<'_>) -> Result<BackupReport, BackupError> {
         let start = self.clock.monotonic();
-        let (plan, mut phases) = (work.plan, work.phases);
+        let (plan, keys, mut phases) = (work.plan, work.keys, work.phases);
         let manifest = Manifest {
             format: FORMAT,
             tool: self.tool.clone(),
@@ -43,7 +44,7 @@ impl Backup<'_> {
         let start = self.clock.monotonic();
         let verified = plan.profile.verify;
         if verified {
-            self.step(run, "verify", || self.look_back(&finished))?;
+            self.step(run, "verify", || self.look_back(&finished, &keys))?;
             phases.verify_s = (self.clock.monotonic() - start).as_secs_f64();
         }
         let note = Note {
@@ -99,7 +100,7 @@ impl Backup<'_> {
             detail: detail.clone(),
         };
         self.journal.append(run, self.clock.now(), &intent)?;
-        self.store.publish(finished, name, note)?;
+        self.store.publish(&finished.path, name, note)?;
         // If this cannot be recorded, neither can the end, and the report says so.
         let _ = self
             .journal
@@ -107,14 +108,14 @@ impl Backup<'_> {
         Ok(())
     }
 
-    fn look_back(&self, finished: &Finished) -> Result<(), BackupError> {
+    fn look_back(&self, finished: &Finished, keys: &Keys) -> Result<(), BackupError> {
         let how = Verify {
             limits: ReadLimits::default(),
             sha256: Some(finished.sha256),
             stop: self.stop,
             observer: &self.observer,
         };
-        match Archive::open(&finished.path)?.verify(&how) {
+        match Archive::open_with(&finished.path, keys)?.verify(&how) {
             Ok(_) => Ok(()),
             Err(VerifyError::Stopped) => Err(BackupError::Stopped),
             Err(error) => Err(error.into()),

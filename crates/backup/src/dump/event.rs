@@ -45,6 +45,15 @@ pub enum DumpEvent {
         /// Its bytes of SQL text.
         bytes: u64,
     },
+    /// A chunk was read and is the same as in an earlier dump.
+    Reused {
+        /// `database.table`.
+        table: String,
+        /// Its rows.
+        rows: u64,
+        /// Its bytes of SQL text.
+        bytes: u64,
+    },
     /// Nothing is read for now.
     Held {
         /// In the throttle's words.

@@ -21,6 +21,7 @@ mod event;
 mod facts;
 mod gate;
 mod grants;
+mod limits;
 mod objects;
 mod plan;
 mod policy;
@@ -44,6 +45,7 @@ use elpis_run::{Clock, Observer, RealClock, Secret, StopToken, Throttle};
 pub use error::DumpError;
 pub use event::DumpEvent;
 pub use facts::{Catalogue, DumpFacts, RangeColumn, ServerFacts, TableFacts};
+pub use limits::DumpLimits;
 pub use plan::DumpPlan;
 pub use policy::{Definers, DumpPolicy, NonTransactional, SnapshotStep, Window};
 pub use report::{
@@ -184,8 +186,16 @@ pub struct DumpThrottle {
     /// Who decides. Of a [`Pace::Go`](elpis_run::Pace::Go) only the pause counts; a chunk's
     /// `examined` are the rows read since the last decision.
     pub throttle: Box<dyn Throttle>,
-    /// Who measures.
+    /// Who measures. The dump's own readers do not count as running statements.
     pub probe: LoadProbe,
+}
+
+impl fmt::Debug for DumpThrottle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DumpThrottle")
+            .field("probe", &self.probe)
+            .finish_non_exhaustive()
+    }
 }
 
 struct EndOnDrop(Arc<Gate>);

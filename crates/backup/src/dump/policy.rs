@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a dump is to be made. [`DumpPolicy::new`] has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,7 +78,8 @@ impl DumpPolicy {
 /// On a table without a primary key a window is read through a secondary index, which costs the
 /// server about three times as much as reading the table from end to end. Without windows such a
 /// table is one chunk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Window {
     /// Which tables: `name`, or `start*`.
     pub table: String,
@@ -89,7 +90,7 @@ pub struct Window {
 }
 
 /// A way to give all readers the same snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotStep {
     /// MariaDB with a binary log: every reader takes its snapshot without any lock and tells the

@@ -23,6 +23,9 @@ pub struct DumpReport {
     pub databases: Vec<DatabaseReport>,
     /// Every piece, in the order of concatenation.
     pub pieces: Vec<Piece>,
+    /// How many of the pieces the sink had already.
+    #[serde(default)]
+    pub reused_pieces: u64,
     /// The longest statement in bytes. The server that loads the dump needs a
     /// `max_allowed_packet` above it.
     pub longest_statement: u64,

@@ -79,14 +79,14 @@ struct Conductor {
 impl Conductor {
     async fn run(&mut self, mut control: DumpControl) -> Result<DumpReport, DumpError> {
         let gate = self.gate.clone();
-        let deadline = self.plan.policy.deadline;
+        let (deadline, readers) = (self.plan.policy.deadline, self.plan.readers);
         let clock = control.clock.clone();
         let observer = control.observer.clone();
         let result = tokio::select! {
             biased;
             end = asked_to_end(&gate) => Err(end.into_error()),
             result = self.conduct(&*clock, &*observer) => result,
-            never = watch(&gate, &mut control, deadline) => match never {},
+            never = watch(&gate, &mut control, deadline, readers) => match never {},
         };
         if result.is_err() {
             gate.end(End::Failed);
@@ -162,6 +162,7 @@ impl Conductor {
             server_version: self.plan.server.version_text.clone(),
             snapshot: self.proof(taken, &locks, tables_locked, gtid),
             databases: reports(&self.plan, &databases, &texts, &pieces, &locks),
+            reused_pieces: self.shelf.reused(),
             pieces,
             longest_statement,
             warnings: std::mem::take(&mut self.warnings),
@@ -276,6 +277,7 @@ fn piece(database: usize, name: &str, part: Part) -> PieceId {
         chunk: 0,
         database_name: name.to_owned(),
         table_name: String::new(),
+        window: None,
     }
 }
 

@@ -24,6 +24,24 @@ pub trait DumpSink: Send + Sync {
     /// # Errors
     /// Ends the dump.
     fn begin(&self, piece: &PieceId) -> Result<Box<dyn PieceWriter>, SinkError>;
+
+    /// Whether the sink has a piece like this from an earlier dump. If it says so, the dump reads
+    /// the rows for their sum, offers it to [`take_over`](Self::take_over), and reads them once
+    /// more if that declines.
+    fn may_have(&self, piece: &PieceId) -> bool {
+        let _ = piece;
+        false
+    }
+
+    /// Takes over what it has if that is the same, byte for byte; otherwise the piece will be
+    /// begun.
+    ///
+    /// # Errors
+    /// Ends the dump.
+    fn take_over(&self, piece: &Piece) -> Result<bool, SinkError> {
+        let _ = piece;
+        Ok(false)
+    }
 }
 
 /// Takes the text of one piece.
@@ -56,6 +74,10 @@ pub struct PieceId {
     pub database_name: String,
     /// The table's name, for people; empty outside [`Part::Data`].
     pub table_name: String,
+    /// The window of a [`Window`](super::Window) column that the chunk holds, from the first
+    /// bound up to but without the second; `None` for the windows at both ends, which still
+    /// change, and for other chunks.
+    pub window: Option<[i64; 2]>,
 }
 
 /// The parts of a database's text, in their order.

@@ -1,6 +1,7 @@
 //! The thread beside a reader that sums what was read and gives it to the sink, so that neither
 //! waits for the other.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,8 +12,9 @@ use super::gate::{End, Gate};
 use super::sink::{DumpSink, Piece, PieceId, PieceWriter};
 use elpis_run::Observer;
 
-/// Full buffers that may wait for the sink.
-const WAITING: usize = 4;
+/// Full buffers that may wait for the sink: about as many bytes as it compresses at once, so that
+/// the reader goes on meanwhile.
+const WAITING: usize = 16;
 
 /// What becomes of the pieces of all readers.
 pub(super) struct Shelf {
@@ -20,6 +22,7 @@ pub(super) struct Shelf {
     pub(super) observer: Arc<dyn Observer<DumpEvent>>,
     pub(super) gate: Arc<Gate>,
     pieces: Mutex<Vec<Piece>>,
+    reused: AtomicU64,
 }
 
 impl Shelf {
@@ -33,7 +36,35 @@ impl Shelf {
             observer,
             gate,
             pieces: Mutex::new(Vec::new()),
+            reused: AtomicU64::new(0),
         }
+    }
+
+    /// Offers a piece to the sink, which may have it already.
+    pub(super) fn take_over(&self, piece: Piece) -> Result<bool, DumpError> {
+        if !self.sink.take_over(&piece).map_err(DumpError::Sink)? {
+            return Ok(false);
+        }
+        self.observer.on(&DumpEvent::Reused {
+            table: format!("{}.{}", piece.id.database_name, piece.id.table_name),
+            rows: piece.rows,
+            bytes: piece.bytes,
+        });
+        self.reused.fetch_add(1, Ordering::Relaxed);
+        self.push(piece);
+        Ok(true)
+    }
+
+    /// How many pieces the sink had already.
+    pub(super) fn reused(&self) -> u64 {
+        self.reused.load(Ordering::Relaxed)
+    }
+
+    fn push(&self, piece: Piece) {
+        self.pieces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(piece);
     }
 
     /// Stores a whole piece.
@@ -93,11 +124,7 @@ impl Open {
                 bytes: piece.bytes,
             });
         }
-        shelf
-            .pieces
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(piece);
+        shelf.push(piece);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use elpis_mysql::Session;
 use super::encode::{Encoder, Form};
 use super::error::DumpError;
 use super::gate::Gate;
-use super::sink::PieceId;
+use super::sink::{Piece, PieceId};
 use super::store::{Gone, Shelf, Store};
 
 /// About how many bytes go to the sink at once.
@@ -99,6 +99,60 @@ impl Work {
         stall: Duration,
         store: &Store,
     ) -> Result<(), Failure> {
+        if self.shelf.sink.may_have(&task.piece) && self.is_there(task, session, stall).await? {
+            return Ok(());
+        }
+        let mut begun = false;
+        let rows = self
+            .encode(task, session, stall, |encoder| {
+                if !begun {
+                    store.begin(task.piece.clone())?;
+                    begun = true;
+                }
+                Ok(store.write(encoder.take(store.buffer()))?)
+            })
+            .await?;
+        if begun {
+            store.finish(rows)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the rows only for their sum, and tells whether the sink has them already.
+    async fn is_there(
+        &self,
+        task: &Task,
+        session: &mut Session,
+        stall: Duration,
+    ) -> Result<bool, Failure> {
+        let (mut sum, mut bytes) = (blake3::Hasher::new(), 0);
+        let mut spare = Vec::new();
+        let rows = self
+            .encode(task, session, stall, |encoder| {
+                let mut text = encoder.take(std::mem::take(&mut spare));
+                sum.update(&text);
+                bytes += text.len() as u64;
+                text.clear();
+                spare = text;
+                Ok(())
+            })
+            .await?;
+        Ok(self.shelf.take_over(Piece {
+            id: task.piece.clone(),
+            rows,
+            bytes,
+            blake3: sum.finalize().to_hex().to_string(),
+        })?)
+    }
+
+    /// Reads the rows of a chunk as text, which `put` takes batch by batch. Returns their number.
+    async fn encode(
+        &self,
+        task: &Task,
+        session: &mut Session,
+        stall: Duration,
+        mut put: impl FnMut(&mut Encoder) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
         let failed = |source| Failure::Dump(reading(task, source));
         let mut rows = tokio::select! {
             biased;
@@ -107,7 +161,6 @@ impl Work {
         };
         let insert = task.insert.clone().into_bytes();
         let mut encoder = Encoder::new(insert, task.forms.clone(), self.statement_bytes);
-        let mut begun = false;
         let mut counted = 0;
         loop {
             let batch = rows.read(|row| {
@@ -127,25 +180,18 @@ impl Work {
                 encoder.close();
             }
             if encoder.len() > 0 {
-                if !begun {
-                    store.begin(task.piece.clone())?;
-                    begun = true;
-                }
                 self.gate.count_rows(encoder.rows() - counted);
                 counted = encoder.rows();
                 self.gate.pass(encoder.len()).await?;
-                store.write(encoder.take(store.buffer()))?;
+                put(&mut encoder)?;
             }
             if !more {
                 break;
             }
         }
-        if begun {
-            store.finish(encoder.rows())?;
-        }
         self.longest
             .fetch_max(encoder.longest() as u64, Ordering::Relaxed);
-        Ok(())
+        Ok(encoder.rows())
     }
 }
 

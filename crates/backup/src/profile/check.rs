@@ -60,19 +60,7 @@ impl Profile {
         if self.level.is_some_and(|level| !(1..=19).contains(&level)) {
             return wrong("level", "must lie between 1 and 19");
         }
-        let dump = &self.dump;
-        if dump
-            .readers
-            .is_some_and(|readers| readers == 0 || readers > 64)
-        {
-            return wrong("dump.readers", "must lie between 1 and 64");
-        }
-        if dump.bytes_per_second.is_some_and(|rate| rate < 100_000) {
-            return wrong("dump.bytes_per_second", "must be 100000 or more");
-        }
-        if dump.deadline_s == Some(0) {
-            return wrong("dump.deadline_s", "must be 1 or more");
-        }
+        self.dump.check()?;
         if self.components.is_empty() && self.databases.is_empty() {
             return wrong(
                 "component",
@@ -149,7 +137,7 @@ fn check_database(database: &Database) -> Result<(), ProfileError> {
     Ok(())
 }
 
-fn name(key: &str, name: &str) -> Result<(), ProfileError> {
+pub(super) fn name(key: &str, name: &str) -> Result<(), ProfileError> {
     if name.is_empty() || name.len() > 64 || name.contains(['/', '\0']) || name.starts_with('.') {
         return wrong(
             key,
@@ -174,7 +162,7 @@ fn prefix(prefix: &str) -> Result<(), ProfileError> {
     Ok(())
 }
 
-fn wrong(key: impl Into<String>, reason: impl Into<String>) -> Result<(), ProfileError> {
+pub(super) fn wrong(key: impl Into<String>, reason: impl Into<String>) -> Result<(), ProfileError> {
     Err(ProfileError::Value {
         key: key.into(),
         reason: reason.into(),

@@ -1,16 +1,16 @@
 //! What the operator wants in a backup: which databases, which paths, in which container. No I/O.
 
 mod check;
+mod rules;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use check::ProfileError;
+pub use rules::{DumpRules, Replica};
 
 use crate::archive::{Container, Product};
-use crate::dump::DumpPolicy;
 use crate::files::Pattern;
 
 /// What belongs into a backup, validated.
@@ -82,36 +82,6 @@ pub struct Database {
     /// Tables whose rows are left out: `name`, or `start*`.
     #[serde(default)]
     pub without_rows: Vec<String>,
-}
-
-/// How databases on servers are dumped; what is not said is as in [`DumpPolicy::new`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DumpRules {
-    /// Parallel readers, 1 to 64.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub readers: Option<usize>,
-    /// The most bytes of SQL text a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes_per_second: Option<u64>,
-    /// The longest time a dump may take, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deadline_s: Option<u64>,
-    /// Whether a dump is made even if the account may not see everything.
-    pub accept_gaps: bool,
-}
-
-impl DumpRules {
-    /// The policy for `databases` of one server.
-    pub fn policy(&self, databases: Vec<String>) -> DumpPolicy {
-        DumpPolicy {
-            readers: self.readers,
-            bytes_per_second: self.bytes_per_second,
-            deadline: self.deadline_s.map(Duration::from_secs),
-            accept_gaps: self.accept_gaps,
-            ..DumpPolicy::new(databases)
-        }
-    }
 }
 
 fn yes() -> bool {

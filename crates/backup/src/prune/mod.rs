@@ -2,15 +2,17 @@
 
 mod plan;
 
-use elpis_run::{Clock, Event, Holder, Journal, JournalError, NewRun, Outcome, StopToken};
+use elpis_run::journal::close_dead_runs;
+use elpis_run::{
+    Clock, Event, Holder, Journal, JournalError, NewRun, Outcome, StopToken, with_causes,
+};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use plan::{Decision, KeepRules, NoRules, PrunePlan};
 
-use crate::journaled::{chain, close_dead_runs};
-use crate::store::{LocalStore, ObjectStore, StoreError, Stored};
+use crate::store::{ObjectStore, StoreError, Stored};
 
 /// The job's name in the journal.
 const JOB: &str = "prune";
@@ -18,7 +20,7 @@ const JOB: &str = "prune";
 /// Removes what no rule keeps.
 pub struct Prune<'a> {
     /// Where the archives are.
-    pub store: &'a LocalStore,
+    pub store: &'a dyn ObjectStore,
     /// Only archives of this prefix are looked at.
     pub prefix: &'a str,
     /// Remembers the run.
@@ -82,7 +84,7 @@ impl Prune<'_> {
     /// # Errors
     /// [`PruneError`].
     pub fn run(&self, rules: &KeepRules) -> Result<PruneReport, PruneError> {
-        let _lock = self.store.lock(&self.holder)?;
+        let _hold = self.store.hold(&self.holder)?;
         close_dead_runs(self.journal, self.clock, JOB, &self.store.place())?;
         let plan = self.plan(rules)?;
         let run = self.journal.create(&NewRun {
@@ -110,7 +112,7 @@ impl Prune<'_> {
             };
             self.journal.append(run, self.clock.now(), &intent)?;
             if let Err(error) = self.store.remove(&decision.name) {
-                let failed = chain(&error);
+                let failed = with_causes(&error);
                 let event = Event::Failed {
                     step,
                     error: failed.clone(),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use elpis_mysql::ConnectOptions;
-use elpis_run::{Observer, RealClock, StopToken};
+use elpis_run::{Observer, RealClock};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Collected, CollectedData, DatabaseFacts, Intake, Source, SourceError};
 use crate::dump::{
     Dump, DumpControl, DumpError, DumpEvent, DumpPlan, DumpPolicy, DumpReport, DumpSink,
+    DumpThrottle,
 };
 use crate::event::BackupEvent;
 
@@ -18,6 +19,7 @@ pub struct MySqlSource {
     dump: Dump,
     databases: Vec<String>,
     plan: Option<DumpPlan>,
+    throttle: Option<DumpThrottle>,
     cores: usize,
 }
 
@@ -28,7 +30,17 @@ impl MySqlSource {
             databases: policy.databases.clone(),
             dump: Dump::new(connect, policy),
             plan: None,
+            throttle: None,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// Lets `throttle` decide how the dump goes on.
+    #[must_use]
+    pub fn throttled(self, throttle: DumpThrottle) -> MySqlSource {
+        MySqlSource {
+            throttle: Some(throttle),
+            ..self
         }
     }
 
@@ -61,7 +73,12 @@ impl Source for MySqlSource {
         let runtime = runtime()?;
         let plan = self.plan(&runtime)?;
         let sink: Arc<dyn DumpSink> = into.pieces.clone();
-        let control = control(into.stop, Arc::clone(&into.observer));
+        let control = DumpControl {
+            observer: Arc::new(Passing(Arc::clone(&into.observer))),
+            stop: into.stop.clone(),
+            clock: Arc::new(RealClock::new()),
+            throttle: self.throttle.take(),
+        };
         let report = runtime.block_on(self.dump.run(&plan, sink, control))?;
         // Accounts are looked at when there is a dump; without the privilege there is only that.
         let grants = runtime.block_on(self.dump.grants());
@@ -99,15 +116,6 @@ impl Source for MySqlSource {
 /// A dump's threads are its own; this one only waits for them.
 fn runtime() -> std::io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
-}
-
-fn control(stop: &StopToken, observer: Arc<dyn Observer<BackupEvent>>) -> DumpControl {
-    DumpControl {
-        observer: Arc::new(Passing(observer)),
-        stop: stop.clone(),
-        clock: Arc::new(RealClock::new()),
-        throttle: None,
-    }
 }
 
 /// Passes a dump's events on to whoever watches the backup.

@@ -3,6 +3,7 @@
 //! ```text
 //! pandorafms_backup_2026-11-21-02-00-00.tar.gz         0600, whole or not there
 //! .pandorafms_backup_2026-11-21-02-00-00.tar.gz.json   what is known of it
+//! .pandorafms_backup_2026-11-21-02-00-00.tar.gz.upload what of it is in another store
 //! SHA256SUMS                                           for `sha256sum -c`
 //! .elpis-backup.lock                                   who is at work
 //! .elpis-backup-work.…/                                where the next one grows
@@ -18,8 +19,8 @@ use elpis_run::{FileLock, FsError, Holder, fsx};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::{Note, ObjectStore, StoreError, Stored};
-use crate::archive::{Finished, hex};
+use super::{Hold, Note, ObjectStore, StoreError, Stored};
+use crate::archive::{ArchiveBytes, FileBytes};
 use crate::name::ArchiveName;
 use crate::work::{self, WorkDir};
 
@@ -93,21 +94,6 @@ impl LocalStore {
         })
     }
 
-    /// The SHA-256 that `SHA256SUMS` has for an archive.
-    ///
-    /// # Errors
-    /// When the file is there and cannot be read.
-    pub fn sha256(&self, name: &ArchiveName) -> Result<Option<[u8; 32]>, StoreError> {
-        let name = name.to_string();
-        let sums = self.sums()?;
-        let line = sums.lines().find_map(|line| {
-            let (sum, file) = line.split_once("  ")?;
-            (file == name).then_some(sum)
-        });
-        let bytes = line.and_then(crate::archive::unhex);
-        Ok(bytes.and_then(|bytes| bytes.try_into().ok()))
-    }
-
     /// Whether a file counts. In a directory where others may write, theirs do not: a false note
     /// or a false newer archive would make pruning remove the true ones.
     fn counts(&self, found: &Metadata) -> bool {
@@ -158,7 +144,7 @@ impl LocalStore {
             }
             let of = file
                 .strip_prefix('.')
-                .and_then(|name| name.strip_suffix(".json"));
+                .and_then(|name| name.strip_suffix(".json").or(name.strip_suffix(".upload")));
             let is_stale =
                 |name: &&str| name.parse::<ArchiveName>().is_ok() && !there.contains(*name);
             if of.filter(is_stale).is_some() {
@@ -243,12 +229,23 @@ impl ObjectStore for LocalStore {
         Ok(list)
     }
 
-    fn publish(
-        &self,
-        finished: &Finished,
-        name: &ArchiveName,
-        note: &Note,
-    ) -> Result<(), StoreError> {
+    fn open(&self, name: &ArchiveName) -> Result<Box<dyn ArchiveBytes>, StoreError> {
+        Ok(Box::new(FileBytes::open(&self.path(name))?))
+    }
+
+    /// As `SHA256SUMS` has it.
+    fn sha256(&self, name: &ArchiveName) -> Result<Option<[u8; 32]>, StoreError> {
+        let name = name.to_string();
+        let sums = self.sums()?;
+        let line = sums.lines().find_map(|line| {
+            let (sum, file) = line.split_once("  ")?;
+            (file == name).then_some(sum)
+        });
+        let bytes = line.and_then(crate::archive::unhex);
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok()))
+    }
+
+    fn publish(&self, file: &Path, name: &ArchiveName, note: &Note) -> Result<(), StoreError> {
         let path = self.path(name);
         if std::fs::symlink_metadata(&path).is_ok() {
             return Err(StoreError::Exists {
@@ -256,10 +253,10 @@ impl ObjectStore for LocalStore {
                 name: name.clone(),
             });
         }
-        let line = format!("{}  {name}", hex(&finished.sha256));
+        let line = format!("{}  {name}", note.sha256);
         self.change_sums(name, Some(&line))?;
         self.annotate(name, note)?;
-        rename_new(&finished.path, &path).map_err(|source| match source.kind() {
+        rename_new(file, &path).map_err(|source| match source.kind() {
             ErrorKind::AlreadyExists => StoreError::Exists {
                 place: self.place(),
                 name: name.clone(),
@@ -278,8 +275,15 @@ impl ObjectStore for LocalStore {
     fn remove(&self, name: &ArchiveName) -> Result<(), StoreError> {
         remove(&self.path(name))?;
         remove(&self.note_path(name))?;
+        remove(&self.dir.join(format!(".{name}.upload")))?;
         self.change_sums(name, None)?;
         Ok(sync_dir(&self.dir)?)
+    }
+
+    fn hold(&self, holder: &Holder) -> Result<Hold, StoreError> {
+        Ok(Hold {
+            _held: Some(self.lock(holder)?),
+        })
     }
 }
 
@@ -294,7 +298,7 @@ fn is_half_written(file: &str) -> bool {
         let (pid, count) = writer.split_once('-')?;
         let note = name
             .strip_prefix('.')
-            .and_then(|name| name.strip_suffix(".json"));
+            .and_then(|name| name.strip_suffix(".json").or(name.strip_suffix(".upload")));
         let is_ours = name == SUMS || note.is_some_and(|of| of.parse::<ArchiveName>().is_ok());
         count.parse::<u32>().ok().filter(|_| is_ours)?;
         pid.parse::<u32>().ok()

@@ -1,19 +1,33 @@
 //! Where archives are kept, and what is known of each without opening it.
 
+#[cfg(feature = "s3")]
+mod copies;
 mod local;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(feature = "s3")]
+mod waiting;
+
+use std::fmt;
+use std::path::Path;
 
 use elpis_run::{FsError, Holder, LockError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "s3")]
+pub use copies::{Copies, CopyError, CopyReport};
 pub use local::{LocalLock, LocalStore};
+#[cfg(feature = "s3")]
+pub use s3::{S3Access, S3Address, S3Options, S3Store};
 
-use crate::archive::Finished;
+use crate::archive::ArchiveBytes;
 use crate::name::ArchiveName;
 
 /// A place that keeps archives. An archive is there whole, under its name, or not at all.
 ///
-/// All methods block. [`LocalStore`] is a directory.
+/// All methods block. [`LocalStore`] is a directory; `S3Store` (feature `s3`) is a bucket of an
+/// S3-compatible service.
 pub trait ObjectStore: Send + Sync {
     /// The place in words, for messages.
     fn place(&self) -> String;
@@ -24,16 +38,25 @@ pub trait ObjectStore: Send + Sync {
     /// When the place cannot be read.
     fn list(&self) -> Result<Vec<Stored>, StoreError>;
 
-    /// Gives a finished archive its name, as the last act; what is known of it is there by then.
+    /// Opens an archive for reading.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the name is taken; nothing has changed then.
-    fn publish(
-        &self,
-        finished: &Finished,
-        name: &ArchiveName,
-        note: &Note,
-    ) -> Result<(), StoreError>;
+    /// [`StoreError::Missing`] when it is not there; others when it cannot be read.
+    fn open(&self, name: &ArchiveName) -> Result<Box<dyn ArchiveBytes>, StoreError>;
+
+    /// The SHA-256 that the store has for an archive, if it has one.
+    ///
+    /// # Errors
+    /// When it cannot be looked up.
+    fn sha256(&self, name: &ArchiveName) -> Result<Option<[u8; 32]>, StoreError>;
+
+    /// Takes in the whole archive in `file`, of which `note` tells length and SHA-256, and gives
+    /// it its name as the last act. A directory moves the file; other stores copy it.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the name is taken; whatever the error, no archive of that name
+    /// is listed that was not before.
+    fn publish(&self, file: &Path, name: &ArchiveName, note: &Note) -> Result<(), StoreError>;
 
     /// Replaces what is known of an archive.
     ///
@@ -46,6 +69,24 @@ pub trait ObjectStore: Send + Sync {
     /// # Errors
     /// When it cannot be removed.
     fn remove(&self, name: &ArchiveName) -> Result<(), StoreError>;
+
+    /// Keeps other processes of ours from changing the store for as long as the answer is kept,
+    /// where it needs that, and removes what killed ones have left.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when somebody is at work.
+    fn hold(&self, holder: &Holder) -> Result<Hold, StoreError>;
+}
+
+/// The right to change a store, until dropped.
+pub struct Hold {
+    _held: Option<LocalLock>,
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hold")
+    }
 }
 
 /// An archive in a store.
@@ -130,6 +171,56 @@ pub enum StoreError {
         place: String,
         /// Its name.
         name: ArchiveName,
+    },
+    /// There is no archive of that name.
+    #[error("{place} has no archive {name}")]
+    Missing {
+        /// Where.
+        place: String,
+        /// Its name.
+        name: ArchiveName,
+    },
+    /// Nothing is known of an archive, not even its sum.
+    #[error("nothing is known of {name} in {place}: verify it first")]
+    Unknown {
+        /// Where.
+        place: String,
+        /// Its name.
+        name: ArchiveName,
+    },
+    /// An archive is not what is known of it, so it was not published.
+    #[error("{name} is not the file that was noted; it is not taken into {place}")]
+    Changed {
+        /// Where it should have gone.
+        place: String,
+        /// Its name.
+        name: ArchiveName,
+    },
+    /// How to reach a store is not said as it must be.
+    #[error("{what}: {why}")]
+    Settings {
+        /// Which setting.
+        what: String,
+        /// What is wrong; never the value of a secret.
+        why: String,
+    },
+    /// A store on the network did not do what it was asked.
+    #[error("cannot {doing} in {place}")]
+    Remote {
+        /// What was to be done.
+        doing: String,
+        /// Where.
+        place: String,
+        /// What the service says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Stopped on request; what has arrived is kept for the next time.
+    #[error("stopped on request: could not {doing} in {place}")]
+    Stopped {
+        /// What was to be done.
+        doing: String,
+        /// Where.
+        place: String,
     },
     /// Another process works there.
     #[error("somebody else is at work in {place}: {holder}")]

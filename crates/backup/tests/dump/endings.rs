@@ -13,7 +13,7 @@ use elpis_run::{ChunkTiming, FnObserver, Load, Pace, StopToken, Throttle};
 use crate::{Memory, Shared, database, dump_with, open, policy, run, server};
 
 /// About 20 MB in a few tables.
-async fn bulk(options: &ConnectOptions, name: &str) -> Session {
+pub(crate) async fn bulk(options: &ConnectOptions, name: &str) -> Session {
     let mut session = database(options, name).await;
     for table in ["a", "b", "c", "d"] {
         run(
@@ -28,7 +28,7 @@ async fn bulk(options: &ConnectOptions, name: &str) -> Session {
 }
 
 /// Slow enough that nothing ends by itself.
-fn slow(name: &str) -> DumpPolicy {
+pub(crate) fn slow(name: &str) -> DumpPolicy {
     DumpPolicy {
         bytes_per_second: Some(500_000),
         chunk_bytes: 1 << 20,

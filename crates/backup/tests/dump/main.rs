@@ -9,6 +9,7 @@
 )]
 
 mod awkward;
+mod beside;
 mod chunks;
 mod endings;
 mod money;

@@ -260,6 +260,7 @@ fn piece(database: u32, part: Part, chunk: u32) -> PieceId {
         table: 0,
         chunk,
         database_name: "m".into(),
+        window: None,
         table_name: "t".into(),
     }
 }

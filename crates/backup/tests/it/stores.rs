@@ -4,7 +4,8 @@ use elpis_backup::archive::Container;
 use elpis_backup::archive::VerifyError;
 use elpis_backup::store::{Note, Verification};
 use elpis_backup::{
-    ArchiveName, BackupError, Inspector, KeepRules, LocalStore, ObjectStore, Prune, StoreError,
+    ArchiveName, BackupError, Inspector, KeepRules, Keys, LocalStore, ObjectStore, Prune,
+    StoreError,
 };
 use elpis_run::{Clock, Holder, MemoryJournal, RealClock, StopToken};
 use jiff::tz::TimeZone;
@@ -202,6 +203,7 @@ fn verifying_in_the_store_notes_what_came_out_and_pins_stay() {
     let (store, clock, stop) = (world.store(), RealClock::new(), StopToken::new());
     let inspector = Inspector {
         store: &store,
+        keys: &Keys::none(),
         clock: &clock,
         zone: TimeZone::UTC,
         stop: &stop,

@@ -10,7 +10,9 @@ use elpis_backup::archive::{
     Verify, VerifyError,
 };
 use elpis_backup::profile::{Component, Profile};
-use elpis_backup::{Backup, BackupError, BackupPlan, BackupReport, Facts, LocalStore, Source};
+use elpis_backup::{
+    Backup, BackupError, BackupPlan, BackupReport, Encryption, Facts, LocalStore, Source,
+};
 use elpis_run::{Clock, Holder, MemoryJournal, RealClock, StopToken};
 use jiff::tz::TimeZone;
 
@@ -181,6 +183,7 @@ pub(crate) struct World {
     pub(crate) sources: Vec<Box<dyn Source>>,
     pub(crate) stop: StopToken,
     pub(crate) journal: MemoryJournal,
+    pub(crate) encryption: Option<Encryption>,
 }
 
 impl World {
@@ -198,6 +201,7 @@ impl World {
             sources: Vec::new(),
             stop: StopToken::new(),
             journal: MemoryJournal::new(),
+            encryption: None,
         }
     }
 
@@ -235,6 +239,7 @@ impl World {
                 name: "test".into(),
                 version: "0".into(),
             },
+            encryption: self.encryption.as_ref(),
         };
         backup.run(&plan, &mut self.sources)
     }

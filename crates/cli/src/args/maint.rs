@@ -22,6 +22,10 @@ pub(crate) struct Global {
     /// The configuration [default: $ELPIS_CONFIG, or /etc/elpis/maint.toml]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
+    /// Keep a Pandora FMS installation in order, as its own pandora_server.conf and its database
+    /// say; --config may add to that
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) pandora: Option<PathBuf>,
     /// How data is written: tables and sentences, or one document (one object a line for events)
     #[arg(long, value_enum, default_value = "human", global = true)]
     pub(crate) format: Format,
@@ -54,7 +58,13 @@ pub(crate) enum Verb {
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify,
     /// Tell whether a run is at work, and how the last one ended
-    Status,
+    Status(Status),
+    /// Look for what keeps the maintenance of a Pandora FMS installation from doing its work
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
+    /// Let the maintenance of a Pandora FMS installation run every hour
+    #[command(after_help = INSTALL_EXAMPLES)]
+    Install(Install),
     /// List earlier runs, or show everything that is known of one
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
@@ -75,6 +85,12 @@ pub(crate) enum Verb {
 pub(crate) enum PolicyVerb {
     /// Check the configuration and say in words what it asks for
     Check,
+    /// List every setting with its value
+    Show {
+        /// As they take effect, with where each comes from: asks the database for its part
+        #[arg(long)]
+        effective: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -82,20 +98,22 @@ pub(crate) struct Plan {
     /// Count rows in bounded steps instead of estimating them
     #[arg(long)]
     pub(crate) exact: bool,
-    /// Leave out the other job
-    #[arg(long, value_enum, value_name = "JOB")]
-    pub(crate) only: Option<Job>,
+    #[command(flatten)]
+    pub(crate) parts: Parts,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
-/// The jobs of a run, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Job {
-    /// Delete what is expired
-    Purge,
-    /// Compact what is old
-    Compact,
+/// What of a run is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Parts {
+    /// Only these parts, in their usual order: purge, compact; with --pandora also check,
+    /// integrity, history, enterprise, and single tasks by the id that plan shows
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Leave out compaction, as with the tool that Elpis replaces
+    #[arg(short = 'p', long, conflicts_with = "only")]
+    pub(crate) purge_only: bool,
 }
 
 #[derive(Debug, Args)]
@@ -113,11 +131,13 @@ pub(crate) struct Run {
     /// Delete or leave out no more rows than this
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_rows: Option<u64>,
-    /// Leave out the other job
-    #[arg(long, value_enum, value_name = "JOB")]
-    pub(crate) only: Option<Job>,
+    #[command(flatten)]
+    pub(crate) parts: Parts,
     #[command(flatten)]
     pub(crate) consent: Consent,
+    /// With --pandora: work although this host's server is not the master
+    #[arg(short, long)]
+    pub(crate) force: bool,
     /// Large chunks without pauses, whatever the load
     #[arg(long)]
     pub(crate) no_throttle: bool,
@@ -127,6 +147,44 @@ pub(crate) struct Run {
     /// Only show the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Work in the background, whatever becomes of the terminal, and write to background.log in
+    /// the state directory; `status --follow` shows how far it is
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) background: bool,
+    /// This is the run in the background.
+    #[arg(long, hide = true, requires = "background")]
+    pub(crate) detached: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Show what the run in the background says, until it ends
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Look for files under this directory instead of the system's root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// Write /etc/cron.hourly/elpis-maint
+    #[arg(long, required_unless_present = "systemd_timer")]
+    pub(crate) cron: bool,
+    /// Write elpis-maint.service and elpis-maint.timer to /etc/systemd/system
+    #[arg(long, conflicts_with = "cron")]
+    pub(crate) systemd_timer: bool,
+    /// Keep the hourly job of the tool that Elpis replaces from running: its file stays, and loses
+    /// its executable bits
+    #[arg(long)]
+    pub(crate) disable_incumbent: bool,
+    /// Write files under this directory instead of the system's root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -194,7 +252,22 @@ Examples:
   elpis-maint run --max-time 50m         the hourly job
   elpis-maint run --max-share 0.9        the first run on a database that was never purged
   elpis-maint run --only compact         the purge is somebody else's
-  elpis-maint run --format json          one event a line";
+  elpis-maint run --format json          one event a line
+  elpis-maint run --pandora /etc/pandora/pandora_server.conf
+                                         all the housekeeping of a Pandora FMS installation
+  elpis-maint run --pandora /etc/pandora/pandora_server.conf --only purge,check --background";
+
+const DOCTOR_EXAMPLES: &str = "\
+Changes nothing. Ends with 7 if something needs a hand; every finding comes with its remedy.
+
+Examples:
+  elpis-maint doctor --pandora /etc/pandora/pandora_server.conf
+  elpis-maint doctor --pandora /etc/pandora/pandora_server.conf --format json | jq '.checks[] | select(.state != \"ok\")'";
+
+const INSTALL_EXAMPLES: &str = "\
+Examples:
+  elpis-maint install --cron --pandora /etc/pandora/pandora_server.conf --disable-incumbent
+  elpis-maint install --systemd-timer --pandora /etc/pandora/pandora_server.conf --root /mnt/image";
 
 const VERIFY_EXAMPLES: &str = "\
 For rules with `rollup = true` or `mode = \"mean\"`: of some series, the rows of each compacted bucket

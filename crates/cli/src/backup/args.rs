@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use elpis_backup::archive::Container;
 
+use super::values::{container, duration, rate};
+
 /// Backup of a whole installation: databases, configuration and files, as of one moment, in one
 /// archive that is whole or not there.
 ///
@@ -26,7 +28,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of the old command")]
 pub(crate) struct Classic {
-    /// Path to the Pandora FMS console, such as /var/www/html/pandora_console
+    /// Path to the Pandora FMS console, such as /var/www/html/pandora_console, or to a
+    /// pandora_server.conf where no console is
     #[arg(short = 'c', value_name = "CONSOLE", requires = "destination")]
     pub(crate) console: Option<PathBuf>,
     /// Destination path for the backup file, such as /tmp
@@ -35,22 +38,16 @@ pub(crate) struct Classic {
     /// No database backup
     #[arg(short = 'b', requires = "console")]
     pub(crate) no_database: bool,
-    /// The option file with the account of the database
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "console",
-        default_value = "/etc/elpis/backup.cnf"
-    )]
-    pub(crate) option_file: PathBuf,
-    /// The name of the database
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "console",
-        default_value = "pandora"
-    )]
-    pub(crate) database: String,
+    /// Also the history database, if the installation has one
+    #[arg(long, requires = "console", conflicts_with = "no_database")]
+    pub(crate) history: bool,
+    /// An option file with an administrator's account [default: /etc/elpis/backup.cnf if it is
+    /// there, else root at the server's socket, else the product's own account]
+    #[arg(long, value_name = "FILE", requires = "console")]
+    pub(crate) option_file: Option<PathBuf>,
+    /// The name of the database [default: as the product's file says]
+    #[arg(long, value_name = "NAME", requires = "console")]
+    pub(crate) database: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +59,12 @@ pub(crate) struct Global {
     /// How data is written: tables and sentences, or one document (one object a line for events)
     #[arg(long, value_enum, default_value = "human", global = true)]
     pub(crate) format: Format,
+    /// A file with what opens encrypted archives, as age-keygen writes it; may be given again
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) identity: Vec<PathBuf>,
+    /// A file whose first line is the passphrase of encrypted archives
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// Say only what went wrong
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -95,6 +98,9 @@ pub(crate) enum Verb {
     /// Verify an archive and put its files into a new directory
     #[command(after_help = EXTRACT_EXAMPLES)]
     Extract(Extract),
+    /// Copy archives to the store of the configuration, or go on with it
+    #[command(after_help = UPLOAD_EXAMPLES)]
+    Upload(Upload),
     /// Remove archives that no rule keeps
     #[command(after_help = PRUNE_EXAMPLES)]
     Prune(Prune),
@@ -116,21 +122,45 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The directory with the archives, instead of the configuration's
+    /// The directory with the archives, instead of the configuration's; to read and to prune also
+    /// s3://BUCKET/PREFIX
     #[arg(long, value_name = "DIR")]
     pub(crate) target: Option<PathBuf>,
+}
+
+/// How gently databases are read.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Gentleness {
+    /// The most bytes of SQL text a second, such as 20M, instead of what the configuration says
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    pub(crate) max_rate: Option<u64>,
+    /// Give up when a dump takes longer, such as 2h, instead of what the configuration says
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) deadline: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     #[command(flatten)]
     pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) gentleness: Gentleness,
     /// What the archive is to be, instead of what the configuration says
     #[arg(long, value_name = "KIND", value_parser = container)]
     pub(crate) container: Option<Container>,
+    /// Encrypt the archive to a recipient such as age1…, instead of what the configuration says;
+    /// may be given several times
+    #[arg(long, value_name = "RECIPIENT")]
+    pub(crate) encrypt_to: Vec<String>,
+    /// Copy the archive to s3://BUCKET/PREFIX, instead of the configuration's store
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<PathBuf>,
     /// Do not read the archive back before it gets its name
     #[arg(long)]
     pub(crate) no_verify: bool,
+    /// Use chunks of the newest archive again where a closed window of time did not change
+    #[arg(long)]
+    pub(crate) reuse: bool,
     /// Only show what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -146,6 +176,8 @@ pub(crate) struct Dump {
     /// The option file with host, account and password [default: as configured for the database]
     #[arg(long, value_name = "FILE")]
     pub(crate) option_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) gentleness: Gentleness,
 }
 
 #[derive(Debug, Args)]
@@ -197,6 +229,24 @@ pub(crate) struct Extract {
     /// Make also symbolic links that lead out of the directory
     #[arg(long)]
     pub(crate) outside_links: bool,
+}
+
+#[derive(Debug, Args)]
+#[cfg_attr(
+    not(feature = "s3"),
+    allow(dead_code, reason = "only feature s3 reads it")
+)]
+pub(crate) struct Upload {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Where to, s3://BUCKET/PREFIX, instead of the configuration's store
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<PathBuf>,
+    /// Names in the directory, besides those that were begun before
+    pub(crate) archives: Vec<String>,
+    /// Every archive of the directory that the store lacks
+    #[arg(long, conflicts_with = "archives")]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -258,23 +308,6 @@ pub(crate) struct Demo {
     pub(crate) rows: u64,
 }
 
-fn container(text: &str) -> Result<Container, String> {
-    let named = Container::ALL
-        .into_iter()
-        .find(|container| container.extension() == text);
-    named.ok_or_else(|| "must be tar.gz or tar.zst".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "not a duration such as 90m or 26h".to_owned())?;
-    match Duration::try_from(span) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("must be longer than nothing".to_owned()),
-    }
-}
-
 const MAIN_EXAMPLES: &str = "\
 Examples:
   elpis-backup demo                      see everything at work on an installation of its own
@@ -317,6 +350,15 @@ const EXTRACT_EXAMPLES: &str = "\
 Examples:
   elpis-backup extract pandorafms_backup_2026-11-21-02-00-00.tar.gz /tmp/look
   elpis-backup extract ARCHIVE /tmp/look --only etc/pandora";
+
+const UPLOAD_EXAMPLES: &str = "\
+An archive counts in the store when it has arrived whole and has been read back. After a cut line
+only what is missing is sent.
+
+Examples:
+  elpis-backup upload                    go on with what was begun
+  elpis-backup upload --all
+  elpis-backup list --target s3://bucket/prefix";
 
 const PRUNE_EXAMPLES: &str = "\
 Never removed: pinned archives, the newest verified one, and the newest that is not broken.

@@ -3,8 +3,13 @@
 mod args;
 mod commands;
 mod output;
+mod pandora;
+mod places;
+mod remote;
 mod settings;
+mod sources;
+mod values;
 
 pub use commands::backup;
-pub(crate) use output::{NotEmpty, Nothing};
+pub(crate) use places::{NotEmpty, Nothing};
 pub(crate) use settings::ConfigError;

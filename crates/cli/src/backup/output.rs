@@ -1,6 +1,5 @@
 //! How `elpis-backup` shows things.
 
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,33 +15,6 @@ use crate::output::{Printer, Spinner, bytes, number, seconds};
 
 /// How often something that goes on is mentioned where nobody watches.
 const EVERY: Duration = Duration::from_secs(10);
-
-/// There is no archive to work on.
-#[derive(Debug)]
-pub(crate) struct Nothing {
-    pub(super) place: String,
-}
-
-/// A directory that should be empty.
-#[derive(Debug)]
-pub(crate) struct NotEmpty {
-    pub(super) place: String,
-}
-
-impl fmt::Display for Nothing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no archive in {}", self.place)
-    }
-}
-
-impl fmt::Display for NotEmpty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not empty", self.place)
-    }
-}
-
-impl std::error::Error for Nothing {}
-impl std::error::Error for NotEmpty {}
 
 /// Shows what a backup tells, as it suits whoever reads.
 pub(super) struct Progress {
@@ -103,7 +75,7 @@ impl Observer<BackupEvent> for Progress {
                 BackupEvent::Verifying { .. }
                     | BackupEvent::Collected { .. }
                     | BackupEvent::Dump {
-                        dump: DumpEvent::Chunk { .. }
+                        dump: DumpEvent::Chunk { .. } | DumpEvent::Reused { .. }
                     }
             );
             if self.events
@@ -145,7 +117,7 @@ impl Observer<BackupEvent> for Progress {
                 ));
             }
             BackupEvent::Dump {
-                dump: DumpEvent::Chunk { table, .. },
+                dump: DumpEvent::Chunk { table, .. } | DumpEvent::Reused { table, .. },
             } => {
                 self.often(&format!("dumping {table}"));
             }
@@ -170,6 +142,9 @@ impl Observer<BackupEvent> for Progress {
             }
             BackupEvent::Verifying { bytes: size } => {
                 self.often(&format!("{} verified", bytes(*size)));
+            }
+            BackupEvent::Uploaded { bytes: size, of } => {
+                self.often(&format!("{} of {} sent", bytes(*size), bytes(*of)));
             }
             BackupEvent::Finished(report) => {
                 let took = report.finished.duration_since(report.started).as_secs_f64();
@@ -367,6 +342,10 @@ pub(super) fn contents(contents: &Contents, zone: &TimeZone) -> String {
                     "database {name}: {rows} rows in {}",
                     database.member
                 ));
+                let primary = database.report.pointer("/snapshot/replica/primary");
+                if let Some(primary) = primary.and_then(serde_json::Value::as_str) {
+                    lines.push(format!("  dumped from a replica of {primary}"));
+                }
             }
             for omission in &manifest.omissions {
                 let kind = format!("{:?}", omission.kind).to_lowercase();

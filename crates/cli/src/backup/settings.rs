@@ -3,15 +3,21 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use elpis_backup::profile::DumpRules;
 use elpis_backup::{KeepRules, Profile, ProfileError};
 use elpis_mysql::{ConnectOptions, OptionFileError, read_option_file};
+use elpis_pandora::PartNameError;
 use elpis_run::{FsError, fsx};
 use serde::Deserialize;
 
+use super::pandora::Wanted;
+use super::remote::{EncryptionSettings, StoreSettings};
 use crate::environment::Environment;
 
 /// Where the configuration is when nobody says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/elpis/backup.toml";
+/// Where the administrator's account is when nobody says otherwise.
+pub(super) const DEFAULT_OPTIONS: &str = "/etc/elpis/backup.cnf";
 /// The groups of an option file that are ours to read.
 const OPTION_GROUPS: [&str; 4] = ["client", "client-mariadb", "mysqldump", "elpis"];
 /// How long the journal remembers a run unless the configuration says otherwise.
@@ -25,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) keep_days: u32,
     pub(crate) keep: Option<KeepRules>,
     pub(crate) profile: Option<Profile>,
+    pub(super) pandora: Option<Wanted>,
+    pub(super) store: StoreSettings,
+    pub(super) encryption: EncryptionSettings,
+    pub(crate) is_root: bool,
 }
 
 /// Why there are no settings. Nothing was touched.
@@ -38,6 +48,9 @@ pub(crate) enum ConfigError {
     OptionFile(Box<OptionFileError>),
     /// Nobody says which account to use.
     NoUser { path: PathBuf },
+    /// This build cannot do what it is asked to.
+    #[cfg(not(all(feature = "s3", feature = "age")))]
+    NotBuilt { feature: &'static str },
     /// Neither argument nor configuration says it.
     Unsaid {
         what: &'static str,
@@ -52,6 +65,25 @@ struct RawConfig {
     state: RawState,
     keep: Option<KeepRules>,
     profile: Option<Profile>,
+    pandora: Option<RawPandora>,
+    store: StoreSettings,
+    encryption: EncryptionSettings,
+}
+
+/// `[pandora]`: an installation instead of a profile.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPandora {
+    /// The console's directory, or a `pandora_server.conf`.
+    installation: PathBuf,
+    #[serde(default)]
+    without: Vec<String>,
+    #[serde(default)]
+    history: bool,
+    option_file: Option<PathBuf>,
+    history_option_file: Option<PathBuf>,
+    #[serde(default)]
+    dump: DumpRules,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,10 +121,18 @@ impl Settings {
         let state = raw
             .state
             .directory
-            .map(beside)
+            .map(&beside)
             .or_else(|| environment.state_directory());
+        let pandora = raw
+            .pandora
+            .map(|raw| wanted(path, raw, &beside))
+            .transpose()?;
         Ok(Settings {
-            target: raw.target.directory.map(beside),
+            pandora,
+            store: raw.store.beside(&beside),
+            encryption: raw.encryption.beside(&beside),
+            is_root: environment.is_root,
+            target: raw.target.directory.map(&beside),
             state: state.ok_or(ConfigError::Unsaid {
                 what: "where runs are remembered",
                 hint: "set directory under [state], or $HOME",
@@ -123,6 +163,30 @@ impl Settings {
     }
 }
 
+fn wanted(
+    path: &Path,
+    raw: RawPandora,
+    beside: &dyn Fn(PathBuf) -> PathBuf,
+) -> Result<Wanted, ConfigError> {
+    let wrong = |reason: String| ConfigError::Wrong {
+        path: path.to_owned(),
+        reason: format!("pandora.{reason}"),
+    };
+    let parts = raw.without.iter().map(|name| name.parse());
+    raw.dump.check().map_err(|error| wrong(error.to_string()))?;
+    Ok(Wanted {
+        installation: beside(raw.installation),
+        without: parts
+            .collect::<Result<_, PartNameError>>()
+            .map_err(|error| wrong(format!("without: {error}")))?,
+        history: raw.history,
+        option_file: raw.option_file.map(beside),
+        history_option_file: raw.history_option_file.map(beside),
+        database: None,
+        dump: raw.dump,
+    })
+}
+
 fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
     let wrong = |reason| ConfigError::Wrong {
         path: path.to_owned(),
@@ -136,6 +200,11 @@ fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
             error.message().replace('\n', "; ")
         ))
     })?;
+    if raw.profile.is_some() && raw.pandora.is_some() {
+        return Err(wrong(
+            "[profile] and [pandora] are there; a backup has one of them".to_owned(),
+        ));
+    }
     if let Some(profile) = &raw.profile {
         profile
             .check()
@@ -153,7 +222,16 @@ pub(crate) fn connect_options(
         program: "elpis-backup".to_owned(),
         ..ConnectOptions::default()
     };
-    let file = read_option_file(path, &OPTION_GROUPS, ours)
+    connect_options_over(path, ours, warnings)
+}
+
+/// The same; what the file does not say is as in `known`.
+pub(super) fn connect_options_over(
+    path: &Path,
+    known: ConnectOptions,
+    warnings: &mut Vec<String>,
+) -> Result<ConnectOptions, ConfigError> {
+    let file = read_option_file(path, &OPTION_GROUPS, known)
         .map_err(|source| ConfigError::OptionFile(Box::new(source)))?;
     warnings.extend(file.warnings);
     if file.options.user.is_empty() {
@@ -171,6 +249,10 @@ impl fmt::Display for ConfigError {
             ConfigError::Wrong { path, reason } => write!(f, "{}: {reason}", path.display()),
             ConfigError::OptionFile(error) => error.fmt(f),
             ConfigError::NoUser { path } => write!(f, "{} names no user", path.display()),
+            #[cfg(not(all(feature = "s3", feature = "age")))]
+            ConfigError::NotBuilt { feature } => {
+                write!(f, "this program was built without feature {feature}")
+            }
             ConfigError::Unsaid { what, .. } => write!(f, "nobody says {what}"),
         }
     }
@@ -236,6 +318,19 @@ mod tests {
             (
                 "[profile]\nname = 'a'\nprefix = 'a/b'\n",
                 "profile.prefix: must be",
+            ),
+            (
+                "[pandora]\ninstallation = '/c'\nwithout = ['consoles']\n",
+                "pandora.without: \"consoles\" is no part",
+            ),
+            (
+                "[pandora]\ninstallation = '/c'\n[pandora.dump]\nreaders = 0\n",
+                "pandora.dump.readers: must lie",
+            ),
+            (
+                "[pandora]\ninstallation = '/c'\n[profile]\nname = 'a'\nprefix = 'a'\n\
+                 [[profile.component]]\nname = 'etc'\npaths = ['/etc/a']\n",
+                "a backup has one of them",
             ),
         ] {
             let error = load(text).unwrap_err().to_string();

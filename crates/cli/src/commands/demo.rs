@@ -53,7 +53,7 @@ pub(crate) async fn demo(
 
     let config = directory.join("maint.toml");
     fsx::write_durable(&config, configuration(days).as_bytes(), 0o600)?;
-    let settings = Settings::load(Some(&config), &Environment::default())?;
+    let settings = Settings::load(Some(&config), None, &Environment::default())?;
     let jobs = Jobs::of(&settings.policy);
     let plans = plan::make(&settings, jobs, false, printer, interrupt).await?;
     if !printer.json {

@@ -1,8 +1,10 @@
 //! The verbs. Each takes plain values and says how it ended; [`maint`] chooses among them.
 
+mod background;
 mod demo;
 mod history;
 mod journal;
+mod pandora;
 mod plan;
 mod policy;
 mod run;
@@ -15,12 +17,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
-use crate::args::maint::{Format, Global, Job, Maint, PolicyVerb, Verb};
+use crate::args::maint::{Format, Global, Maint, Parts, PolicyVerb, Verb};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::{Interrupt, LeftAtOnce};
 use crate::output::Printer;
 use crate::settings::{Environment, Settings};
 
+pub(crate) use pandora::{PandoraPlans, Unknown, WrongPart};
 pub(crate) use plan::Plans;
 pub(crate) use status::TargetStatus;
 
@@ -88,38 +91,73 @@ async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Resul
     let Maint { global, verb } = args;
     match verb {
         Verb::Policy(PolicyVerb::Check) => policy::check(&settings(&global)?, printer),
+        Verb::Policy(PolicyVerb::Show { effective }) => {
+            pandora::show(&settings(&global)?, effective, printer).await
+        }
         Verb::Plan(args) => {
             let mut settings = settings(&global)?;
             settings.consent(args.consent.max_share);
-            let jobs = match jobs(&settings, args.only) {
-                Ok(jobs) => jobs,
-                Err(verdict) => return Ok(verdict),
-            };
-            plan::plan(&settings, jobs, args.exact, printer, interrupt).await
+            plan_for(&settings, &args.parts, args.exact, printer, interrupt).await
         }
         Verb::Run(args) => {
             let mut settings = settings(&global)?;
             settings.consent(args.consent.max_share);
-            let jobs = match jobs(&settings, args.only) {
-                Ok(jobs) => jobs,
-                Err(verdict) => return Ok(verdict),
+            // Held until the run is over.
+            let _background = match (args.background, args.detached) {
+                (true, false) => return background::start(&settings.state, printer).await,
+                (true, true) => Some(background::detach(&settings.state)?),
+                _ => None,
             };
             if args.dry_run {
-                return plan::plan(&settings, jobs, args.exact, printer, interrupt).await;
+                return plan_for(&settings, &args.parts, args.exact, printer, interrupt).await;
+            }
+            let limits = elpis_maint_core::Limits {
+                max_time: args.max_time,
+                max_rows: args.max_rows,
+            };
+            if settings.pandora.is_some() {
+                let options = pandora::Options {
+                    limits,
+                    selection: pandora::Selection::new(&args.parts),
+                    exact: args.exact,
+                    throttled: !args.no_throttle,
+                    force: args.force,
+                };
+                return pandora::run(&settings, &options, printer, interrupt).await;
             }
             let options = run::Options {
-                limits: elpis_maint_core::Limits {
-                    max_time: args.max_time,
-                    max_rows: args.max_rows,
+                limits,
+                jobs: match jobs(&settings, &args.parts) {
+                    Ok(jobs) => jobs,
+                    Err(verdict) => return Ok(verdict),
                 },
-                jobs,
                 exact: args.exact,
                 throttled: !args.no_throttle,
             };
             run::run(&settings, options, printer, interrupt).await
         }
         Verb::Verify => verify::verify(&settings(&global)?, printer, interrupt).await,
-        Verb::Status => status::status(&settings(&global)?, printer),
+        Verb::Status(args) if args.follow => {
+            background::follow(&settings(&global)?.state, printer).await
+        }
+        Verb::Status(_) => status::status(&settings(&global)?, printer),
+        Verb::Doctor(args) => {
+            let settings = Settings::load(
+                global.config.as_deref(),
+                global.pandora.as_deref(),
+                &Environment::read(),
+            );
+            pandora::doctor(settings, args.root.as_deref(), printer).await
+        }
+        Verb::Install(args) => {
+            let options = pandora::InstallOptions {
+                timer: args.systemd_timer,
+                disable_incumbent: args.disable_incumbent,
+                root: args.root,
+                config: global.config.clone(),
+            };
+            pandora::install(&settings(&global)?, &options, printer)
+        }
         Verb::History(args) => {
             let settings = settings(&global)?;
             match args.run {
@@ -150,27 +188,55 @@ async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Resul
     }
 }
 
+async fn plan_for(
+    settings: &Settings,
+    parts: &Parts,
+    exact: bool,
+    printer: Printer,
+    interrupt: &Interrupt,
+) -> Result<Verdict> {
+    if settings.pandora.is_some() {
+        let selection = pandora::Selection::new(parts);
+        return pandora::plan(settings, &selection, exact, printer, interrupt).await;
+    }
+    match jobs(settings, parts) {
+        Ok(jobs) => plan::plan(settings, jobs, exact, printer, interrupt).await,
+        Err(verdict) => Ok(verdict),
+    }
+}
+
 fn settings(global: &Global) -> Result<Settings> {
     Ok(Settings::load(
         global.config.as_deref(),
+        global.pandora.as_deref(),
         &Environment::read(),
     )?)
 }
 
-/// The jobs that the policy has rules for, less the one that is to be left out.
-fn jobs(settings: &Settings, only: Option<Job>) -> Result<plan::Jobs, Verdict> {
-    let mut jobs = plan::Jobs::of(&settings.policy);
-    match only {
-        Some(Job::Purge) => jobs.compact = false,
-        Some(Job::Compact) => jobs.purge = false,
-        None => {}
+/// The jobs that the policy has rules for, less those that are to be left out.
+fn jobs(settings: &Settings, parts: &Parts) -> Result<plan::Jobs, Verdict> {
+    let all = plan::Jobs::of(&settings.policy);
+    let named = |job: &str| parts.only.is_empty() || parts.only.iter().any(|part| part == job);
+    if let Some(part) = parts
+        .only
+        .iter()
+        .find(|part| !["purge", "compact"].contains(&part.as_str()))
+    {
+        let message = format!("--only {part}: without --pandora there are only purge and compact");
+        let hint = "name the configuration of a Pandora FMS server with --pandora";
+        return Err(Verdict::new(Code::Usage, message, hint));
     }
+    let jobs = plan::Jobs {
+        purge: all.purge && named("purge"),
+        compact: all.compact && named("compact") && !parts.purge_only,
+    };
     if jobs.purge || jobs.compact {
         return Ok(jobs);
     }
-    let message = match only {
-        Some(Job::Compact) => "the policy has no [[policy.compact]] rule",
-        _ => "the policy has no [[policy.table]] rule",
+    let message = if named("purge") {
+        "the policy has no [[policy.table]] rule"
+    } else {
+        "the policy has no [[policy.compact]] rule"
     };
     let hint = "leave out --only, or add such a rule; docs/config.md has an example of each";
     Err(Verdict::new(Code::Usage, message, hint))

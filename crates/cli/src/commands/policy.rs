@@ -90,7 +90,7 @@ fn table(rule: &TableRule) -> String {
     text
 }
 
-fn series(rule: &SeriesRule) -> String {
+pub(crate) fn series(rule: &SeriesRule) -> String {
     let (table, series, time) = (&rule.table, &rule.series_column, &rule.time_column);
     let kinds = match &rule.kinds {
         Kinds::All(kind) => format!("all series ({})", word(*kind)),
@@ -99,15 +99,29 @@ fn series(rule: &SeriesRule) -> String {
             key,
             column,
             types,
+            except,
         } => {
             let types: Vec<String> = types
                 .iter()
                 .map(|(id, kind)| format!("{id} {}", word(*kind)))
                 .collect();
-            format!(
+            let mut text = format!(
                 "the series that {table} knows by {key} with {column} {}",
                 types.join(", ")
-            )
+            );
+            for except in except {
+                let filters: Vec<String> = except
+                    .filters
+                    .iter()
+                    .map(|f| format!(" where {f}"))
+                    .collect();
+                let (table, column) = (&except.table, &except.column);
+                text.push_str(&format!(
+                    " (not those in {column} of {table}{})",
+                    filters.concat()
+                ));
+            }
+            text
         }
     };
     let tiers: Vec<String> = rule

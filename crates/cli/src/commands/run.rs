@@ -185,14 +185,16 @@ impl Work for Both<'_> {
 
 /// What the purge has left of the limits for both jobs.
 fn remaining(limits: Limits, report: &PurgeReport, elapsed: Duration) -> Limits {
-    let deleted: u64 = report
-        .tables
-        .iter()
-        .map(|table: &TableReport| table.deleted)
-        .sum();
+    let tables = report.tables.iter();
+    let deleted = tables.map(|table: &TableReport| table.deleted).sum();
+    remaining_after(limits, deleted, elapsed)
+}
+
+/// What is left of the limits of a run after `rows` and `elapsed`.
+pub(crate) fn remaining_after(limits: Limits, rows: u64, elapsed: Duration) -> Limits {
     Limits {
         max_time: limits.max_time.map(|time| time.saturating_sub(elapsed)),
-        max_rows: limits.max_rows.map(|rows| rows.saturating_sub(deleted)),
+        max_rows: limits.max_rows.map(|left| left.saturating_sub(rows)),
     }
 }
 
@@ -275,7 +277,7 @@ impl Job<'_> {
     }
 }
 
-fn locked(
+pub(crate) fn locked(
     error: impl std::error::Error + Send + Sync + 'static,
     journal: &SqliteJournal,
     target: &str,

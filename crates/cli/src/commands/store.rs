@@ -4,7 +4,7 @@ use anyhow::Result;
 use elpis_maint_core::{MySqlStore, SeriesStore, SqliteStore};
 
 use crate::output::Printer;
-use crate::settings::{Database, Settings};
+use crate::settings::{Database, Server, Settings};
 
 /// The name under which we hold locks.
 pub(crate) const PROGRAM: &str = "elpis-maint";
@@ -24,20 +24,26 @@ pub(crate) async fn with_store<W: Work>(
 ) -> Result<W::Output> {
     match &settings.database {
         Database::Sqlite(path) => work.on(&mut SqliteStore::open(path, PROGRAM)?).await,
-        Database::MySql(server) => {
-            let mut warnings = Vec::new();
-            let mut options = server.connect_options(&mut warnings)?;
-            options.database.clone_from(&server.name);
-            let mut replicas = Vec::with_capacity(settings.replicas.len());
-            for replica in &settings.replicas {
-                let name = replica.name.clone().unwrap_or_default();
-                replicas.push((name, replica.connect_options(&mut warnings)?));
-            }
-            for warning in &warnings {
-                printer.say(&format!("warning: {warning}"));
-            }
-            work.on(&mut MySqlStore::connect(&options, replicas).await?)
-                .await
-        }
+        Database::MySql(server) => work.on(&mut mysql(settings, server, printer).await?).await,
     }
+}
+
+/// Opens the database `server` of `settings`, whose replicas are watched.
+pub(crate) async fn mysql(
+    settings: &Settings,
+    server: &Server,
+    printer: Printer,
+) -> Result<MySqlStore> {
+    let mut warnings = Vec::new();
+    let mut options = server.connect_options(&mut warnings)?;
+    options.database.clone_from(&server.name);
+    let mut replicas = Vec::with_capacity(settings.replicas.len());
+    for replica in &settings.replicas {
+        let name = replica.name.clone().unwrap_or_default();
+        replicas.push((name, replica.connect_options(&mut warnings)?));
+    }
+    for warning in &warnings {
+        printer.say(&format!("warning: {warning}"));
+    }
+    Ok(MySqlStore::connect(&options, replicas).await?)
 }

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use elpis_backup::archive::{ExtractError, VerifyError, WriteError};
 use elpis_backup::{
-    BackupError, DumpError, InspectError, NameError, ProfileError, PruneError, SqlFileError,
-    SqliteError, StoreError,
+    BackupError, DumpError, InspectError, KeyError, NameError, ProfileError, PruneError,
+    SqlFileError, SqliteError, StoreError,
 };
 use elpis_run::{FsError, JournalError};
 
@@ -64,14 +64,33 @@ fn inside<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
         Some(held)
     } else if let Some(VerifyError::Fs(held)) = error.downcast_ref() {
         Some(held)
+    } else if let Some(VerifyError::Store(held)) = error.downcast_ref() {
+        Some(held)
+    } else if let Some(KeyError::Fs(held)) = error.downcast_ref() {
+        Some(held)
     } else if let Some(ExtractError::Fs(held)) = error.downcast_ref() {
         Some(held)
     } else if let Some(SqlFileError::Fs(held)) = error.downcast_ref() {
         Some(held)
     } else {
-        None
+        inside_copy(error)
     };
     held.map_or(error, inside)
+}
+
+#[cfg(feature = "s3")]
+fn inside_copy<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    use elpis_backup::store::CopyError;
+    match error.downcast_ref()? {
+        CopyError::From(held) => Some(held),
+        CopyError::Journal(held) => Some(held),
+        _ => None,
+    }
+}
+
+#[cfg(not(feature = "s3"))]
+fn inside_copy<'a>(_: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    None
 }
 
 fn config_hint(error: &ConfigError) -> Option<&'static str> {
@@ -80,6 +99,8 @@ fn config_hint(error: &ConfigError) -> Option<&'static str> {
         ConfigError::Wrong { .. } => Some("correct the file"),
         ConfigError::OptionFile(_) => Some("correct the option file, or name another one"),
         ConfigError::NoUser { .. } => Some("set user and password under [client] in that file"),
+        #[cfg(not(all(feature = "s3", feature = "age")))]
+        ConfigError::NotBuilt { .. } => Some("build it with `--features s3,age`"),
         ConfigError::Unsaid { hint, .. } => Some(hint),
     }
 }
@@ -102,6 +123,18 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
     if let Some(error) = error.downcast_ref::<DumpError>() {
         return Some(dump(error));
     }
+    if error.is::<elpis_pandora::ConfigError>() {
+        return Some((
+            Code::Usage,
+            Some("-c takes the console's directory, or a pandora_server.conf"),
+        ));
+    }
+    if error.is::<elpis_mysql::Error>() {
+        return Some((
+            Code::Unreachable,
+            Some("check host and account, in the option file or in the product's own file"),
+        ));
+    }
     if error.is::<SqliteError>() {
         return Some((
             Code::Unreachable,
@@ -117,6 +150,14 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
                 Code::Partial,
                 Some("use an older archive, and find out what damaged this one"),
             )),
+            VerifyError::Encrypted { .. } => Some((
+                Code::Usage,
+                Some("use --identity FILE or --passphrase-file FILE"),
+            )),
+            VerifyError::Key { .. } => Some((
+                Code::Usage,
+                Some("use the identity that it was encrypted to"),
+            )),
             VerifyError::Stopped => Some((Code::Interrupted, None)),
             _ => None,
         };
@@ -128,7 +169,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
         return match error {
             StoreError::Locked { .. } => Some((Code::Locked, Some("wait for it to end"))),
             StoreError::Exists { .. } => Some((Code::Refused, Some("try again in a minute"))),
-            _ => None,
+            other => store(other),
         };
     }
     if let Some(error) = error.downcast_ref::<JournalError>() {
@@ -152,6 +193,12 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
             Some("use --keep-daily 7, or write [keep] into the file"),
         ));
     }
+    if error.is::<KeyError>() {
+        return Some((
+            Code::Usage,
+            Some("correct the file with keys, or name another"),
+        ));
+    }
     if error.is::<ProfileError>() {
         return Some((Code::Usage, Some("`elpis-backup --help` shows what goes")));
     }
@@ -168,6 +215,29 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
         return Some(file(error));
     }
     None
+}
+
+fn store(error: &StoreError) -> Option<Judgement> {
+    match error {
+        StoreError::Missing { .. } => {
+            Some((Code::Usage, Some("`elpis-backup list` shows what is there")))
+        }
+        StoreError::Settings { .. } => Some((Code::Usage, Some("correct [store]"))),
+        StoreError::Unknown { .. } => Some((Code::Refused, Some("`elpis-backup verify` it"))),
+        StoreError::Changed { .. } => Some((
+            Code::NeedsPerson,
+            Some("find out what changed it; `elpis-backup verify` tells what is wrong with it"),
+        )),
+        StoreError::Remote { .. } => Some((
+            Code::Unreachable,
+            Some("what has arrived stays; `elpis-backup upload` goes on with it"),
+        )),
+        StoreError::Stopped { .. } => Some((
+            Code::Interrupted,
+            Some("what has arrived stays; `elpis-backup upload` goes on with it"),
+        )),
+        _ => None,
+    }
 }
 
 fn dump(error: &DumpError) -> Judgement {

@@ -3,10 +3,14 @@
 use std::fmt;
 
 use elpis_maint_core::compact::CompactError;
+use elpis_maint_core::housekeeping::HousekeepingError;
 use elpis_maint_core::{Ended, InspectError, PurgeError, StoreError};
-use elpis_run::{FsError, JournalError, RunSummary};
+use elpis_mysql::Error as MySqlError;
+use elpis_pandora::NotMaster;
+use elpis_run::{FsError, JournalError, LockError, RunSummary};
 
 use super::{Code, Verdict};
+use crate::commands::{Unknown, WrongPart};
 use crate::interrupt::LeftAtOnce;
 use crate::settings::ConfigError;
 
@@ -97,6 +101,30 @@ fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
     if let Some(error) = error.downcast_ref::<CompactError>() {
         return compaction(error);
     }
+    if let Some(error) = error.downcast_ref::<HousekeepingError>() {
+        return housekeeping(error);
+    }
+    if error.is::<NotMaster>() {
+        return (
+            Code::Refused,
+            hint("run it on the master's host; --force does it here all the same"),
+        );
+    }
+    if error.is::<WrongPart>() {
+        return (Code::Usage, hint("`elpis-maint plan` lists the tasks"));
+    }
+    if let Some(Unknown(source)) = error.downcast_ref::<Unknown>() {
+        return match mysql(source) {
+            (Code::Usage, _) => (
+                Code::Usage,
+                hint("check dbname in pandora_server.conf, and that its account may read"),
+            ),
+            other => other,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<MySqlError>() {
+        return mysql(error);
+    }
     if let Some(error) = error.downcast_ref::<InspectError>() {
         return match error {
             InspectError::Stopped => (Code::Interrupted, None),
@@ -109,6 +137,18 @@ fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
     }
     if let Some(error) = error.downcast_ref::<JournalError>() {
         return journal(error);
+    }
+    if let Some(error) = error.downcast_ref::<LockError>() {
+        return match error {
+            LockError::Held { .. } => (
+                Code::Locked,
+                hint("`elpis-maint status --follow` shows how far it is"),
+            ),
+            _ => (
+                Code::Usage,
+                hint("check directory under [state], and its permissions"),
+            ),
+        };
     }
     if error.is::<FsError>() {
         return (Code::Usage, hint("check the path and its permissions"));
@@ -135,6 +175,35 @@ fn compaction(error: &CompactError) -> (Code, Option<String>) {
         CompactError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
         CompactError::Journal(_) => (Code::Stopped, hint(JOURNAL)),
         _ => (Code::Internal, None),
+    }
+}
+
+fn housekeeping(error: &HousekeepingError) -> (Code, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        HousekeepingError::Refused(_) => (Code::Refused, hint(REFUSED)),
+        HousekeepingError::NotBegun(source) => store(source),
+        HousekeepingError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
+        HousekeepingError::Journal(_) => (Code::Stopped, hint(JOURNAL)),
+        _ => (Code::Internal, None),
+    }
+}
+
+/// Nothing was touched yet, or everything is done.
+fn mysql(error: &MySqlError) -> (Code, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        MySqlError::Connect { .. } | MySqlError::Denied { .. } | MySqlError::Timeout { .. } => (
+            Code::Unreachable,
+            hint("check the database's host and account, and that the server is up"),
+        ),
+        error if error.is_lost() || error.is_retryable() => {
+            (Code::Unreachable, hint("see to the server, then try again"))
+        }
+        _ => (
+            Code::Usage,
+            hint("see what the database answered: a privilege or a table may be missing"),
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use elpis_maint_core::PurgeEvent;
 use elpis_maint_core::compact::CompactEvent;
+use elpis_maint_core::housekeeping::HousekeepingEvent;
 use elpis_run::Observer;
 use serde::Serialize;
 
@@ -32,6 +33,18 @@ impl Observer<CompactEvent> for JsonLines {
         let small = matches!(
             event,
             CompactEvent::Compacted { .. } | CompactEvent::Slab { .. }
+        );
+        if self.0.verbose || !small {
+            self.write(event);
+        }
+    }
+}
+
+impl Observer<HousekeepingEvent> for JsonLines {
+    fn on(&self, event: &HousekeepingEvent) {
+        let small = matches!(
+            event,
+            HousekeepingEvent::Swept { .. } | HousekeepingEvent::Purge(PurgeEvent::Chunk { .. })
         );
         if self.0.verbose || !small {
             self.write(event);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use elpis_maint_core::PurgeEvent;
 use elpis_maint_core::compact::CompactEvent;
+use elpis_maint_core::housekeeping::{Group, HousekeepingEvent};
 use elpis_run::Observer;
 use jiff::Zoned;
 
@@ -25,6 +26,8 @@ pub(super) struct ClassicLines {
 struct Table {
     since: Instant,
     said: Instant,
+    /// What stands in brackets while tasks of a profile run.
+    group: Group,
 }
 
 impl ClassicLines {
@@ -33,6 +36,7 @@ impl ClassicLines {
         let table = Mutex::new(Table {
             since: now,
             said: now,
+            group: Group::Purge,
         });
         ClassicLines { printer, table }
     }
@@ -45,10 +49,8 @@ impl ClassicLines {
     /// The next table or tier.
     fn begin(&self) {
         let now = Instant::now();
-        *self.table() = Table {
-            since: now,
-            said: now,
-        };
+        let mut table = self.table();
+        (table.since, table.said) = (now, now);
     }
 
     /// The rate of `total` rows, if it is time to mention it.
@@ -156,6 +158,96 @@ impl Observer<CompactEvent> for ClassicLines {
                 let took = seconds(took.as_secs_f64());
                 let removed = report.removed();
                 line(format!("run {}: {removed} rows in {took}", report.run));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the log of the tool that Elpis replaces looks like: a line when a task's turn comes, and
+/// what came of it.
+impl Observer<HousekeepingEvent> for ClassicLines {
+    fn on(&self, event: &HousekeepingEvent) {
+        let group = self.table().group.to_string();
+        let line = |text: String| self.line(&group, &text);
+        match event {
+            HousekeepingEvent::TaskStarted { group, title, .. } => {
+                self.begin();
+                self.table().group = *group;
+                self.line(&group.to_string(), title);
+            }
+            HousekeepingEvent::PartSkipped { why, .. } => line(format!("  skipped: {why}")),
+            HousekeepingEvent::SweepStarted { .. } => self.begin(),
+            HousekeepingEvent::Swept { sweep, total, .. } => {
+                if let Some(rate) = self.due(*total) {
+                    line(format!("  {sweep}: {total} rows, {rate:.0}/s"));
+                }
+            }
+            HousekeepingEvent::Waiting { sweep, why } => line(format!("  {sweep}: waiting: {why}")),
+            HousekeepingEvent::Resumed { sweep, waited_s } => {
+                line(format!("  {sweep}: goes on after {}", seconds(*waited_s)));
+            }
+            HousekeepingEvent::SweepFinished(report) => {
+                let changed = report.changed > 0 || self.printer.verbose;
+                if changed || !report.complete {
+                    let (table, changed) = (&report.table, report.changed);
+                    let mut text = format!("  {table}: {changed} rows");
+                    for (child, rows) in report.dependents.iter().filter(|(_, rows)| *rows > 0) {
+                        text.push_str(&format!(", {rows} of {child}"));
+                    }
+                    line(text + end(report.complete));
+                }
+            }
+            HousekeepingEvent::ProgramFinished {
+                name,
+                error,
+                seconds: took,
+            } => match error {
+                Some(error) => line(format!("  {name} failed: {error}")),
+                None => line(format!("  {name}: finished in {}", seconds(*took))),
+            },
+            HousekeepingEvent::Purge(event) => self.part(event, &line),
+            HousekeepingEvent::HousekeepingFinished(report) => {
+                let took = report.finished.duration_since(report.started);
+                let took = seconds(took.as_secs_f64());
+                let changed = report.changed();
+                self.line(
+                    "ELPIS",
+                    &format!("run {}: {changed} rows in {took}", report.run),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+impl ClassicLines {
+    /// The retention part of a task.
+    fn part(&self, event: &PurgeEvent, line: &impl Fn(String)) {
+        match event {
+            PurgeEvent::TableStarted { .. } => self.begin(),
+            PurgeEvent::Chunk { table, total, .. } => {
+                if let Some(rate) = self.due(*total) {
+                    line(format!("  {table}: {total} rows deleted, {rate:.0}/s"));
+                }
+            }
+            PurgeEvent::Waiting { table, why } => line(format!("  {table}: waiting: {why}")),
+            PurgeEvent::Resumed { table, waited_s } => {
+                line(format!("  {table}: goes on after {}", seconds(*waited_s)));
+            }
+            PurgeEvent::TableFinished(report) => {
+                let (table, deleted) = (&report.table, report.deleted);
+                let mut text = match deleted {
+                    0 => format!("  No data to purge in {table}"),
+                    _ => {
+                        let rate = report.rate().unwrap_or(0.0);
+                        format!("  {table}: {deleted} rows deleted, {rate:.0}/s")
+                    }
+                };
+                for (child, rows) in report.cascaded.iter().filter(|(_, rows)| *rows > 0) {
+                    text.push_str(&format!(", {rows} of {child}"));
+                }
+                line(text + if report.complete { "" } else { end(false) });
             }
             _ => {}
         }

@@ -8,6 +8,8 @@ mod bar;
 mod compaction;
 pub(crate) mod grid;
 #[cfg(feature = "maint")]
+mod housekeeping;
+#[cfg(feature = "maint")]
 mod json;
 #[cfg(feature = "maint")]
 mod lines;
@@ -23,9 +25,11 @@ mod words;
 
 #[cfg(feature = "maint")]
 pub(crate) use compaction::{compacted, compaction, rollups_verified};
+#[cfg(feature = "maint")]
+pub(crate) use housekeeping::{checks, housekept, pandora_plans, settings};
 pub(crate) use printer::Printer;
 #[cfg(feature = "maint")]
-pub(crate) use progress::{compact_progress, progress};
+pub(crate) use progress::{compact_progress, housekeeping_progress, progress};
 pub(crate) use spinner::Spinner;
 #[cfg(feature = "maint")]
 pub(crate) use table::{history, plans, record, result, status};

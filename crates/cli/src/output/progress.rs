@@ -2,6 +2,7 @@
 
 use elpis_maint_core::PurgeEvent;
 use elpis_maint_core::compact::CompactEvent;
+use elpis_maint_core::housekeeping::HousekeepingEvent;
 use elpis_run::Observer;
 
 use super::Printer;
@@ -26,6 +27,15 @@ pub(crate) fn compact_progress(printer: Printer) -> Box<dyn Observer<CompactEven
         Box::new(JsonLines(printer))
     } else if printer.is_watched() {
         Box::new(Bars::new(printer))
+    } else {
+        Box::new(ClassicLines::new(printer))
+    }
+}
+
+/// The same for the tasks of a profile: lines, also on a terminal, since each task is short.
+pub(crate) fn housekeeping_progress(printer: Printer) -> Box<dyn Observer<HousekeepingEvent>> {
+    if printer.json {
+        Box::new(JsonLines(printer))
     } else {
         Box::new(ClassicLines::new(printer))
     }

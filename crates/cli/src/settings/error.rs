@@ -23,6 +23,10 @@ pub(crate) enum ConfigError {
     PasswordMode { path: PathBuf, mode: u32 },
     /// Nobody says which account to use.
     NoUser,
+    /// The product's own configuration cannot be used.
+    Product(elpis_pandora::ConfigError),
+    /// The history database's password cannot be read by anybody but the product.
+    Encrypted { conf: PathBuf },
 }
 
 impl fmt::Display for ConfigError {
@@ -41,6 +45,13 @@ impl fmt::Display for ConfigError {
                 f,
                 "{} holds a password and has mode {mode:03o}",
                 path.display()
+            ),
+            ConfigError::Product(error) => error.fmt(f),
+            ConfigError::Encrypted { conf } => write!(
+                f,
+                "history_db_pass is encrypted (encryption_passphrase is set in {}), and only the \
+                 enterprise edition can decrypt it",
+                conf.display()
             ),
             ConfigError::NoUser => {
                 f.write_str("neither the configuration nor an option file names a user")
@@ -71,6 +82,14 @@ impl ConfigError {
             }
             ConfigError::OptionFile(_) => "correct the file that option_file names",
             ConfigError::PasswordMode { .. } => "chmod 600 it, and think of who may have read it",
+            ConfigError::Product(_) => {
+                "the file is the product's: correct it there, or say otherwise under [database] in \
+                 a configuration of Elpis (--config)"
+            }
+            ConfigError::Encrypted { .. } => {
+                "write the password into a file of mode 0600 and name it in a configuration of \
+                 Elpis (--config): [pandora] history_password_file"
+            }
             ConfigError::NoUser => "set user under [database], or in the option file",
         }
     }

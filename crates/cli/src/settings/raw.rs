@@ -1,10 +1,12 @@
 //! The configuration as written, and what each key may say.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use elpis_maint_core::policy::{Problem, RawPolicy};
 use elpis_mysql::Tls;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
@@ -14,13 +16,49 @@ use super::{Database, KEEP_DAYS, Server, State};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
-    pub(super) database: Spanned<RawServer>,
+    pub(super) database: Option<Spanned<RawServer>>,
+    /// A Pandora FMS installation.
+    pandora: Option<RawPandora>,
     #[serde(default)]
     pub(super) replica: Vec<Spanned<RawServer>>,
     #[serde(default)]
     pub(super) state: RawState,
     #[serde(default)]
     pub(super) policy: RawPolicy,
+}
+
+/// `[pandora]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPandora {
+    /// The product's `pandora_server.conf`.
+    conf: Option<Spanned<PathBuf>>,
+    /// The zone that the product writes DATETIME columns in.
+    zone: Option<Spanned<String>>,
+    /// Values of tokens of `tconfig`.
+    #[serde(default)]
+    tokens: BTreeMap<String, Spanned<RawToken>>,
+    /// The password of the history database.
+    history_password_file: Option<Spanned<PathBuf>>,
+}
+
+/// A number, a text or a switch, as the product would write it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RawToken {
+    Switch(bool),
+    Number(i64),
+    Text(String),
+}
+
+/// What the configuration adds to the product's own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Added {
+    pub(super) conf: PathBuf,
+    pub(super) zone: Option<TimeZone>,
+    pub(super) tokens: BTreeMap<String, String>,
+    pub(super) history_password_file: Option<PathBuf>,
+    pub(super) max_share: Option<f64>,
 }
 
 /// `[database]`, and each `[[replica]]`.
@@ -83,7 +121,80 @@ impl<'a> Check<'a> {
         self.base.join(path.get_ref())
     }
 
-    pub(super) fn database(&mut self, raw: &Spanned<RawServer>) -> Option<Database> {
+    /// What is added to the product's own configuration, which `argument` or the file names.
+    pub(super) fn pandora(&mut self, raw: &RawConfig, argument: Option<&Path>) -> Option<Added> {
+        let own = raw.pandora.as_ref();
+        let named = own.and_then(|own| own.conf.as_ref());
+        let named = named.map(|path| self.resolve(path));
+        let Some(conf) = argument.map(Path::to_owned).or(named) else {
+            if own.is_some() {
+                let reason = "is missing, and there is no --pandora: name pandora_server.conf";
+                self.add(0..0, "pandora.conf", reason);
+            }
+            return None;
+        };
+        let Some(own) = own else {
+            let max_share = raw.policy.max_share();
+            return Some(Added {
+                conf,
+                max_share,
+                ..Added::default()
+            });
+        };
+        let zone = own.zone.as_ref().and_then(|zone| {
+            let found = TimeZone::get(zone.get_ref()).ok();
+            if found.is_none() {
+                let reason = "is no IANA time zone such as \"Europe/Madrid\"";
+                self.add(zone.span(), "pandora.zone", reason);
+            }
+            found
+        });
+        let tokens = own.tokens.iter().map(|(token, value)| {
+            if token.eq_ignore_ascii_case("history_db_pass") {
+                let reason = "is a password and does not belong here: use history_password_file";
+                self.add(value.span(), "pandora.tokens", reason);
+            }
+            let value = match value.get_ref() {
+                RawToken::Switch(on) => i64::from(*on).to_string(),
+                RawToken::Number(number) => number.to_string(),
+                RawToken::Text(text) => text.clone(),
+            };
+            (token.clone(), value)
+        });
+        let tokens = tokens.collect();
+        let file = own.history_password_file.as_ref();
+        Some(Added {
+            conf,
+            zone,
+            tokens,
+            history_password_file: file.map(|path| self.resolve(path)),
+            max_share: raw.policy.max_share(),
+        })
+    }
+
+    /// What `[database]` says over the product's own configuration.
+    pub(super) fn over_pandora(&mut self, raw: Option<&Spanned<RawServer>>) -> Server {
+        let Some(raw) = raw else {
+            return Server::default();
+        };
+        let table = raw.get_ref();
+        let is_other = |kind: &&Spanned<String>| kind.get_ref() != "mysql";
+        if let Some(kind) = table.kind.as_ref().filter(is_other) {
+            let reason = "must be \"mysql\", which is what Pandora FMS uses";
+            self.add(kind.span(), "database.kind", reason);
+        }
+        let path = [("path", table.path.as_ref().map(Spanned::span))];
+        self.foreign("database", &path, "is for kind = \"sqlite\"");
+        self.server("database", raw)
+    }
+
+    pub(super) fn database(&mut self, raw: Option<&Spanned<RawServer>>) -> Option<Database> {
+        let Some(raw) = raw else {
+            let reason = "is missing: say which database, or name the configuration of a Pandora \
+                          FMS server with --pandora or [pandora] conf";
+            self.add(0..0, "database", reason);
+            return None;
+        };
         let table = raw.get_ref();
         let Some(kind) = &table.kind else {
             let reason = "is missing: \"sqlite\" or \"mysql\" (which is also MariaDB)";
@@ -123,7 +234,7 @@ impl<'a> Check<'a> {
     pub(super) fn replicas(
         &mut self,
         raw: &[Spanned<RawServer>],
-        database: &Option<Database>,
+        database: Option<&Database>,
     ) -> Vec<Server> {
         let mut servers = Vec::with_capacity(raw.len());
         for replica in raw {
@@ -225,8 +336,10 @@ impl<'a> Check<'a> {
             port,
             socket: raw.socket.as_ref().map(|path| self.resolve(path)),
             user: text(&raw.user),
+            password: None,
             password_file: raw.password_file.as_ref().map(|path| self.resolve(path)),
             tls,
+            under: None,
         }
     }
 }

@@ -33,16 +33,20 @@ async fn fill(server: &PrivateServer) {
         "CREATE DATABASE pandora CHARACTER SET utf8mb4",
         "CREATE TABLE pandora.tagente_datos (id_agente_modulo INT, datos DOUBLE, utimestamp BIGINT)",
         "INSERT INTO pandora.tagente_datos SELECT seq % 97, seq * 0.37, seq FROM pandora.seq_1_to_60000",
-        &format!("CREATE USER keeper@localhost IDENTIFIED BY '{literal}'"),
-        "GRANT ALL ON *.* TO keeper@localhost",
+        &format!("CREATE USER product@'%' IDENTIFIED BY '{literal}'"),
+        "GRANT ALL ON pandora.* TO product@'%'",
+        "CREATE TABLE pandora.tconfig (token VARCHAR(50), value TEXT)",
+        "INSERT INTO pandora.tconfig VALUES ('db_scheme_version', '7.0NG.777'), ('MR', '70'), \
+         ('history_db_enabled', '0')",
     ] {
         root.execute(sql, Params::Empty).await.unwrap();
     }
     root.close().await.unwrap();
 }
 
-/// A server, a console, a destination, and the option file that belongs to them.
-fn site() -> (Site, PrivateServer) {
+/// A server, a console whose `config.php` has the product's account, a destination, and an option
+/// file with an administrator's account.
+pub(crate) fn site() -> (Site, PrivateServer) {
     let server = PrivateServer::builder()
         .arg("--log-bin=bin")
         .start()
@@ -58,22 +62,47 @@ fn site() -> (Site, PrivateServer) {
     }
     site.write("pandora_console/index.php", "<?php\n");
     site.write("pandora_console/.htaccess", "deny from all\n");
-    let quoted = password().replace('\\', "\\\\").replace('"', "\\\"");
+    site.write(
+        "pandora_console/include/config.php",
+        &config_php("127.0.0.1", server.port()),
+    );
     let options = format!(
-        "[client]\nuser=keeper\nsocket={}\npassword=\"{quoted}\"\n",
+        "[client]\nuser=root\nsocket={}\n",
         server.socket().display()
     );
     site.write("backup.cnf", &options);
     (site, server)
 }
 
-/// The arguments of a cron line, with the two options that a later release will not need.
-fn old<'a>(console: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [
-        &["-c", console, "-d", "dest/", "--option-file", "backup.cnf"],
-        more,
-    ]
-    .concat()
+/// As the product's installer writes it.
+pub(crate) fn config_php(host: &str, port: u16) -> String {
+    let quoted = password()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('$', "\\$");
+    format!(
+        "<?php\n$config[\"dbtype\"] = \"mysql\";\n$config[\"dbname\"]=\"pandora\";\n\
+         $config[\"dbuser\"]=\"product\";\n$config[\"dbpass\"]=\"{quoted}\";\n\
+         $config[\"dbhost\"]=\"{host}\";\n$config[\"dbport\"]={port};\n\
+         $config[\"homedir\"]=\"/var/www/html/pandora_console\";\n"
+    )
+}
+
+/// The arguments of a cron line.
+pub(crate) fn old<'a>(console: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["-c", console, "-d", "dest/"], more].concat()
+}
+
+/// The manifest of an archive, as the stock tools show it.
+pub(crate) fn manifest(archive: &Path) -> serde_json::Value {
+    let output = Command::new("tar")
+        .arg("-xOzf")
+        .arg(archive)
+        .arg(".elpis-backup/manifest.json")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
@@ -120,6 +149,9 @@ fn an_existing_cron_line_makes_a_backup_with_the_manuals_words() {
     let sums = sql("CHECKSUM TABLE pandora.tagente_datos, again.tagente_datos EXTENDED");
     let sums: Vec<&str> = sums.split_whitespace().skip(1).step_by(2).collect();
     assert_eq!(sums[0], sums[1]);
+    let manifest = manifest(&made[0]);
+    assert_eq!(manifest["product"]["version"], "7.0NG.777");
+    assert_eq!(manifest["product"]["schema"], "MR 70");
     let console = restore.join(site.path("pandora_console").strip_prefix("/").unwrap());
     assert!(
         console.join(".htaccess").exists(),
@@ -180,20 +212,24 @@ fn failures_are_no_success() {
         2,
     );
     nothing(
-        site.run(&[
-            "-c",
-            "pandora_console",
-            "-d",
-            "dest",
-            "--option-file",
-            "no.cnf",
-        ]),
+        site.run(&old("pandora_console", &["--option-file", "no.cnf"])),
         2,
     );
-    let good = std::fs::read_to_string(site.path("backup.cnf")).unwrap();
-    site.write("backup.cnf", &good.replace("keeper", "stranger"));
+    let config = "pandora_console/include/config.php";
+    let good = std::fs::read_to_string(site.path(config)).unwrap();
+    site.write(config, &good.replace("product", "stranger"));
     nothing(site.run(&old("pandora_console", &[])), 8);
-    site.write("backup.cnf", &good);
+    // What only PHP could tell is not guessed.
+    site.write(config, &good.replace("\"127.0.0.1\"", "getenv('DB')"));
+    let said = site.run(&old("pandora_console", &[]));
+    assert!(
+        said.err.contains("config.php:6: the value of dbhost"),
+        "{said:?}"
+    );
+    nothing(said, 2);
+    std::fs::remove_file(site.path(config)).unwrap();
+    nothing(site.run(&old("pandora_console", &[])), 2);
+    site.write(config, &good);
     server.kill().unwrap();
     nothing(site.run(&old("pandora_console", &[])), 8);
 }
@@ -202,6 +238,9 @@ fn failures_are_no_success() {
 fn the_password_is_seen_nowhere() {
     let (site, _server) = site();
     let args = old("pandora_console", &["-v"]);
+    let config = std::fs::read(site.path("pandora_console/include/config.php")).unwrap();
+    // The console with its password belongs into the archive; nothing else has it.
+    assert!(leaks(&config).is_some());
     let mut child = site
         .command(&args)
         .stdout(Stdio::piped())
@@ -224,7 +263,8 @@ fn the_password_is_seen_nowhere() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(leaks(&output.stdout).or(leaks(&output.stderr)), None);
-    let script = "find dest state -type f -exec cat {} +; tar -xOzf dest/*.tar.gz";
+    let script = "find dest state -type f -exec cat {} +; \
+                  tar -xOzf dest/*.tar.gz --exclude=config.php";
     let all = Command::new("sh")
         .args(["-c", script])
         .current_dir(site.dir.path())
@@ -286,7 +326,7 @@ fn a_dump_alone_is_a_file() {
 #[test]
 fn a_dump_that_is_killed_leaves_no_archive() {
     let (site, _server) = site();
-    let args = old("pandora_console", &[]);
+    let args = old("pandora_console", &["--option-file", "backup.cnf"]);
     let begun = Instant::now();
     assert_eq!(site.run(&args).code, 0);
     let whole_run = begun.elapsed();
@@ -320,4 +360,64 @@ fn a_dump_that_is_killed_leaves_no_archive() {
     }
     println!("{counted} of {tried} kills hit unfinished work");
     assert_eq!(site.run(&args).code, 0);
+}
+
+/// A plain dump that is killed or too slow leaves no file, and what it was written in goes with
+/// the next one.
+#[test]
+fn a_plain_dump_is_whole_or_not_there() {
+    let (site, _server) = site();
+    let slow = |more: &[&'static str]| {
+        let args = [
+            "dump",
+            "pandora",
+            "-o",
+            "p.sql",
+            "--option-file",
+            "backup.cnf",
+            "--max-rate",
+            "100K",
+        ];
+        [&args, more].concat()
+    };
+    let work = || -> Vec<std::path::PathBuf> {
+        let names = std::fs::read_dir(site.dir.path()).unwrap();
+        let paths = names.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.to_string_lossy().contains("/.elpis-backup-work."))
+            .collect()
+    };
+    let mut child = site
+        .command(&slow(&[]))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let give_up = Instant::now() + Duration::from_secs(60);
+    // Killed as soon as rows have come: the schema is a piece as well.
+    while !work()
+        .iter()
+        .any(|dir| std::fs::read_dir(dir).is_ok_and(|files| files.count() > 1))
+    {
+        assert!(Instant::now() < give_up && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!site.path("p.sql").exists());
+    assert_eq!(work().len(), 1);
+    assert_eq!(std::fs::metadata(&work()[0]).unwrap().mode() & 0o777, 0o700);
+
+    let said = site.run(&slow(&["--deadline", "1s"]));
+    assert_eq!(said.code, 4, "{said:?}");
+    assert!(
+        said.err.contains("not complete after 1s, its deadline"),
+        "{said:?}"
+    );
+    assert!(!site.path("p.sql").exists());
+    assert_eq!(
+        work(),
+        [""; 0].map(std::path::PathBuf::from),
+        "swept by the next run"
+    );
 }

@@ -11,7 +11,11 @@ mod backup;
 #[cfg(feature = "backup")]
 mod backup_crash;
 #[cfg(feature = "backup")]
+mod backup_pandora;
+#[cfg(feature = "backup")]
 mod backup_server;
+#[cfg(all(feature = "s3", feature = "age"))]
+mod backup_stores;
 #[cfg(feature = "maint")]
 mod compact;
 #[cfg(feature = "maint")]
@@ -27,6 +31,7 @@ mod harness;
 mod help;
 #[cfg(feature = "maint")]
 mod interrupted;
+mod pandora;
 #[cfg(feature = "maint")]
 mod plan;
 #[cfg(feature = "maint")]

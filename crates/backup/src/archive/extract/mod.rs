@@ -17,7 +17,7 @@ use tree::Tree;
 use super::open::{Archive, Verified};
 use super::path::MemberPath;
 use super::reader::{ArchiveReader, ReadError, ReadLimits};
-use crate::work::{WorkDir, free_bytes};
+use crate::work::{WorkDir, free_bytes, sweep};
 
 /// What stays free on the disk of an extraction, in bytes.
 const RESERVE: u64 = 16 << 20;
@@ -107,8 +107,9 @@ impl Archive<Verified> {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        // What a killed extraction has left; if it cannot go, there may be room all the same.
+        let _ = sweep(parent);
         self.expect_space(parent)?;
-        self.rewind()?;
         let work = WorkDir::create(parent)?;
         let root = work.path().join("root");
         let extracted = self.fill(&root, how)?;
@@ -151,10 +152,8 @@ impl Archive<Verified> {
         let handle = rustix::fs::open(root, flags, Mode::empty())
             .map_err(|errno| FsError::new("open directory", root, errno.into()))?;
         let mut tree = Tree::new(root, handle);
-        let decoder = self
-            .container
-            .decoder(&self.file)
-            .map_err(ReadError::Stream)?;
+        let packed = self.bytes.reader().map_err(ReadError::Stream)?;
+        let decoder = self.form.unpack(packed).map_err(ReadError::Stream)?;
         let mut reader = ArchiveReader::new(decoder, ReadLimits::default());
         let mut expected = self.state.contents.members.iter();
         while let Some(entry) = reader.next_entry()? {

@@ -29,6 +29,8 @@ pub(super) struct Check<'a> {
     pub(super) problems: Vec<Problem>,
     /// The list that stands before a dump.
     pieces: Option<Vec<PieceRecord>>,
+    /// The lists of the dumps so far.
+    pub(super) lists: Vec<(MemberPath, Vec<PieceRecord>)>,
 }
 
 impl<'a> Check<'a> {
@@ -41,6 +43,7 @@ impl<'a> Check<'a> {
             dumps: Vec::new(),
             problems: Vec::new(),
             pieces: None,
+            lists: Vec::new(),
         }
     }
 
@@ -141,7 +144,12 @@ impl<'a> Check<'a> {
                 format!("its piece {place} has another sum than its list says"),
             );
         }
-        let rows = pieces.map(|pieces| pieces.iter().map(|piece| piece.rows).sum());
+        let rows = pieces
+            .as_ref()
+            .map(|pieces| pieces.iter().map(|piece| piece.rows).sum());
+        if let Some(pieces) = pieces {
+            self.lists.push((entry.path.clone(), pieces));
+        }
         Ok(Content::File {
             size,
             blake3,

@@ -4,23 +4,25 @@ mod ahead;
 mod check;
 mod sum;
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use elpis_run::{FsError, Observer, StopToken};
+use elpis_run::{FsError, Observer, StopToken, with_causes};
 use serde::Serialize;
 
 use ahead::Ahead;
 use check::Check;
 use sum::Hashing;
 
+use super::bytes::ArchiveBytes;
 use super::container::Container;
-use super::manifest::{Content, Manifest, MemberRecord};
+use super::manifest::{Content, Manifest, MemberRecord, PieceRecord};
+use super::open::Form;
 use super::path::MemberPath;
 use super::reader::{ArchiveReader, ReadError, ReadLimits};
+use crate::crypt::KeyError;
 use crate::event::BackupEvent;
-use crate::journaled::chain;
+use crate::store::StoreError;
 
 /// How to verify.
 #[derive(Clone, Copy)]
@@ -42,11 +44,28 @@ pub enum VerifyError {
     /// The file cannot be read.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// The store that keeps it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// It is something else.
     #[error("{} is no backup archive: it begins neither like gzip nor like zstd", path.display())]
     NotAnArchive {
         /// The file.
         path: PathBuf,
+    },
+    /// It is encrypted, and there is no key at hand.
+    #[error("{} is encrypted", path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is encrypted, and the keys at hand do not open it.
+    #[error("{} cannot be decrypted", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: KeyError,
     },
     /// It is damaged or hostile.
     #[error("{} is broken: {}", path.display(), first(problems))]
@@ -105,6 +124,8 @@ pub struct Contents {
     pub members: Vec<MemberRecord>,
     /// Its SQL dumps, all of them complete.
     pub dumps: Vec<Dump>,
+    /// The pieces of those that have a list.
+    pub(crate) lists: Vec<(MemberPath, Vec<PieceRecord>)>,
 }
 
 /// A dump in an archive.
@@ -135,14 +156,15 @@ impl Contents {
 impl Verify<'_> {
     pub(super) fn run(
         &self,
-        file: &File,
-        path: &Path,
-        container: Container,
+        archive: &dyn ArchiveBytes,
+        form: &Form,
     ) -> Result<Contents, VerifyError> {
-        let mut source = Hashing::new(file);
+        let path = archive.path();
+        let sum = |source: io::Error| FsError::new("read", path, source);
+        let mut source = Hashing::new(archive.reader().map_err(sum)?);
         let mut check = Check::new(self);
         let outcome = std::thread::scope(|scope| {
-            let ahead = Ahead::start(scope, || container.decoder(&mut source));
+            let ahead = Ahead::start(scope, || form.unpack(&mut source));
             let mut reader = ArchiveReader::new(ahead, self.limits);
             check.read(&mut reader).map(|()| reader.raw_bytes())
         });
@@ -154,13 +176,12 @@ impl Verify<'_> {
                 return Err(FsError::new("read", path, error).into());
             }
             Err(error) => {
-                let what = chain(&error);
+                let what = with_causes(&error);
                 check.problems.push(Problem { member: None, what });
                 0
             }
             Ok(raw) => raw,
         };
-        let sum = |source: io::Error| FsError::new("read", path, source);
         io::copy(&mut source, &mut io::sink()).map_err(sum)?;
         let (bytes, sha256) = source.finish();
         if raw_bytes > 0 {
@@ -172,13 +193,14 @@ impl Verify<'_> {
             return Err(VerifyError::Broken { path, problems });
         }
         Ok(Contents {
-            container,
+            container: form.container,
             bytes,
             raw_bytes,
             sha256,
             manifest: check.manifest,
             members: check.members,
             dumps: check.dumps.into_iter().map(|(dump, _)| dump).collect(),
+            lists: check.lists,
         })
     }
 }

@@ -1,6 +1,5 @@
 //! Sums, taken while reading.
 
-use std::fs::File;
 use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
@@ -77,14 +76,14 @@ impl<'a> Sum<'a> {
 
 /// Sums up what is read from the file, and tells its failures from those of the decoder.
 pub(super) struct Hashing<'a> {
-    inner: &'a File,
+    inner: Box<dyn Read + Send + 'a>,
     sha256: Sha256,
     bytes: u64,
     pub(super) failed: bool,
 }
 
 impl<'a> Hashing<'a> {
-    pub(super) fn new(inner: &'a File) -> Hashing<'a> {
+    pub(super) fn new(inner: Box<dyn Read + Send + 'a>) -> Hashing<'a> {
         Hashing {
             inner,
             sha256: Sha256::new(),

@@ -13,6 +13,7 @@ use crate::dump::event::DumpEvent;
 use crate::dump::facts::{self, Catalogue, TableFacts};
 use crate::dump::objects::unquotable;
 use crate::dump::plan::{Cut, cut, has_rows};
+use crate::dump::policy::DumpPolicy;
 use crate::dump::reader;
 use crate::dump::sink::{Part, PieceId};
 use crate::dump::work::{Task, Work};
@@ -58,6 +59,7 @@ impl Conductor {
                             table: place(number),
                             chunk: place(chunk),
                             table_name: table.name.clone(),
+                            window: closed(&self.plan.policy, table, slice),
                             ..piece(index, &found.name, Part::Data)
                         },
                         select: chunk::select(&found.name, table, slice).map_err(unquotable)?,
@@ -137,5 +139,15 @@ impl Conductor {
             | (Ok(()), Err(error)) => Err(error),
             (Ok(()), Ok(_)) => Ok(locked),
         }
+    }
+}
+
+/// The bounds of a window that does not reach to either end of the table.
+fn closed(policy: &DumpPolicy, table: &TableFacts, slice: &Slice) -> Option<[i64; 2]> {
+    match (cut(policy, table), slice) {
+        (Cut::Windows(..), Slice::Range(_, Some(from), Some(to))) => {
+            Some([i64::try_from(*from).ok()?, i64::try_from(*to).ok()?])
+        }
+        _ => None,
     }
 }

@@ -25,6 +25,7 @@ pub(super) async fn watch(
     gate: &Gate,
     control: &mut DumpControl,
     deadline: Option<Duration>,
+    readers: usize,
 ) -> Infallible {
     let stop = control.stop.clone();
     let clock = control.clock.clone();
@@ -40,19 +41,22 @@ pub(super) async fn watch(
         }
         std::future::pending::<()>().await;
     };
-    let _ = tokio::join!(stopped, late, govern(gate, control));
+    let _ = tokio::join!(stopped, late, govern(gate, control, readers));
     std::future::pending().await
 }
 
 /// Does what the throttle says, about once a second.
-async fn govern(gate: &Gate, control: &mut DumpControl) {
+async fn govern(gate: &Gate, control: &mut DumpControl, readers: usize) {
     let clock = control.clock.clone();
     let Some(throttle) = &mut control.throttle else {
         return;
     };
     let mut last = None;
     loop {
-        let load = throttle.probe.sample().await;
+        let mut load = throttle.probe.sample().await;
+        // A reader that waits for us is still at work to the server.
+        let own = u32::try_from(readers).unwrap_or(u32::MAX);
+        load.threads_running = load.threads_running.map(|all| all.saturating_sub(own));
         match throttle.throttle.pace(last.as_ref(), &load) {
             Pace::Go { rows, pause } => {
                 if !pause.is_zero() {

@@ -1,30 +1,28 @@
 //! `create`: make a backup.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use elpis_backup::archive::Tool;
 use elpis_backup::{
-    Backup, BackupPlan, BackupReport, DumpPolicy, Facts, LocalStore, MySqlSource, Profile, Source,
-    SqliteSource,
+    Backup, BackupPlan, BackupReport, Encryption, Facts, LocalStore, ObjectStore, Profile, Source,
 };
 use elpis_run::{Journal, Observer};
 
 use super::{Context, PROGRAM};
-use crate::backup::args;
 use crate::backup::output::{self, Progress};
-use crate::backup::settings::connect_options;
+use crate::backup::{args, pandora, sources};
 use crate::exit::{Code, Verdict};
 
 pub(super) fn run(context: &Context, args: args::Create) -> Result<Verdict> {
-    let mut profile = context.settings.profile()?;
+    let (mut profile, mut sources) = wanted(context, &args)?;
     if let Some(container) = args.container {
         profile.container = container;
     }
     profile.verify &= !args.no_verify;
+    let encryption = context.encryption(&args.encrypt_to)?;
+    let copies = context.copies(args.to)?;
     let store = context.store(args.target.target)?;
-    let mut sources = sources(&profile, context)?;
     let plan = plan(&profile, &mut sources, &store)?;
     if args.dry_run {
         match context.printer.json {
@@ -37,11 +35,44 @@ pub(super) fn run(context: &Context, args: args::Create) -> Result<Verdict> {
         }));
     }
     let journal = context.journal()?;
-    let report = make(context, &store, &journal, &plan, &mut sources)?;
+    let by = By {
+        store: &store,
+        journal: &journal,
+        encryption: encryption.as_ref(),
+    };
+    let report = make(context, &by, &plan, &mut sources)?;
     if !context.printer.json {
         context.printer.data(&output::report(&report))?;
     }
+    if let Some(to) = copies {
+        copy(context, &store, to.as_ref(), &report)?;
+    }
     Ok(verdict(&report))
+}
+
+/// What the configuration wants in a backup: its profile, or its installation of Pandora FMS.
+fn wanted(context: &Context, args: &args::Create) -> Result<(Profile, Vec<Box<dyn Source>>)> {
+    let (profile, sources, warnings) = match &context.settings.pandora {
+        Some(wanted) => {
+            let mut wanted = wanted.clone();
+            sources::be_gentle(&mut wanted.dump, &args.gentleness);
+            wanted.dump.reuse |= args.reuse;
+            let found = pandora::look(&wanted, context.settings.is_root)?;
+            (found.profile, found.sources, found.warnings)
+        }
+        None => {
+            let mut profile = context.settings.profile()?;
+            sources::be_gentle(&mut profile.dump, &args.gentleness);
+            profile.dump.reuse |= args.reuse;
+            let mut warnings = Vec::new();
+            let sources = sources::sources(&profile, &mut warnings)?;
+            (profile, sources, warnings)
+        }
+    };
+    for warning in warnings {
+        context.printer.say(&format!("warning: {warning}"));
+    }
+    Ok((profile, sources))
 }
 
 /// How a backup that was made ends.
@@ -75,18 +106,47 @@ pub(super) fn plan(
     ))
 }
 
+/// What a backup is made with.
+pub(super) struct By<'a> {
+    pub(super) store: &'a LocalStore,
+    pub(super) journal: &'a dyn Journal,
+    pub(super) encryption: Option<&'a Encryption>,
+}
+
+/// Copies what was made to another store.
+#[cfg(feature = "s3")]
+fn copy(
+    context: &Context,
+    store: &LocalStore,
+    to: &dyn ObjectStore,
+    report: &BackupReport,
+) -> Result<()> {
+    let name = report.path.file_name().and_then(|name| name.to_str());
+    store.queue(&name.unwrap_or_default().parse()?)?;
+    let report = super::upload::copy(context, store, to)?;
+    for name in &report.copied {
+        context.printer.say(&format!("{name} is in {}", report.to));
+    }
+    Ok(())
+}
+
+/// Nobody can have a store to copy to.
+#[cfg(not(feature = "s3"))]
+fn copy(_: &Context, _: &LocalStore, _: &dyn ObjectStore, _: &BackupReport) -> Result<()> {
+    Ok(())
+}
+
 /// Carries a plan out, and shows how it goes.
 pub(super) fn make(
     context: &Context,
-    store: &LocalStore,
-    journal: &dyn Journal,
+    by: &By<'_>,
     plan: &BackupPlan,
     sources: &mut [Box<dyn Source>],
 ) -> Result<BackupReport> {
     let observer: Arc<dyn Observer<_>> = Arc::new(Progress::backup(context.printer));
     let backup = Backup {
-        store,
-        journal,
+        store: by.store,
+        journal: by.journal,
         observer,
         clock: &context.clock,
         zone: context.zone.clone(),
@@ -96,40 +156,7 @@ pub(super) fn make(
             name: PROGRAM.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
+        encryption: by.encryption,
     };
     Ok(backup.run(plan, sources)?)
-}
-
-/// The sources of a profile: SQLite files one by one, servers with all their databases at once.
-pub(super) fn sources(profile: &Profile, context: &Context) -> Result<Vec<Box<dyn Source>>> {
-    let mut sources: Vec<Box<dyn Source>> = Vec::new();
-    let mut servers: Vec<(&Path, DumpPolicy)> = Vec::new();
-    for database in &profile.databases {
-        if let Some(path) = &database.sqlite {
-            sources.push(Box::new(SqliteSource::new(&database.name, path)));
-        }
-        if let Some(path) = &database.option_file {
-            let at = match servers.iter().position(|(file, _)| file == path) {
-                Some(at) => at,
-                None => {
-                    servers.push((path, profile.dump.policy(Vec::new())));
-                    servers.len() - 1
-                }
-            };
-            servers[at].1.databases.push(database.name.clone());
-            servers[at]
-                .1
-                .without_rows
-                .extend(database.without_rows.iter().cloned());
-        }
-    }
-    let mut warnings = Vec::new();
-    for (file, policy) in servers {
-        let connect = connect_options(file, &mut warnings)?;
-        sources.push(Box::new(MySqlSource::new(connect, policy)));
-    }
-    for warning in warnings {
-        context.printer.say(&format!("warning: {warning}"));
-    }
-    Ok(sources)
 }

@@ -9,7 +9,7 @@ use elpis_backup::{KeepRules, LocalStore, Profile, Prune, demo};
 use elpis_run::fsx;
 
 use super::{Context, create, verify};
-use crate::backup::{args, output};
+use crate::backup::{args, output, places, sources};
 use crate::exit::{Code, Verdict};
 use crate::output::{Spinner, bytes, number};
 
@@ -29,10 +29,15 @@ pub(super) fn run(context: &Context, args: &args::Demo) -> Result<Verdict> {
     configure(&dir, &profile)?;
 
     let store = LocalStore::open(&target)?;
-    let mut sources = create::sources(&profile, context)?;
+    let mut sources = sources::sources(&profile, &mut Vec::new())?;
     let plan = create::plan(&profile, &mut sources, &store)?;
     let journal = elpis_run::SqliteJournal::open(&dir.join("state/journal.db"), None)?;
-    let report = create::make(context, &store, &journal, &plan, &mut sources)?;
+    let by = create::By {
+        store: &store,
+        journal: &journal,
+        encryption: None,
+    };
+    let report = create::make(context, &by, &plan, &mut sources)?;
     if !context.printer.json {
         context.printer.data(&output::report(&report))?;
     }
@@ -93,7 +98,7 @@ fn directory(keep: Option<&Path>) -> Result<PathBuf> {
     };
     fsx::create_private_dir(dir)?;
     if std::fs::read_dir(dir)?.next().is_some() {
-        bail!(output::NotEmpty {
+        bail!(places::NotEmpty {
             place: dir.display().to_string()
         });
     }

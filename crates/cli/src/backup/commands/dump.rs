@@ -1,14 +1,15 @@
 //! `dump`: one database into a plain SQL file.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use elpis_backup::{InspectError, MySqlSource, Source, dump_to_file};
+use elpis_backup::{InspectError, Source, dump_to_file};
 
 use super::Context;
-use crate::backup::args;
 use crate::backup::output::Progress;
-use crate::backup::settings::{ConfigError, connect_options};
+use crate::backup::settings::{ConfigError, DEFAULT_OPTIONS, connect_options};
+use crate::backup::{args, sources};
 use crate::exit::{Code, Verdict};
 use crate::output::bytes;
 
@@ -22,25 +23,29 @@ pub(super) fn run(context: &Context, args: &args::Dump) -> Result<Verdict> {
     let configured = configured
         .filter_map(|database| database.option_file.clone())
         .next();
+    let pandora = context.settings.pandora.as_ref();
+    let usual = || Some(PathBuf::from(DEFAULT_OPTIONS)).filter(|path| path.exists());
     let option_file = args
         .option_file
         .clone()
         .or(configured)
+        .or_else(|| pandora?.option_file.clone())
+        .or_else(usual)
         .ok_or(ConfigError::Unsaid {
             what: "which account to use",
             hint: "use --option-file FILE",
         })?;
     let mut warnings = Vec::new();
     let connect = connect_options(&option_file, &mut warnings)?;
-    let rules = context
-        .settings
-        .profile
-        .as_ref()
-        .map(|profile| profile.dump.clone());
-    let policy = rules
-        .unwrap_or_default()
-        .policy(vec![args.database.clone()]);
-    let mut source = MySqlSource::new(connect, policy);
+    let profile = context.settings.profile.as_ref();
+    let rules = profile
+        .map(|profile| &profile.dump)
+        .or_else(|| Some(&pandora?.dump));
+    let mut rules = rules.cloned().unwrap_or_default();
+    sources::be_gentle(&mut rules, &args.gentleness);
+    let throttle = sources::throttle(&rules, &connect, &mut warnings)?;
+    let policy = rules.policy(vec![args.database.clone()]);
+    let mut source = sources::source(connect, policy, throttle);
     for facts in source.inspect().map_err(InspectError::Source)? {
         warnings.extend(facts.warnings);
     }

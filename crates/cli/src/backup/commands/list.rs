@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use elpis_backup::ObjectStore;
 use elpis_backup::store::Stored;
 use elpis_run::Clock;
 
@@ -13,7 +12,7 @@ use crate::exit::{Code, Verdict};
 use crate::output::seconds;
 
 pub(super) fn run(context: &Context, args: args::List) -> Result<Verdict> {
-    let store = context.store(args.target.target)?;
+    let store = context.any_store(args.target.target)?;
     let archives = store.list()?;
     if context.printer.json {
         context.printer.document(&archives)?;

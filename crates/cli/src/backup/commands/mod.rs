@@ -9,6 +9,7 @@ mod inspect;
 mod list;
 mod pin;
 mod prune;
+mod upload;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -17,11 +18,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use elpis_backup::{ArchiveName, LocalStore};
+use elpis_backup::{ArchiveName, Encryption, Keys, LocalStore, ObjectStore};
 use elpis_run::{Clock, Holder, RealClock, SqliteJournal};
 use jiff::tz::TimeZone;
 
 use super::args::{Arguments, Format, Global, Verb};
+use super::remote;
 use super::settings::{ConfigError, Settings};
 use crate::environment::Environment;
 use crate::exit::{Code, Verdict};
@@ -30,6 +32,9 @@ use crate::output::Printer;
 
 /// The program's name in locks, in the journal and on the server.
 pub(super) const PROGRAM: &str = "elpis-backup";
+
+/// How much the rest of the host goes before us, as `nice` counts.
+const NICE: i32 = 10;
 
 /// The whole of `elpis-backup`: reads arguments, environment and configuration, carries out one
 /// verb, and returns the exit code.
@@ -90,6 +95,10 @@ pub(super) struct Context {
     pub(super) printer: Printer,
     pub(super) interrupt: Interrupt,
     pub(super) settings: Settings,
+    /// What opens encrypted archives.
+    pub(super) keys: Keys,
+    /// The file that the arguments name for a passphrase.
+    pub(super) passphrase_file: Option<PathBuf>,
     pub(super) clock: RealClock,
     pub(super) zone: TimeZone,
 }
@@ -113,14 +122,22 @@ fn carry_out(args: Arguments, printer: Printer) -> Result<Verdict> {
         }
         _ => {}
     }
+    // What else runs on this host goes first, above all the server that is read. Threads inherit
+    // it; where it is not allowed, nothing is lost.
+    let _ = rustix::process::nice(NICE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let interrupt = Interrupt::new();
+    let settings = settings(&global)?;
     let context = Context {
         printer,
         interrupt: interrupt.clone(),
-        settings: settings(&global)?,
+        keys: settings
+            .encryption
+            .keys(&global.identity, global.passphrase_file.as_deref())?,
+        passphrase_file: global.passphrase_file,
+        settings,
         clock: RealClock::new(),
         zone: TimeZone::system(),
     };
@@ -153,6 +170,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Verdict> {
         Verb::List(args) => list::run(context, args),
         Verb::Inspect(args) => inspect::run(context, &args),
         Verb::Extract(args) => extract::run(context, &args),
+        Verb::Upload(args) => upload::run(context, args),
         Verb::Prune(args) => prune::run(context, args),
         Verb::Pin(args) => pin::run(context, args.target.target, &args.archive, Some(args.why)),
         Verb::Unpin(args) => pin::run(context, args.target.target, &args.archive, None),
@@ -170,6 +188,42 @@ impl Context {
         Ok(LocalStore::open(&self.settings.target(argument)?)?)
     }
 
+    /// A store to read and prune: a directory, or a bucket.
+    fn any_store(&self, argument: Option<PathBuf>) -> Result<Box<dyn ObjectStore>> {
+        match argument.as_deref().and_then(remote::address) {
+            Some(address) => self.remote(&address),
+            None => Ok(Box::new(self.store(argument)?)),
+        }
+    }
+
+    fn remote(&self, address: &str) -> Result<Box<dyn ObjectStore>> {
+        let stop = &self.interrupt.stop;
+        remote::open(address, &self.settings.store, stop, self.printer)
+    }
+
+    /// Where archives are to be copied to, if an argument or the configuration says so.
+    fn copies(&self, argument: Option<PathBuf>) -> Result<Option<Box<dyn ObjectStore>>> {
+        let said = argument.or_else(|| self.settings.store.url.as_ref().map(PathBuf::from));
+        let Some(said) = said else { return Ok(None) };
+        let address = remote::address(&said).unwrap_or_else(|| said.display().to_string());
+        self.remote(&address).map(Some)
+    }
+
+    #[cfg(feature = "s3")]
+    fn copies_to(&self, argument: Option<PathBuf>) -> Result<Box<dyn ObjectStore>> {
+        let unsaid = ConfigError::Unsaid {
+            what: "where to copy archives to",
+            hint: "use --to s3://BUCKET/PREFIX, or set url under [store] in the configuration",
+        };
+        self.copies(argument)?.ok_or_else(|| unsaid.into())
+    }
+
+    /// To whom a new archive is encrypted.
+    fn encryption(&self, to: &[String]) -> Result<Option<Encryption>> {
+        let passphrase = self.passphrase_file.as_deref();
+        self.settings.encryption.encryption(to, passphrase)
+    }
+
     fn journal(&self) -> Result<SqliteJournal> {
         let path = self.settings.state.join("journal.db");
         Ok(SqliteJournal::open(&path, Some(self.settings.keep_days))?)
@@ -181,6 +235,9 @@ impl Context {
 
     /// The archive that an argument means: a path, or a name in the target.
     fn find(&self, archive: &Path, target: Option<PathBuf>) -> Result<Found> {
+        if let Some(found) = self.find_remote(archive, target.as_deref())? {
+            return Ok(found);
+        }
         let is_path = archive.components().count() > 1 || archive.symlink_metadata().is_ok();
         let path = match is_path {
             true => archive.to_owned(),
@@ -193,8 +250,26 @@ impl Context {
             Some(place) if !place.as_os_str().is_empty() => place,
             _ => Path::new("."),
         };
-        let stored = named.and_then(|name| Some((LocalStore::open(place).ok()?, name)));
+        let stored = named.and_then(|name| {
+            let store: Box<dyn ObjectStore> = Box::new(LocalStore::open(place).ok()?);
+            Some((store, name))
+        });
         Ok(Found { path, stored })
+    }
+
+    /// The same in a bucket: its whole address, or a name in a target that is one.
+    fn find_remote(&self, archive: &Path, target: Option<&Path>) -> Result<Option<Found>> {
+        let address = match (remote::address(archive), target.and_then(remote::address)) {
+            (Some(address), _) => address,
+            (None, Some(place)) => format!("{place}/{}", archive.display()),
+            (None, None) => return Ok(None),
+        };
+        let Some((place, name)) = remote::split(&address) else {
+            return Ok(None);
+        };
+        let stored = Some((self.remote(place)?, name.parse()?));
+        let path = PathBuf::from(&address);
+        Ok(Some(Found { path, stored }))
     }
 }
 
@@ -202,5 +277,5 @@ impl Context {
 struct Found {
     path: PathBuf,
     /// Where it is kept, if its name is that of an archive.
-    stored: Option<(LocalStore, ArchiveName)>,
+    stored: Option<(Box<dyn ObjectStore>, ArchiveName)>,
 }

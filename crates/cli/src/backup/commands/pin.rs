@@ -14,10 +14,11 @@ pub(super) fn run(
     archive: &str,
     why: Option<String>,
 ) -> Result<Verdict> {
-    let store = context.store(target)?;
+    let store = context.any_store(target)?;
     let name: ArchiveName = archive.parse()?;
     let inspector = Inspector {
-        store: &store,
+        store: store.as_ref(),
+        keys: &context.keys,
         clock: &context.clock,
         zone: context.zone.clone(),
         stop: &context.interrupt.stop,

@@ -22,10 +22,10 @@ pub(super) fn run(context: &Context, args: args::Prune) -> Result<Verdict> {
         what: "whose archives to prune",
         hint: "use --prefix NAME: archives are called NAME_backup_…",
     })?;
-    let store = context.store(args.target.target)?;
+    let store = context.any_store(args.target.target)?;
     let journal = context.journal()?;
     let prune = Prune {
-        store: &store,
+        store: store.as_ref(),
         prefix: &prefix,
         journal: &journal,
         clock: &context.clock,

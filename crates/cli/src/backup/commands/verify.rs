@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use elpis_backup::Inspector;
 use elpis_backup::archive::{Archive, Problem, ReadLimits, Verified, VerifyError};
-use elpis_backup::{Inspector, ObjectStore};
 use serde::Serialize;
 
 use super::{Context, Found};
-use crate::backup::args;
-use crate::backup::output::{self, Progress};
+use crate::backup::output::Progress;
+use crate::backup::{args, places};
 use crate::exit::{Code, Verdict};
 
 /// What came out, for programs.
@@ -30,11 +30,12 @@ pub(super) fn run(context: &Context, args: args::Verify) -> Result<Verdict> {
     let archives = match (args.archives.is_empty(), args.all) {
         (false, _) => args.archives,
         (true, all) => {
-            let store = context.store(target.clone())?;
+            let store = context.any_store(target.clone())?;
             let names = store.list()?.into_iter().map(|stored| stored.name);
-            let names: Vec<PathBuf> = names.map(|name| store.path(&name)).collect();
+            let place = PathBuf::from(store.place());
+            let names: Vec<PathBuf> = names.map(|name| place.join(name.to_string())).collect();
             if names.is_empty() {
-                bail!(output::Nothing {
+                bail!(places::Nothing {
                     place: store.place()
                 });
             }
@@ -83,10 +84,11 @@ pub(super) fn verify(context: &Context, found: &Found) -> Result<Archive<Verifie
             stop: &context.interrupt.stop,
             observer: &progress,
         };
-        return Archive::open(&found.path)?.verify(&how);
+        return Archive::open_with(&found.path, &context.keys)?.verify(&how);
     };
     let inspector = Inspector {
-        store,
+        store: store.as_ref(),
+        keys: &context.keys,
         clock: &context.clock,
         zone: context.zone.clone(),
         stop: &context.interrupt.stop,

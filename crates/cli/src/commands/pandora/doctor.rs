@@ -1,0 +1,220 @@
+//! `doctor`: what keeps the maintenance of an installation from doing its work.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+use elpis_maint_core::housekeeping::{Housekeeping, Work};
+use elpis_pandora::{
+    Check, DatabaseFacts, Disk, ServerConf, State, is_conf_d_name, judge_database, judge_schedule,
+    scheduled,
+};
+use elpis_run::{Clock, RealClock, fsx};
+use serde::Serialize;
+
+use super::show::history_server;
+use super::{Selection, Wanted, ask, master, named, session};
+use crate::exit::{Code, Verdict};
+use crate::output::{self, Printer};
+use crate::settings::{ConfigError, Pandora, Server, Settings};
+
+#[derive(Debug, Serialize)]
+struct Report {
+    checks: Vec<Check>,
+}
+
+/// Looks at everything that can be looked at, whatever else is wrong. Files are looked for under
+/// `root`; the configuration is where it says.
+pub(crate) async fn doctor(
+    settings: Result<Settings, ConfigError>,
+    root: Option<&Path>,
+    printer: Printer,
+) -> Result<Verdict> {
+    let root = root.unwrap_or(Path::new("/"));
+    let jobs = scheduled(root)?;
+    let mut checks = judge_schedule(&jobs);
+    match settings {
+        Err(error) => checks.push(Check::problem("config", error.to_string(), error.hint())),
+        Ok(settings) => match named(&settings) {
+            Some((pandora, server)) => {
+                checks.extend(files(pandora, root));
+                checks.extend(database(&settings, (pandora, server), root, printer).await);
+            }
+            None => {
+                let message = "there is no configuration of a Pandora FMS server to look at";
+                let hint = "name it with --pandora FILE";
+                return Ok(Verdict::new(Code::Usage, message, hint));
+            }
+        },
+    }
+    let is_well = checks.iter().all(|check| check.state == State::Ok);
+    if printer.json {
+        printer.document(&Report { checks })?;
+    } else {
+        printer.data(&output::checks(&checks))?;
+    }
+    Ok(Verdict::silent(if is_well {
+        Code::Done
+    } else {
+        Code::Partial
+    }))
+}
+
+/// The product's files.
+fn files(pandora: &Pandora, root: &Path) -> Vec<Check> {
+    let conf = pandora.conf.display();
+    let mut checks = vec![Check::ok("config", format!("{conf} can be read"))];
+    checks.extend(pandora.warnings.iter().map(|warning| {
+        Check::warning("config.mode", warning.clone(), format!("chmod o-r {conf}"))
+    }));
+    checks.extend(pandora.disagreements.iter().map(|found| {
+        let remedy = format!("write that line of {conf} the way both read");
+        Check::warning("config.readers", found.to_string(), remedy)
+    }));
+    let directory = root.join("etc/pandora/conf.d");
+    let Ok(entries) = std::fs::read_dir(&directory) else {
+        return checks;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !is_conf_d_name(&name) {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(bytes) = fsx::read(&path) else {
+            continue;
+        };
+        let other = ServerConf::parse(&path, bytes);
+        let database = |token: &str| other.text(token).ok().flatten().map(str::to_owned);
+        let ours = |token: &str| {
+            let mut settings = pandora.settings.iter();
+            settings
+                .find(|one| one.token == token)
+                .and_then(|one| one.value.clone())
+        };
+        let differs = |token: &str| database(token).is_some_and(|name| ours(token) != Some(name));
+        if differs("dbname") || differs("dbhost") {
+            let path = path.display();
+            checks.push(Check::warning(
+                "config.further_server",
+                format!(
+                    "{path} is a server with another database, which this job does not maintain"
+                ),
+                format!("give it a job of its own: elpis-maint run --pandora {path}"),
+            ));
+        }
+    }
+    checks
+}
+
+/// The database; what cannot be asked is a finding.
+async fn database(
+    settings: &Settings,
+    (pandora, server): (&Pandora, &Server),
+    root: &Path,
+    printer: Printer,
+) -> Vec<Check> {
+    let quiet = Printer {
+        quiet: true,
+        ..printer
+    };
+    let now = RealClock::new().now();
+    let wanted = ask(settings, (pandora, server), &Selection::all(), now, quiet).await;
+    let wanted = match wanted {
+        Ok(wanted) => wanted,
+        Err(error) => return vec![unreachable(&error)],
+    };
+    let mut checks: Vec<Check> = wanted
+        .settings
+        .findings
+        .iter()
+        .map(|found| {
+            Check::warning(
+                "settings",
+                found.to_string(),
+                "set it right in the console's setup",
+            )
+        })
+        .collect();
+    checks.push(match master(&wanted, pandora) {
+        Ok(()) => Check::ok(
+            "master",
+            format!("{} is the master server", pandora.server_name),
+        ),
+        Err(error) => Check::warning(
+            "master",
+            error.to_string(),
+            "let the job run on the master's host; --force does it here all the same",
+        ),
+    });
+    match gather(&wanted, server, root).await {
+        Ok(facts) => checks.extend(judge_database(&facts, now)),
+        Err(error) => checks.push(unreachable(&error)),
+    }
+    if let Some(history) = &wanted.settings.history {
+        let reached = match history_server(history, pandora) {
+            Ok(server) => session(&server).await.map(drop),
+            Err(error) => Err(error.into()),
+        };
+        checks.push(match reached {
+            Ok(()) => Check::ok("history.database", "the history database can be reached"),
+            Err(error) => Check::problem(
+                "history.database",
+                format!("{error:#}"),
+                hint(&error).unwrap_or_else(|| "see to that database".to_owned()),
+            ),
+        });
+    }
+    checks
+}
+
+async fn gather(wanted: &Wanted, server: &Server, root: &Path) -> Result<DatabaseFacts> {
+    let mut session = session(server).await?;
+    let now = RealClock::new().now();
+    let tables = tables(&wanted.housekeeping);
+    let tokens = &wanted.installation.tokens;
+    let mut facts = DatabaseFacts::gather(&mut session, tokens, &tables, now).await?;
+    session.close().await?;
+    if is_local(server)
+        && let Some(datadir) = &facts.datadir
+    {
+        let path = root.join(datadir.trim_start_matches('/'));
+        let space = fsx::space(&path).ok();
+        facts.disk = space.map(|(free, total)| Disk { free, total });
+    }
+    Ok(facts)
+}
+
+/// Whether the server's disk is this host's.
+fn is_local(server: &Server) -> bool {
+    let server = match &server.under {
+        Some(under) if server.host.is_none() && server.socket.is_none() => under,
+        _ => server,
+    };
+    let local = ["localhost", "127.0.0.1", "::1"];
+    server.socket.is_some()
+        || server
+            .host
+            .as_deref()
+            .is_some_and(|host| local.contains(&host))
+}
+
+/// The tables that tasks read or change.
+fn tables(housekeeping: &Housekeeping) -> BTreeSet<String> {
+    let works = housekeeping.tasks.iter().flat_map(|task| &task.work);
+    let tables = works.filter_map(|work| match work {
+        Work::Retention(rule) => Some(rule.name.clone()),
+        Work::Sweep(rule) => Some(rule.table.clone()),
+        Work::Program(_) | Work::Skip { .. } => None,
+    });
+    tables.collect()
+}
+
+fn unreachable(error: &anyhow::Error) -> Check {
+    let remedy = hint(error).unwrap_or_else(|| "see what the database answered".to_owned());
+    Check::problem("database.reachable", format!("{error:#}"), remedy)
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    Verdict::from(error).hint
+}

@@ -1,0 +1,174 @@
+//! Housekeeping of a Pandora FMS installation: what it asks for, by its files, its database and
+//! the operator.
+
+mod doctor;
+mod install;
+mod plan;
+mod run;
+mod selection;
+mod show;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use elpis_maint_core::housekeeping::{Group, Housekeeping, Task, Work};
+use elpis_maint_core::{Policy, TableRule};
+use elpis_mysql::{Error, Session, SessionSettings};
+use elpis_pandora::{
+    HousekeepingSettings, Installation, NotMaster, PandoraSettings, check_master, locks,
+    series_rule,
+};
+use jiff::Timestamp;
+
+use crate::output::Printer;
+use crate::settings::{Database, Pandora, Server, Settings};
+
+pub(super) use doctor::doctor;
+pub(super) use install::{Options as InstallOptions, install};
+pub(crate) use plan::PandoraPlans;
+pub(super) use plan::plan;
+pub(super) use run::{Options, run};
+pub(super) use selection::Selection;
+pub(crate) use selection::WrongPart;
+pub(super) use show::show;
+
+/// The longest that one question may take before a plan is made.
+const QUESTION: Duration = Duration::from_secs(30);
+
+/// What is wanted of an installation.
+pub(super) struct Wanted {
+    pub(super) installation: Installation,
+    pub(super) settings: PandoraSettings,
+    /// The tasks that were chosen.
+    pub(super) housekeeping: Housekeeping,
+    /// The rules of compaction, if it was chosen; no tables.
+    pub(super) compaction: Policy,
+}
+
+/// The installation that `settings` name, and where its database is.
+pub(super) fn named(settings: &Settings) -> Option<(&Pandora, &Server)> {
+    match (&settings.pandora, &settings.database) {
+        (Some(pandora), Database::MySql(server)) => Some((pandora, server)),
+        _ => None,
+    }
+}
+
+/// A session for questions. Its password and its lock are nobody else's.
+pub(super) async fn session(server: &Server) -> Result<Session> {
+    let mut options = server.connect_options(&mut Vec::new())?;
+    options.database.clone_from(&server.name);
+    let settings = SessionSettings {
+        statement_timeout: QUESTION,
+        ..SessionSettings::default()
+    };
+    Ok(Session::open(&options, &settings).await?)
+}
+
+/// Asks the database, and says what is odd.
+pub(super) async fn ask(
+    settings: &Settings,
+    (pandora, server): (&Pandora, &Server),
+    selection: &Selection,
+    now: Timestamp,
+    printer: Printer,
+) -> Result<Wanted> {
+    let mut session = session(server).await?;
+    let installation = Installation::read(&mut session).await.map_err(Unknown)?;
+    let installation = installation.with_overrides(&pandora.tokens);
+    session.close().await?;
+    let warnings = pandora.warnings.iter().cloned();
+    let disagreements = pandora.disagreements.iter().map(ToString::to_string);
+    let product = PandoraSettings::new(&installation.tokens, pandora.is_encrypted);
+    let findings = product.findings.iter().map(ToString::to_string);
+    for warning in warnings.chain(disagreements).chain(findings) {
+        printer.say(&format!("warning: {warning}"));
+    }
+    let housekeeping = HousekeepingSettings {
+        discovery_server: installation.discovery_server,
+        max_share: pandora.max_share,
+        ..product.housekeeping.clone()
+    };
+    let tasks = elpis_pandora::catalogue(&housekeeping, &pandora.zone, now);
+    let tasks = with_own_rules(tasks, &settings.policy.tables);
+    selection.check(&tasks)?;
+    let own = &settings.policy;
+    let mut names = locks();
+    names.extend(
+        own.locks
+            .iter()
+            .filter(|name| !locks().contains(name))
+            .cloned(),
+    );
+    let mut series = own.series.clone();
+    if let Some(rule) = series_rule(product.compaction, &installation)
+        && !series.iter().any(|own| own.table == rule.table)
+    {
+        series.insert(0, rule);
+    }
+    Ok(Wanted {
+        housekeeping: Housekeeping {
+            locks: names.clone(),
+            max_clock_skew: own.max_clock_skew,
+            allow_replica: own.allow_replica,
+            throttle: own.throttle.clone(),
+            tasks: tasks
+                .into_iter()
+                .filter(|task| selection.takes(task))
+                .collect(),
+        },
+        compaction: Policy {
+            locks: names,
+            tables: Vec::new(),
+            series: if selection.compact {
+                series
+            } else {
+                Vec::new()
+            },
+            ..own.clone()
+        },
+        installation,
+        settings: product,
+    })
+}
+
+/// The operator's own rules: instead of the product's for the same table, else after them.
+fn with_own_rules(mut tasks: Vec<Task>, own: &[TableRule]) -> Vec<Task> {
+    for rule in own {
+        let works = tasks.iter_mut().flat_map(|task| &mut task.work);
+        let mut same = works.filter_map(|work| match work {
+            Work::Retention(known) if known.name == rule.name => Some(known),
+            _ => None,
+        });
+        match same.next() {
+            Some(known) => *known = rule.clone(),
+            None => tasks.push(Task {
+                id: format!("table_{}", rule.name),
+                group: Group::Purge,
+                title: format!("Deleting old rows of {} (policy).", rule.name),
+                work: vec![Work::Retention(rule.clone())],
+            }),
+        }
+    }
+    tasks
+}
+
+/// Whether this host's server is the one that maintains the database.
+pub(super) fn master(wanted: &Wanted, pandora: &Pandora) -> Result<(), NotMaster> {
+    check_master(&pandora.server_name, wanted.installation.master.as_deref())
+}
+
+/// The database did not answer as one of this product does.
+#[derive(Debug)]
+pub(crate) struct Unknown(pub(crate) Error);
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the database does not look like one of Pandora FMS")
+    }
+}
+
+impl std::error::Error for Unknown {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}

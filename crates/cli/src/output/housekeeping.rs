@@ -1,0 +1,203 @@
+//! The tasks of a profile on standard output: their plan, their report, their settings.
+
+use comfy_table::Cell;
+use elpis_maint_core::Ended;
+use elpis_maint_core::housekeeping::{
+    HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, TaskPlan, TaskReport,
+};
+use elpis_pandora::{Check, Setting, State};
+
+use super::grid::{PLAIN, RULED, right, table, text};
+use super::{compaction, count, number, seconds};
+use crate::commands::PandoraPlans;
+
+/// The plans of both halves of a run.
+pub(crate) fn pandora_plans(plans: &PandoraPlans) -> String {
+    let HousekeepingPlan {
+        product,
+        target,
+        now,
+        ..
+    } = &plans.housekeeping;
+    let mut parts = vec![
+        format!("{product} at {target}, {now:.0}"),
+        tasks(&plans.housekeeping),
+    ];
+    if let Some(compact) = &plans.compaction {
+        parts.push(compaction(compact));
+    }
+    parts.join("\n\n")
+}
+
+fn tasks(plan: &HousekeepingPlan) -> String {
+    let header = ["task", "group", "table", "rows", "how"];
+    let rows: Vec<Vec<Cell>> = plan.tasks.iter().flat_map(planned).collect();
+    let estimated = plan
+        .tasks
+        .iter()
+        .flat_map(|task| &task.parts)
+        .any(|part| match part {
+            PartPlan::Purge(plan) => !plan.due.exact,
+            PartPlan::Sweep(plan) => !plan.facts.due.exact,
+            _ => false,
+        });
+    let mark = if estimated { "~" } else { "" };
+    let mut sum = format!("{mark}{} rows to delete or change", number(plan.due()));
+    if estimated {
+        sum.push_str("; ~ marks estimates, --exact counts");
+    }
+    format!("{}\n{sum}", table(PLAIN, &header, rows))
+}
+
+/// A row a part; the task's name stands before its first.
+fn planned(task: &TaskPlan) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::with_capacity(task.parts.len());
+    for (i, part) in task.parts.iter().enumerate() {
+        let first = |word: String| text(if i == 0 { word } else { String::new() });
+        let (table, due, how) = match part {
+            PartPlan::Purge(plan) => {
+                let mut how = format!("keeps {}, {}", plan.keep, plan.method);
+                for (child, rows) in plan.cascaded.iter().flatten().filter(|(_, rows)| *rows > 0) {
+                    how.push_str(&format!(", {} of {child} first", number(*rows)));
+                }
+                (plan.task.table.clone(), count(plan.due), how)
+            }
+            PartPlan::Sweep(plan) => {
+                let mut notes = plan.notes.clone();
+                let counted = plan.facts.dependents.iter().flatten();
+                let counted = counted.filter(|(_, rows)| *rows > 0);
+                notes.extend(counted.map(|(child, rows)| format!("{} of {child}", number(*rows))));
+                (
+                    plan.task.table.clone(),
+                    count(plan.facts.due),
+                    notes.join("; "),
+                )
+            }
+            PartPlan::Program(program) => (
+                "-".to_owned(),
+                "-".to_owned(),
+                program.program.display().to_string(),
+            ),
+            PartPlan::Skipped { why } => {
+                ("-".to_owned(), "-".to_owned(), format!("skipped: {why}"))
+            }
+        };
+        rows.push(vec![
+            first(task.id.clone()),
+            first(task.group.to_string()),
+            text(table),
+            right(due),
+            text(how),
+        ]);
+    }
+    rows
+}
+
+/// What a run did: the tasks that changed something, and how many had nothing to do.
+pub(crate) fn housekept(report: &HousekeepingReport) -> String {
+    let header = ["task", "group", "rows", "time", ""];
+    let busy = |task: &&TaskReport| task.changed() > 0 || task.parts.iter().any(is_notable);
+    let rows: Vec<Vec<Cell>> = report.tasks.iter().filter(busy).map(done).collect();
+    let idle = report.tasks.len() - rows.len();
+    let took = report.finished.duration_since(report.started).as_secs_f64();
+    let ended = match &report.ended {
+        Ended::Done => "every task was done".to_owned(),
+        Ended::Failed { error } => format!("failed: {error}"),
+        other => format!("stopped: {other}"),
+    };
+    let sum = format!(
+        "run {}: {} rows in {}; {idle} of {} tasks had nothing to do; {ended}",
+        report.run,
+        number(report.changed()),
+        seconds(took),
+        report.tasks.len()
+    );
+    if rows.is_empty() {
+        return sum;
+    }
+    format!("{}\n{sum}", table(PLAIN, &header, rows))
+}
+
+/// Whether a part is worth a line although it changed nothing.
+fn is_notable(part: &PartReport) -> bool {
+    match part {
+        PartReport::Purge(report) => !report.complete,
+        PartReport::Sweep(report) => !report.complete,
+        PartReport::Program { .. } => true,
+        PartReport::Skipped { .. } => false,
+    }
+}
+
+fn done(task: &TaskReport) -> Vec<Cell> {
+    let mut notes = Vec::new();
+    for part in &task.parts {
+        match part {
+            PartReport::Purge(report) if report.deleted > 0 => {
+                notes.push(format!("{} of {}", number(report.deleted), report.table))
+            }
+            PartReport::Sweep(report) if report.changed > 0 => {
+                notes.push(format!("{} of {}", number(report.changed), report.table))
+            }
+            PartReport::Program {
+                name,
+                error: Some(error),
+                ..
+            } => notes.push(format!("{name} failed: {error}")),
+            _ => {}
+        }
+        let children = match part {
+            PartReport::Purge(report) => report.cascaded.as_slice(),
+            PartReport::Sweep(report) => report.dependents.as_slice(),
+            _ => &[],
+        };
+        let children = children.iter().filter(|(_, rows)| *rows > 0);
+        notes.extend(children.map(|(child, rows)| format!("{} of {child}", number(*rows))));
+    }
+    vec![
+        text(task.id.clone()),
+        text(task.group.to_string()),
+        right(number(task.changed())),
+        right(seconds(task.seconds)),
+        text(notes.join(", ")),
+    ]
+}
+
+/// Settings with their values and where these come from.
+pub(crate) fn settings(title: &str, settings: &[Setting]) -> String {
+    let header = [title, "value", "from", "meaning"];
+    let rows = settings.iter().map(|setting| {
+        let value = match &setting.value {
+            None => "-".to_owned(),
+            Some(value) if setting.unit.is_empty() => value.clone(),
+            Some(value) => format!("{value} {}", setting.unit),
+        };
+        vec![
+            text(setting.token.clone()),
+            text(value),
+            text(setting.origin.to_string()),
+            text(setting.meaning),
+        ]
+    });
+    table(PLAIN, &header, rows.collect())
+}
+
+/// What a doctor found, the worst first.
+pub(crate) fn checks(checks: &[Check]) -> String {
+    let header = ["", "check", "found", "remedy"];
+    let mut sorted: Vec<&Check> = checks.iter().collect();
+    sorted.sort_by_key(|check| std::cmp::Reverse(check.state));
+    let rows = sorted.into_iter().map(|check| {
+        let state = match check.state {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Problem => "PROBLEM",
+        };
+        vec![
+            text(state),
+            text(check.check),
+            text(check.what.clone()),
+            text(check.remedy.clone().unwrap_or_default()),
+        ]
+    });
+    table(RULED, &header, rows.collect())
+}

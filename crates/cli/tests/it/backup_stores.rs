@@ -1,0 +1,185 @@
+//! Encrypted archives and a bucket, as the command line has them.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::backup::Site;
+
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    /// Starts the S3 server on a port that was free a moment ago.
+    fn start(root: &Path) -> Server {
+        std::fs::create_dir_all(root.join("bucket")).unwrap();
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/bin/s3s-fs");
+        for _ in 0..20 {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let mut child = Command::new(&program)
+                .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+                .args(["--access-key", "KEY", "--secret-key", "se/cr+et"])
+                .arg(root)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("scripts/prepare installs s3s-fs");
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return Server { child, port };
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        unreachable!("the S3 server does not start");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn an_encrypted_archive_goes_to_a_bucket_and_comes_back() {
+    let site = Site::new();
+    let server = Server::start(&site.path("s3"));
+    site.write(
+        "credentials",
+        "[default]\naws_access_key_id = KEY\naws_secret_access_key = se/cr+et\n",
+    );
+    site.write("passphrase", "open sesame\n");
+    let key = site.path("key");
+    let made = Command::new("age-keygen")
+        .arg("-o")
+        .arg(&key)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "age-keygen: {made:?}");
+    let text = std::fs::read_to_string(&key).unwrap();
+    let recipient = text
+        .lines()
+        .find_map(|line| line.strip_prefix("# public key: "));
+    let recipient = recipient.unwrap().to_owned();
+    let port = server.port;
+    site.configure(&format!(
+        "[store]\nurl = 's3://bucket/one'\nendpoint = 'http://127.0.0.1:{port}'\n\
+         credentials = 'credentials'\n"
+    ));
+    let made = site.run(&["create", "--encrypt-to", &recipient]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(made.err.contains("is in s3://bucket/one"), "{made:?}");
+    let archive = site.archives().remove(0);
+    let name = archive.file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(name.ends_with(".age"), "{name}");
+
+    let bucket = ["--target", "s3://bucket/one"];
+    let list = site.run(&[&["list", "--max-age", "1h", "--verified"], &bucket[..]].concat());
+    assert!(list.code == 0 && list.out.contains(&name), "{list:?}");
+    let blind = site.run(&[&["verify", &name], &bucket[..]].concat());
+    assert!(
+        blind.code == 2 && blind.err.contains("--identity"),
+        "{blind:?}"
+    );
+    let wrong = site.run(
+        &[
+            &["verify", &name, "--passphrase-file", "passphrase"],
+            &bucket[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    let whole = site.run(&[&["verify", "--identity", "key"], &bucket[..]].concat());
+    assert!(whole.code == 0 && whole.out.contains("whole"), "{whole:?}");
+    let address = format!("s3://bucket/one/{name}");
+    let shown = site.run(&["inspect", &address, "--identity", "key"]);
+    assert!(
+        shown.code == 0 && shown.out.contains("profile test"),
+        "{shown:?}"
+    );
+    let out = site.path("out");
+    let to = out.to_str().unwrap();
+    let put = site.run(&["extract", &address, to, "--identity", "key"]);
+    assert_eq!(put.code, 0, "{put:?}");
+    let file = site.path("etc/pandora_server.conf");
+    assert_eq!(
+        std::fs::read(out.join(file.strip_prefix("/").unwrap())).unwrap(),
+        std::fs::read(&file).unwrap()
+    );
+
+    // The server goes; the next backup stays here, and arrives when it is back.
+    drop(server);
+    let pinned = site.run(&["create", "--to", "s3://bucket/none/../x"]);
+    assert_eq!(
+        pinned.code, 2,
+        "an address is checked before anything is made: {pinned:?}"
+    );
+    assert_eq!(site.archives().len(), 1);
+    let server = Server::start(&site.path("s3"));
+    site.configure(&format!(
+        "[encryption]\npassphrase_file = 'passphrase'\n\
+         [store]\nurl = 's3://bucket/one'\nendpoint = 'http://127.0.0.1:{}'\n\
+         credentials = 'credentials'\nkeep_local = false\n",
+        server.port
+    ));
+    let made = site.run(&["create"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert_eq!(
+        site.archives().len(),
+        1,
+        "the new one was asked to go when it had arrived"
+    );
+    let verified = site.run(&[&["verify", "--format", "json"], &bucket[..]].concat());
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let pruned = site.run(&[&["prune", "--keep-last", "1"], &bucket[..]].concat());
+    assert!(
+        pruned.code == 0 && pruned.out.contains("1 archives removed"),
+        "{pruned:?}"
+    );
+    let again = site.run(&["upload", "--all"]);
+    assert!(
+        again.code == 0 && again.out.contains("1 archives copied"),
+        "{again:?}"
+    );
+    assert_eq!(site.leftovers(), [""; 0]);
+    for said in [&made, &blind, &wrong, &again] {
+        assert!(
+            !said.err.contains("se/cr+et") && !said.err.contains("sesame"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn an_unreachable_bucket_costs_the_copy_and_not_the_backup() {
+    let site = Site::new();
+    site.write(
+        "credentials",
+        "[default]\naws_access_key_id = KEY\naws_secret_access_key = s\n",
+    );
+    // Nobody listens on a port that was just free.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    site.configure(&format!(
+        "[store]\nurl = 's3://bucket'\nendpoint = 'http://127.0.0.1:{port}'\n\
+         credentials = 'credentials'\npatience_s = 1\n"
+    ));
+    let made = site.run(&["create"]);
+    assert!(
+        made.code == 8 && made.err.contains("elpis-backup upload"),
+        "{made:?}"
+    );
+    assert_eq!(site.archives().len(), 1);
+    assert_eq!(site.run(&["verify"]).code, 0);
+}
