@@ -124,7 +124,7 @@ impl Contestant {
     /// How long all writers were locked out, where the tool tells.
     pub(crate) fn locked(self, work: &Path) -> Option<Duration> {
         let text = std::fs::read_to_string(work.join("events.json")).ok()?;
-        let held = text.lines().find_map(|line| {
+        text.lines().find_map(|line| {
             let event: serde_json::Value = serde_json::from_str(line).ok()?;
             let held = event.pointer("/dump/lock_held")?;
             let part = |name| held.get(name).and_then(serde_json::Value::as_u64);
@@ -132,8 +132,7 @@ impl Contestant {
                 part("secs")?,
                 u32::try_from(part("nanos")?).ok()?,
             ))
-        });
-        held
+        })
     }
 }
 

@@ -226,7 +226,7 @@ fn a_stop_and_a_killed_server_are_gone_on_after() {
         ),
         "{error:?}"
     );
-    assert_eq!(local.queued().unwrap(), [name.clone()]);
+    assert_eq!(local.queued().unwrap(), std::slice::from_ref(&name));
     server.kill();
     let (store, stop) = (server.store(), StopToken::new());
     let again = Copies {
@@ -242,7 +242,7 @@ fn a_stop_and_a_killed_server_are_gone_on_after() {
         "the archive is where it was"
     );
     server.start_again();
-    assert_eq!(again.run().unwrap().copied, [name.clone()]);
+    assert_eq!(again.run().unwrap().copied, std::slice::from_ref(&name));
     assert_eq!(store.list().unwrap()[0].name, name);
     assert_eq!(local.list().unwrap(), [], "it was asked to go");
     assert!(!record(&world, &name).exists());
