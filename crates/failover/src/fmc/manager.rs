@@ -102,7 +102,7 @@ impl Fmc {
     }
 
     /// Its units with the version that it shows for each; `None` where it shows none. The field
-    /// `sw_version` is background knowledge [K].
+    /// `sw_version` is background knowledge, from no document.
     ///
     /// # Errors
     /// See [`FmcError`]; [`FmcError::Unknown`] when it does not list one of the units.

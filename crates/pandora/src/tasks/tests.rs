@@ -344,11 +344,16 @@ fn what_the_database_says_of_programs_is_not_trusted() {
     );
 }
 
-/// A program in a directory that nobody else may write to, which notes how it was called.
+/// A program in a directory that nobody else may write to. Another process writes the file: a
+/// child that some other test forks at this moment would inherit our handle and keep it busy.
 fn program(dir: &Path, body: &str, mode: u32) -> ProgramTask {
-    let program = dir.join("nfexpire");
-    elpis_run::fsx::write_durable(&program, format!("#!/bin/sh\n{body}\n").as_bytes(), mode)
-        .unwrap();
+    let (text, program) = (dir.join("text"), dir.join("nfexpire"));
+    let body = format!("#!/bin/sh\n{body}\n");
+    elpis_run::fsx::write_durable(&text, body.as_bytes(), 0o600).unwrap();
+    let mut install = std::process::Command::new("install");
+    install.args(["-m", &format!("{mode:o}")]);
+    let done = install.args([&text, &program]).status().unwrap();
+    assert!(done.success());
     ProgramTask {
         name: "netflow".to_owned(),
         program,
@@ -356,9 +361,6 @@ fn program(dir: &Path, body: &str, mode: u32) -> ProgramTask {
         directory: dir.to_owned(),
     }
 }
-
-/// A child that another test forks while a program is being written would hold it open for writing.
-static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn private_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -369,7 +371,6 @@ fn private_dir() -> tempfile::TempDir {
 
 #[tokio::test]
 async fn a_program_gets_its_arguments_as_they_are_and_answers() {
-    let _alone = ONE_AT_A_TIME.lock().await;
     let dir = private_dir();
     let said = dir.path().join("said");
     let body = format!(
@@ -384,7 +385,6 @@ async fn a_program_gets_its_arguments_as_they_are_and_answers() {
 
 #[tokio::test]
 async fn a_program_that_fails_hangs_or_is_not_there_says_so() {
-    let _alone = ONE_AT_A_TIME.lock().await;
     let dir = private_dir();
     let run = async |task: &ProgramTask, limit: Duration| Programs { limit }.run(task).await;
     let long = Duration::from_secs(60);
@@ -394,7 +394,7 @@ async fn a_program_that_fails_hangs_or_is_not_there_says_so() {
         error.contains("exit status: 3") && error.contains("no space left"),
         "{error}"
     );
-    let task = program(dir.path(), "sleep 600", 0o700);
+    let task = program(dir.path(), "exec sleep 600", 0o700);
     let error = run(&task, Duration::from_millis(300)).await.unwrap_err();
     assert!(error.to_string().contains("not done after"), "{error}");
     // Somebody else could have changed it.

@@ -116,3 +116,20 @@ fn a_private_file_is_ours_alone_and_no_link() {
         error.source
     );
 }
+
+#[test]
+fn any_bytes_are_read_and_the_free_space_is_told_with_the_path_in_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("latin1");
+    std::fs::write(&path, b"se\xf1or").unwrap();
+    assert_eq!(fsx::read(&path).unwrap(), b"se\xf1or");
+    let (free, total) = fsx::space(dir.path()).unwrap();
+    assert!(free <= total && total > 0, "{free} of {total}");
+    let missing = dir.path().join("missing");
+    for error in [
+        fsx::read(&missing).unwrap_err(),
+        fsx::space(&missing).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+}
