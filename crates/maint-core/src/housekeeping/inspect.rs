@@ -5,7 +5,7 @@ use elpis_run::{Clock, Observer, StopToken};
 use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
 use crate::inspect::{InspectError, Inspection};
 use crate::store::{Count, RelationStore, StoreError};
-use crate::sweep::{Resolved, SkipReason, SweepFacts, SweepRule, resolve};
+use crate::sweep::{Resolved, SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, resolve};
 use crate::task::Shapes;
 use crate::{Policy, PurgeEvent, TableRule};
 
@@ -123,6 +123,11 @@ impl HousekeepingInspection<'_> {
                     Err(reason) => return skip(reason),
                 };
                 let facts = self.sweep(rule, &resolved, shapes, store).await?;
+                if facts.due.rows > 0 {
+                    if let Some(reason) = empty_parent(&resolved.task, store).await? {
+                        return skip(reason);
+                    }
+                }
                 Ok(WorkFacts::Sweep {
                     resolved: Box::new(resolved),
                     facts,
@@ -188,6 +193,25 @@ impl HousekeepingInspection<'_> {
             rows,
         })
     }
+}
+
+/// Why orphans are not to be believed: the table of their parents has no row at all.
+async fn empty_parent<S: RelationStore>(
+    task: &SweepTask,
+    store: &mut S,
+) -> Result<Option<SkipReason>, InspectError> {
+    if !matches!(task.act, SweepAct::Delete { .. } | SweepAct::Clear { .. }) {
+        return Ok(None);
+    }
+    for join in &task.missing {
+        if store.is_empty(&join.table).await.map_err(at(&join.table))? {
+            return Ok(Some(SkipReason::EmptyParent {
+                table: task.table.clone(),
+                parent: join.table.clone(),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 fn at(place: &str) -> impl FnOnce(StoreError) -> InspectError {

@@ -9,6 +9,12 @@ use super::{Position, StoreError};
 use crate::Scalar;
 use crate::sweep::{Dependent, Fate, Join, SweepAct, SweepTask, SweepWalk};
 
+/// [`super::RelationStore::is_empty`].
+pub(super) async fn is_empty<E: Executor>(on: &mut E, table: &str) -> Result<bool, StoreError> {
+    let looked = Sql::new(E::DIALECT, "SELECT COUNT(*) FROM (SELECT 1 FROM ").name(table)?;
+    Ok(number(on, &looked.raw(" LIMIT 1) AS looked")).await? == 0)
+}
+
 /// [`super::RelationStore::look`].
 pub(super) async fn look<E: Executor>(
     on: &mut E,

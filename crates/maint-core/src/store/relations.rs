@@ -21,6 +21,9 @@ pub trait RelationStore: Store {
         &mut self,
     ) -> impl Future<Output = Result<BTreeMap<String, Shape>, StoreError>> + Send;
 
+    /// Whether a table holds no row at all.
+    fn is_empty(&mut self, table: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Looks at the next `limit` rows (or values) of the walk from `from` on, from its beginning
     /// if that is `None`. Changes nothing and locks nothing.
     fn look(

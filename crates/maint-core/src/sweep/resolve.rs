@@ -51,6 +51,17 @@ pub enum SkipReason {
         /// Why, and what to do.
         reason: String,
     },
+    /// The table that rows are missed in is empty, so every row would be an orphan. That is a
+    /// restore under way or a mishap more often than the truth, so a person has to look first.
+    #[error(
+        "table {parent} is empty, so all of {table} would go: nothing is deleted; see what became of {parent}"
+    )]
+    EmptyParent {
+        /// The table whose rows would go.
+        table: String,
+        /// The table that is empty.
+        parent: String,
+    },
     /// The task is switched off or is not for this tool.
     #[error("{why}")]
     Told {

@@ -34,6 +34,10 @@ impl RelationStore for MySqlStore {
         schema::outline(&mut self.session).await
     }
 
+    async fn is_empty(&mut self, table: &str) -> Result<bool, StoreError> {
+        work::is_empty(&mut self.session, table).await
+    }
+
     async fn look(
         &mut self,
         task: &SweepTask,

@@ -15,6 +15,12 @@ impl RelationStore for SqliteStore {
             .await
     }
 
+    async fn is_empty(&mut self, table: &str) -> Result<bool, StoreError> {
+        let table = table.to_owned();
+        self.blocking(async move |mut c| work::is_empty(&mut c, &table).await)
+            .await
+    }
+
     async fn look(
         &mut self,
         task: &SweepTask,
