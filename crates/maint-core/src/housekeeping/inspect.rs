@@ -123,10 +123,10 @@ impl HousekeepingInspection<'_> {
                     Err(reason) => return skip(reason),
                 };
                 let facts = self.sweep(rule, &resolved, shapes, store).await?;
-                if facts.due.rows > 0 {
-                    if let Some(reason) = empty_parent(&resolved.task, store).await? {
-                        return skip(reason);
-                    }
+                if facts.due.rows > 0
+                    && let Some(reason) = empty_parent(&resolved.task, store).await?
+                {
+                    return skip(reason);
                 }
                 Ok(WorkFacts::Sweep {
                     resolved: Box::new(resolved),
