@@ -38,6 +38,8 @@ mod manual;
     allow(dead_code, unused_imports, reason = "each program uses its part")
 )]
 mod output;
+#[cfg(any(feature = "maint", feature = "backup", feature = "failover"))]
+mod program;
 #[cfg(feature = "maint")]
 mod settings;
 

@@ -21,6 +21,7 @@ use crate::args::maint::{Format, Global, Maint, Parts, PolicyVerb, Verb};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::{Interrupt, LeftAtOnce};
 use crate::output::Printer;
+use crate::program;
 use crate::settings::{Environment, Settings};
 
 pub(crate) use pandora::{PandoraPlans, Unknown, WrongPart};
@@ -32,37 +33,15 @@ pub(crate) use status::TargetStatus;
 pub fn maint() -> ExitCode {
     let args = match Maint::try_parse() {
         Ok(args) => args,
-        Err(answer) => {
-            // Help and version are answers too; they go to standard output.
-            let code = if answer.use_stderr() {
-                Code::Usage
-            } else {
-                Code::Done
-            };
-            let _ = answer.print();
-            return ExitCode::from(code as u8);
-        }
+        Err(said) => return program::answer(&said),
     };
     let printer = Printer {
         json: args.global.format == Format::Json,
         quiet: args.global.quiet,
         verbose: args.global.verbose,
     };
-    let verdict = match carry_out(args, printer) {
-        Ok(verdict) => verdict,
-        Err(error) => Verdict::from(&error),
-    };
-    let weight = match verdict.code {
-        Code::Done | Code::Partial | Code::Interrupted => "note",
-        _ => "error",
-    };
-    if let Some(message) = &verdict.message {
-        printer.always(&format!("{weight}: {message}"));
-    }
-    if let Some(hint) = &verdict.hint {
-        printer.always(&format!("hint: {hint}"));
-    }
-    ExitCode::from(verdict.code as u8)
+    let verdict = carry_out(args, printer).unwrap_or_else(|error| Verdict::from(&error));
+    program::conclude(printer, &verdict)
 }
 
 fn carry_out(args: Maint, printer: Printer) -> Result<Verdict> {

@@ -29,6 +29,7 @@ use crate::environment::Environment;
 use crate::exit::{Code, Verdict};
 use crate::interrupt::{Interrupt, LeftAtOnce};
 use crate::output::Printer;
+use crate::program;
 
 /// The program's name in locks, in the journal and on the server.
 pub(super) const PROGRAM: &str = "elpis-backup";
@@ -41,37 +42,16 @@ const NICE: i32 = 10;
 pub fn backup() -> ExitCode {
     let args = match Arguments::try_parse().and_then(check) {
         Ok(args) => args,
-        Err(answer) => {
-            // Help and version are answers too; they go to standard output.
-            let code = if answer.use_stderr() {
-                Code::Usage
-            } else {
-                Code::Done
-            };
-            let _ = answer.print();
-            return ExitCode::from(code as u8);
-        }
+        Err(said) => return program::answer(&said),
     };
     let printer = Printer {
         json: args.global.format == Format::Json,
         quiet: args.global.quiet,
         verbose: args.global.verbose,
     };
-    let verdict = match carry_out(args, printer) {
-        Ok(verdict) => verdict,
-        Err(error) => crate::exit::backup::verdict(&error),
-    };
-    let weight = match verdict.code {
-        Code::Done | Code::Partial | Code::Interrupted => "note",
-        _ => "error",
-    };
-    if let Some(message) = &verdict.message {
-        printer.always(&format!("{weight}: {message}"));
-    }
-    if let Some(hint) = &verdict.hint {
-        printer.always(&format!("hint: {hint}"));
-    }
-    ExitCode::from(verdict.code as u8)
+    let verdict =
+        carry_out(args, printer).unwrap_or_else(|error| crate::exit::backup::verdict(&error));
+    program::conclude(printer, &verdict)
 }
 
 /// What clap cannot say: the old command has no verb, and everything else has one.

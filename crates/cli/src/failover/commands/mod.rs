@@ -27,6 +27,7 @@ use crate::environment::Environment;
 use crate::exit::{Code, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::Printer;
+use crate::program;
 
 pub(crate) use trust::Untrusted;
 
@@ -50,37 +51,16 @@ impl std::error::Error for NoRun {}
 pub fn failover() -> ExitCode {
     let args = match Arguments::try_parse() {
         Ok(args) => args,
-        Err(answer) => {
-            // Help and version are answers too; they go to standard output.
-            let code = if answer.use_stderr() {
-                Code::Usage
-            } else {
-                Code::Done
-            };
-            let _ = answer.print();
-            return ExitCode::from(code as u8);
-        }
+        Err(said) => return program::answer(&said),
     };
     let printer = Printer {
         json: args.global.format == Format::Json,
         quiet: args.global.quiet,
         verbose: args.global.verbose,
     };
-    let verdict = match carry_out(args, printer) {
-        Ok(verdict) => verdict,
-        Err(error) => crate::exit::failover::verdict(&error),
-    };
-    let weight = match verdict.code {
-        Code::Done | Code::Partial | Code::Interrupted => "note",
-        _ => "error",
-    };
-    if let Some(message) = &verdict.message {
-        printer.always(&format!("{weight}: {message}"));
-    }
-    if let Some(hint) = &verdict.hint {
-        printer.always(&format!("hint: {hint}"));
-    }
-    ExitCode::from(verdict.code as u8)
+    let verdict =
+        carry_out(args, printer).unwrap_or_else(|error| crate::exit::failover::verdict(&error));
+    program::conclude(printer, &verdict)
 }
 
 fn carry_out(args: Arguments, printer: Printer) -> Result<Verdict> {

@@ -1,0 +1,33 @@
+//! What every program does around its verb: answers for arguments, and last words.
+
+use std::process::ExitCode;
+
+use crate::exit::{Code, Verdict};
+use crate::output::Printer;
+
+/// Prints what clap has to say instead of arguments. Help and version are answers too; they go to
+/// standard output.
+pub(crate) fn answer(said: &clap::Error) -> ExitCode {
+    let _ = said.print();
+    let code = if said.use_stderr() {
+        Code::Usage
+    } else {
+        Code::Done
+    };
+    ExitCode::from(code as u8)
+}
+
+/// Says what a verdict has to say, and turns it into the exit code.
+pub(crate) fn conclude(printer: Printer, verdict: &Verdict) -> ExitCode {
+    let weight = match verdict.code {
+        Code::Done | Code::Partial | Code::Interrupted => "note",
+        _ => "error",
+    };
+    if let Some(message) = &verdict.message {
+        printer.always(&format!("{weight}: {message}"));
+    }
+    if let Some(hint) = &verdict.hint {
+        printer.always(&format!("hint: {hint}"));
+    }
+    ExitCode::from(verdict.code as u8)
+}
