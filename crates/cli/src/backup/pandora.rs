@@ -15,9 +15,6 @@ use elpis_run::{Secret, fsx};
 use super::settings::{DEFAULT_OPTIONS, connect_options_over};
 use super::sources::{source, throttle};
 
-/// Where the HA daemon writes the host it chose, unless `ha_hosts_file` says otherwise.
-const HA_HOSTS: &str = "/var/spool/pandora/data_in/conf/pandora_ha_hosts.conf";
-
 /// What the operator says of an installation.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -122,7 +119,7 @@ fn read_files(wanted: &Wanted) -> Result<(BackupSet, Option<Database>)> {
 
 /// The database's host as the product's HA daemon chose it, if there is one.
 fn chosen_host(conf: &ServerConf) -> Result<Option<String>> {
-    let path = Path::new(conf.text("ha_hosts_file")?.unwrap_or(HA_HOSTS));
+    let path = conf.ha_hosts_file()?;
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }

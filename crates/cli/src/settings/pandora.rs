@@ -14,9 +14,6 @@ use jiff::tz::TimeZone;
 use super::raw::Added;
 use super::{ConfigError, Server};
 
-/// Where the HA daemon writes the host it chose, unless `ha_hosts_file` says otherwise.
-const HA_HOSTS: &str = "/var/spool/pandora/data_in/conf/pandora_ha_hosts.conf";
-
 /// What is known of an installation before its database is asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Pandora {
@@ -109,7 +106,8 @@ fn listing(
     let socket = own.socket.as_ref().map(|path| path.display().to_string());
     let host = match (own.host.clone().or(socket), chosen) {
         (None, Some(chosen)) => {
-            let place = text("ha_hosts_file").unwrap_or_else(|| HA_HOSTS.to_owned());
+            let place = conf.ha_hosts_file().map(|path| path.display().to_string());
+            let place = place.unwrap_or_default();
             (Some(chosen.to_owned()), Origin::File { place })
         }
         (own, _) => ours(own, "dbhost", text("dbhost")),
@@ -157,8 +155,7 @@ fn listing(
 
 /// The database host that the HA daemon chose, if it did.
 fn chosen_host(conf: &ServerConf) -> Result<Option<String>, ConfigError> {
-    let named = conf.text("ha_hosts_file").map_err(ConfigError::Product)?;
-    let path = Path::new(named.unwrap_or(HA_HOSTS));
+    let path = conf.ha_hosts_file().map_err(ConfigError::Product)?;
     match fsx::read(path) {
         Ok(bytes) => ha_host(path, &bytes).map_err(ConfigError::Product),
         Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(None),

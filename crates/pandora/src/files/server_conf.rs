@@ -159,6 +159,16 @@ impl ServerConf {
         }
     }
 
+    /// Where the HA daemon writes the host it chose: `ha_hosts_file`, or the product's default.
+    ///
+    /// # Errors
+    /// [`ConfigError::NotText`] if it is not UTF-8.
+    pub fn ha_hosts_file(&self) -> Result<&Path, ConfigError> {
+        let named = self.text("ha_hosts_file")?;
+        let default = "/var/spool/pandora/data_in/conf/pandora_ha_hosts.conf";
+        Ok(Path::new(named.unwrap_or(default)))
+    }
+
     /// The line that a token stands in, for messages.
     pub fn place_of(&self, token: &str) -> Option<Place> {
         self.get(token).map(|found| self.place(found.line))
