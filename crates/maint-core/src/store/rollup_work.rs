@@ -1,5 +1,6 @@
 //! Compaction with the side table: roll up, change the table, note what is left.
 
+use super::sql::rollup_fill::{self, From};
 use super::sql::{rollup, series};
 use super::walk::{Executor, number};
 use super::{BucketRollup, Compacted, SeriesChunk, StoreError};
@@ -13,8 +14,15 @@ pub(super) async fn compact<E: Executor>(
     chunk: &SeriesChunk,
 ) -> Result<Compacted, StoreError> {
     let priors = number(on, &rollup::has_priors(E::DIALECT, task, chunk)?).await? > 0;
-    on.change(&rollup::fill(E::DIALECT, task, chunk, priors)?)
-        .await?;
+    if priors {
+        fill(on, task, chunk, From::Parts).await?;
+    } else {
+        fill(on, task, chunk, From::Rows).await?;
+        let unsettled = rollup_fill::drop_unsettled(E::DIALECT, task, chunk)?;
+        if on.change(&unsettled).await? > 0 {
+            fill(on, task, chunk, From::Instants).await?;
+        }
+    }
     let mut done = Compacted::default();
     match task.mode {
         Mode::Envelope => {
@@ -32,6 +40,16 @@ pub(super) async fn compact<E: Executor>(
         }
     }
     Ok(done)
+}
+
+async fn fill<E: Executor>(
+    on: &mut E,
+    task: &CompactTask,
+    chunk: &SeriesChunk,
+    from: From,
+) -> Result<(), StoreError> {
+    let sql = rollup_fill::fill(E::DIALECT, task, chunk, from)?;
+    on.change(&sql).await.map(|_| ())
 }
 
 /// [`super::SeriesStore::rollups`], if there is a side table.
