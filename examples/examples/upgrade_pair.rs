@@ -1,17 +1,15 @@
 //! The story: two load balancers share one address. Elpis has never heard of this product; this
-//! file teaches it in one `impl` of about a hundred lines, and gets the whole sequence for it: the
-//! standby first, then the switchover, then the other one, with a journal that survives a crash at
-//! any point.
+//! file teaches it in one `impl`, and gets the whole sequence for it: the standby first, then the
+//! switchover, then the other one, with a journal that survives a crash at any point.
 //!
 //!     cargo run -p elpis-examples --example upgrade_pair
 #![allow(clippy::print_stdout)]
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use elpis_failover::{
-    Act, ActError, Aids, Capabilities, ConfigSync, DriverError, Exhibit, Handle, Inspection,
-    Located, Order, PackageFacts, PairDriver, Plan, Policy, Progress, Role, Survey, Target, Unit,
-    UnitReport, Upgrade, UpgradeEvent,
+    Act, ActError, Aids, DriverError, Handle, Inspection, Located, Order, PackageFacts, PairDriver,
+    Plan, Policy, Progress, Role, Survey, Target, Unit, UnitReport, Upgrade, UpgradeEvent,
 };
 use elpis_run::{Clock, FnObserver, Holder, MemoryJournal, StopToken, VirtualClock};
 
@@ -31,10 +29,8 @@ struct Pair {
 }
 
 impl Balancers {
-    fn pair(&self) -> std::sync::MutexGuard<'_, Pair> {
-        self.0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn pair(&self) -> MutexGuard<'_, Pair> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,35 +39,19 @@ impl PairDriver for Balancers {
         "balancer:lb1+lb2".to_owned()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        // It installs without a reboot and has no check of its own.
-        Capabilities::default()
-    }
-
     async fn observe(&self, unit: Unit) -> Result<UnitReport, DriverError> {
         let pair = self.pair();
-        let role = |of: Unit| {
-            if pair.active == of {
-                Role::Active
-            } else {
-                Role::StandbyReady
-            }
+        let role = |of: Unit| match pair.active == of {
+            true => Role::Active,
+            false => Role::StandbyReady,
         };
         Ok(UnitReport {
             identity: format!("lb-{unit}"),
             peer_identity: Some(format!("lb-{}", unit.other())),
-            configured_as: None,
             own_role: role(unit),
             peer_role: role(unit.other()),
             version: pair.versions[unit as usize].to_owned(),
-            platform: "balancer".to_owned(),
-            sync: ConfigSync::NotReported,
-            incompatible: None,
-            boot: None,
-            faults: Vec::new(),
-            busy: None,
-            notes: Vec::new(),
-            device_time: None,
+            ..UnitReport::default()
         })
     }
 
@@ -104,32 +84,25 @@ impl PairDriver for Balancers {
     }
 
     async fn poll(&self, _: &Order, _: &Handle) -> Result<Progress, DriverError> {
-        Ok(Progress::Done {
-            message: "done".to_owned(),
-        })
+        let message = "done".to_owned();
+        Ok(Progress::Done { message })
     }
 
     async fn locate(&self, order: &Order) -> Result<Located, DriverError> {
-        Ok(if self.pair().orders.contains(&order.marker) {
-            Located::Found(Handle(order.marker.as_str().into()))
-        } else {
-            Located::Absent
+        Ok(match self.pair().orders.contains(&order.marker) {
+            true => Located::Found(Handle(order.marker.as_str().into())),
+            false => Located::Absent,
         })
-    }
-
-    async fn exhibits(&self, _: Unit) -> Result<Vec<Exhibit>, DriverError> {
-        Ok(Vec::new())
     }
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let pair = Pair {
+    let driver = Balancers(Mutex::new(Pair {
         active: Unit::A,
         versions: ["1.0"; 2],
         orders: Vec::new(),
-    };
-    let driver = Balancers(Mutex::new(pair));
+    }));
     // A clock that jumps over every pause; a tool for real machines takes `RealClock`.
     let clock = VirtualClock::new(jiff::Timestamp::now());
     let (stop, leave) = (StopToken::new(), StopToken::new());

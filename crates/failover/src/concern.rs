@@ -155,6 +155,69 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// The same where a run was refused and nothing was touched: there is nothing to resume, what
+    /// comes next is a new plan.
+    pub fn before_planning(self) -> &'static str {
+        match self {
+            Cause::Unreachable => "Look at the unit through its console; plan when it answers.",
+            Cause::Rejected => {
+                "Settle the login (trust the host key after comparing its fingerprint, or correct \
+                 the password; never try it again unchanged), then plan."
+            }
+            Cause::NotUnderstood => {
+                "Read the recorded output and the unit itself; plan when it is in a state that \
+                 the inspection names."
+            }
+            Cause::OtherUnits => "Correct the two addresses, then plan.",
+            Cause::Roles | Cause::WrongVersion | Cause::Stale => "Make a new plan.",
+            Cause::StandbyNotReady => "Wait until the standby is ready, then plan.",
+            Cause::StandbyFailed => {
+                "Read the standby's failover history, cure it and bring high availability back, \
+                 then plan."
+            }
+            Cause::SplitBrain => {
+                "Urgent: check the failover link and decide by hand which unit stays active. \
+                 This tool does not choose."
+            }
+            Cause::NoActive => "Urgent: make one unit active by hand.",
+            Cause::Disagree => "Check the failover link; plan when both units agree.",
+            Cause::Sync => {
+                "Wait until the configuration is synchronised; with a synchronisation that does \
+                 not end, ask the vendor's support. Then plan."
+            }
+            Cause::Faults => {
+                "Cure the fault on the standby, or accept it in the policy, then plan."
+            }
+            Cause::Busy => {
+                "Let the other job end; or, if it is the target's installation on the standby, \
+                 plan to adopt it."
+            }
+            Cause::Package => "Copy the same, complete package to both units, then plan.",
+            Cause::Survey => "Clear what the survey names, then plan.",
+            Cause::Window => {
+                "Plan with a maintenance window that is long enough and still to come."
+            }
+            Cause::SafetyCopy => "Make and verify a backup, then plan.",
+            Cause::Hook => "Read what the hook said, cure it, then plan.",
+            Cause::AntiFlap => "Try again later; the pair has switched only just now.",
+            Cause::ActFailed => {
+                "Read the end of the product's log in the change record and open a case with the \
+                 vendor's support; plan when they have cured it."
+            }
+            Cause::Incompatible
+            | Cause::NotRebooted
+            | Cause::Stalled
+            | Cause::TimedOut
+            | Cause::OutcomeUnknown
+            | Cause::Undone => self.next_step(),
+            Cause::NotStarted | Cause::Approval | Cause::Stopped => {
+                "Read the reason, cure it, then plan."
+            }
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     /// The stable word that JSON uses, too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

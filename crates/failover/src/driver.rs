@@ -220,8 +220,17 @@ pub trait PairDriver: Send + Sync {
     /// `ftd:10.0.0.1+10.0.0.2`. It names the lock and the journal's target.
     fn pair(&self) -> String;
 
-    /// What the product can do.
-    fn capabilities(&self) -> Capabilities;
+    /// What the product can do beyond the minimum; nothing, unless a driver says so.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    /// What the operator has told the driver that decides whether and how the pair may be touched
+    /// (limits, versions, whether there is a manager), by the keys of its configuration; no
+    /// secrets. A plan keeps it: whoever resumes a run on other terms has to say so.
+    fn terms(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
 
     /// Reads the unit's report, now and not from a cache. Seconds.
     fn observe(&self, unit: Unit) -> impl Future<Output = Result<UnitReport, DriverError>> + Send;
@@ -273,8 +282,11 @@ pub trait PairDriver: Send + Sync {
     }
 
     /// Raw outputs of one unit for the change record: before the first change, and at the end.
+    /// None, unless a driver has some.
     fn exhibits(
         &self,
-        unit: Unit,
-    ) -> impl Future<Output = Result<Vec<Exhibit>, DriverError>> + Send;
+        _unit: Unit,
+    ) -> impl Future<Output = Result<Vec<Exhibit>, DriverError>> + Send {
+        async { Ok(Vec::new()) }
+    }
 }

@@ -275,6 +275,7 @@ impl Evidence {
                 by,
                 sighting,
                 adopting,
+                edited,
                 ..
             } => {
                 let state = sighting.state();
@@ -289,7 +290,14 @@ impl Evidence {
                     true => ", and adopts an installation that was begun by hand",
                     false => "",
                 };
-                format!("{by} takes over from {from}{fate}{adopts}; seen: {state}")
+                let edits = match edited.as_slice() {
+                    [] => String::new(),
+                    keys => format!(
+                        ", by the plan although the configuration was edited ({})",
+                        keys.join(", ")
+                    ),
+                };
+                format!("{by} takes over from {from}{fate}{adopts}{edits}; seen: {state}")
             }
             Note::Approved { gate, by } => {
                 let text = format!("{by} approves `{gate}`");

@@ -20,6 +20,8 @@ pub struct Facts {
     pub pair: String,
     /// What the product can do.
     pub capabilities: Capabilities,
+    /// What the operator has told the driver.
+    pub terms: serde_json::Value,
     /// When the inspection was complete.
     pub now: Timestamp,
     /// What each unit says of itself and of its peer.
@@ -132,6 +134,7 @@ impl<D: PairDriver> Inspection<'_, D> {
         Ok(Facts {
             pair: self.driver.pair(),
             capabilities: self.driver.capabilities(),
+            terms: self.driver.terms(),
             now: self.clock.now(),
             sighting,
             survey_a: survey_a?,

@@ -109,4 +109,4 @@ pub use ssh::{
     SshTransport, Terminal, Transport,
 };
 pub use state::{PairState, Serving, Sighting};
-pub use upgrade::{JOB, StoredRun, Upgrade, UpgradeError, approve, pause};
+pub use upgrade::{JOB, Resume, StoredRun, Upgrade, UpgradeError, approve, pause};

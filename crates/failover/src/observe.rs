@@ -141,6 +141,30 @@ pub struct UnitReport {
     pub device_time: Option<Timestamp>,
 }
 
+impl Default for UnitReport {
+    /// What a unit says that says nothing: roles unknown, so nothing takes it for healthy. A
+    /// driver fills in what its product tells.
+    fn default() -> UnitReport {
+        let unknown = || Role::Unknown(String::from("not reported"));
+        UnitReport {
+            identity: String::new(),
+            peer_identity: None,
+            configured_as: None,
+            own_role: unknown(),
+            peer_role: unknown(),
+            version: String::new(),
+            platform: String::new(),
+            sync: ConfigSync::NotReported,
+            incompatible: None,
+            boot: None,
+            faults: Vec::new(),
+            busy: None,
+            notes: Vec::new(),
+            device_time: None,
+        }
+    }
+}
+
 /// What came of asking one unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

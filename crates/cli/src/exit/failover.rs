@@ -121,7 +121,12 @@ fn manager(error: &FmcError) -> Judgement {
 
 fn upgrade(error: &UpgradeError) -> Option<Judgement> {
     Some(match error {
-        UpgradeError::Refused(_) => (Code::Refused, Some("make a new plan")),
+        UpgradeError::Refused(concerns) => (
+            Code::Refused,
+            concerns
+                .first()
+                .map(|concern| concern.cause.before_planning()),
+        ),
         UpgradeError::Policy(_) => (Code::Usage, Some("correct the policy and make a new plan")),
         UpgradeError::Locked(_) => (Code::Locked, Some("`elpis-failover status` shows its run")),
         UpgradeError::Unfinished { .. } => (
@@ -132,6 +137,13 @@ fn upgrade(error: &UpgradeError) -> Option<Judgement> {
         UpgradeError::OtherPair { .. } => (
             Code::Refused,
             Some("name the configuration of that pair with --config"),
+        ),
+        UpgradeError::Edited { .. } => (
+            Code::Refused,
+            Some(
+                "take the edit back; or `elpis-failover resume --as-planned` to go on by the plan, \
+                 or `elpis-failover abort` and make a new plan",
+            ),
         ),
         UpgradeError::NotUndoable { .. } => (Code::Refused, Some("`elpis-failover status`")),
         UpgradeError::NoSuchGate { .. } => {

@@ -52,6 +52,10 @@ pub(crate) enum Verb {
         /// Write the plan into a new file, for `apply`
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Take an installation that somebody has begun by hand on the standby for the plan's own:
+        /// it is watched, and the rest of the sequence follows
+        #[arg(long)]
+        adopt: bool,
         #[command(flatten)]
         word: Word,
     },
@@ -81,6 +85,10 @@ pub(crate) enum Verb {
         /// the run's own
         #[arg(long)]
         adopt: bool,
+        /// Go on by the plan although the configuration was edited since it was made; the edit
+        /// goes to the journal
+        #[arg(long)]
+        as_planned: bool,
         #[command(flatten)]
         word: Word,
     },
@@ -239,7 +247,8 @@ unreachable and nothing touched, 130 interrupted.";
 const PLAN_EXAMPLES: &str = "\
 Examples:
   elpis-failover plan
-  elpis-failover plan -o edge.plan && elpis-failover apply edge.plan";
+  elpis-failover plan -o edge.plan && elpis-failover apply edge.plan
+  elpis-failover plan --adopt -o edge.plan   support has begun the installation by hand";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:

@@ -243,6 +243,14 @@ pub(super) fn refusals(concerns: &[Concern]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The same with what to do about the first of them.
+pub(super) fn refusals_and_next(concerns: &[Concern]) -> String {
+    let next = concerns
+        .first()
+        .map_or("", |concern| concern.cause.before_planning());
+    format!("{}\n  next: {next}", refusals(concerns))
+}
+
 /// Every step with its mark.
 pub(super) fn steps(steps: &[StepReport]) -> String {
     let mut out = String::new();
@@ -268,7 +276,8 @@ pub(super) fn report(report: &Report) -> String {
         Ended::NothingToDo => format!("nothing to do: both units run {target} already"),
         Ended::Warnings => format!("done with warnings: both units run {target}"),
         Ended::Refused { concerns } => {
-            format!("refused, nothing was touched:\n{}", refusals(concerns))
+            let why = refusals_and_next(concerns);
+            format!("refused, nothing was touched:\n{why}")
         }
         Ended::Held { hold: at } => hold("holding", at),
         Ended::Undone { hold: at } => hold("undone", at),

@@ -164,6 +164,10 @@ impl PairDriver for FtdDriver {
         }
     }
 
+    fn terms(&self) -> serde_json::Value {
+        self.options.terms()
+    }
+
     async fn observe(&self, unit: Unit) -> Result<UnitReport, DriverError> {
         let fxos = self.options.fxos.as_ref();
         on_session!(self, unit, |session| report::read(session, fxos))

@@ -100,6 +100,21 @@ impl FtdOptions {
     }
 }
 
+impl FtdOptions {
+    /// What of this decides whether and how a pair may be touched, by the configuration's keys.
+    pub(super) fn terms(&self) -> serde_json::Value {
+        let seconds = |(state, limit): (&String, &Duration)| (state.clone(), limit.as_secs());
+        let limits: BTreeMap<String, u64> = self.patience.iter().map(seconds).collect();
+        serde_json::json!({
+            "fxos": self.fxos.as_ref().map(|(_, version)| version),
+            "manager": self.manager.is_some(),
+            "manager_version": self.manager_version,
+            "space_factor": self.space_factor,
+            "state_limits": limits,
+        })
+    }
+}
+
 /// From the vendor's high-availability limits of release 7.6 [D].
 fn vendors_patience() -> BTreeMap<String, Duration> {
     [

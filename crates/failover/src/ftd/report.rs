@@ -221,7 +221,7 @@ fn notes(
     let versions = failover
         .versions
         .iter()
-        .map(|(ours, mate)| format!("Lina: {ours}, mate {mate}"));
+        .map(|(ours, mate)| format!("Lina of both: {ours}, mate {mate}"));
     failures
         .chain(versions)
         .chain(

@@ -98,6 +98,10 @@ pub enum Note {
         /// An installation that somebody else has begun may be taken for the run's own.
         #[serde(default)]
         adopting: bool,
+        /// Keys of the configuration that had been edited since the plan was made; the run goes on
+        /// by its plan.
+        #[serde(default)]
+        edited: Vec<String>,
         /// What the successor saw.
         sighting: Box<Sighting>,
     },

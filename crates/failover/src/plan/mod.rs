@@ -1,5 +1,6 @@
 //! The plan: a pure function of policy and facts that leaves nothing to choose.
 
+mod edited;
 mod print;
 mod refuse;
 mod steps;
@@ -42,6 +43,9 @@ pub struct Plan {
     pub policy: Policy,
     /// What the product can do.
     pub capabilities: Capabilities,
+    /// What the operator had told the driver.
+    #[serde(default)]
+    pub terms: serde_json::Value,
     /// Unit A as it was.
     pub a: PlannedUnit,
     /// Unit B as it was.
@@ -136,6 +140,11 @@ pub enum StepKind {
         /// The unit that acts.
         unit: Unit,
     },
+    /// Take an installation that somebody has begun by hand for the run's own, and watch it.
+    Adopt {
+        /// The unit that is being installed.
+        unit: Unit,
+    },
     /// Wait until the goal holds.
     Await {
         /// For what, in words.
@@ -148,6 +157,7 @@ impl Step {
     pub fn act(&self) -> Option<(Act, Unit)> {
         match self.kind {
             StepKind::Act { act, unit } => Some((act, unit)),
+            StepKind::Adopt { unit } => Some((Act::Install, unit)),
             _ => None,
         }
     }
@@ -167,11 +177,26 @@ impl Plan {
     /// # Errors
     /// Every reason why this pair must not be touched now, at least one.
     pub fn new(policy: &Policy, facts: &Facts) -> Result<Plan, Vec<Concern>> {
+        Plan::make(policy, facts, Beginning::Ours)
+    }
+
+    /// The same for a pair on whose standby somebody has begun to install the target by hand: that
+    /// installation is watched in place of one of our own, and the rest of the sequence follows.
+    /// Package, readiness and consent of that unit are no longer asked for.
+    ///
+    /// # Errors
+    /// Every reason why this pair must not be touched now, at least one; also when nothing runs on
+    /// the standby.
+    pub fn adopting(policy: &Policy, facts: &Facts) -> Result<Plan, Vec<Concern>> {
+        Plan::make(policy, facts, Beginning::ByHand)
+    }
+
+    fn make(policy: &Policy, facts: &Facts, beginning: Beginning) -> Result<Plan, Vec<Concern>> {
         let refuse::Verdict {
             found,
             warnings,
             notes,
-        } = refuse::obstacles(policy, facts);
+        } = refuse::obstacles(policy, facts, beginning);
         let reports = (
             facts.sighting.report(Unit::A),
             facts.sighting.report(Unit::B),
@@ -197,6 +222,7 @@ impl Plan {
             fingerprint: String::new(),
             policy: policy.clone(),
             capabilities: facts.capabilities,
+            terms: facts.terms.clone(),
             a: planned(a),
             b: planned(b),
             active,
@@ -204,8 +230,9 @@ impl Plan {
             notes,
             steps: Vec::new(),
         };
-        plan.fingerprint = fingerprint(&plan, facts);
-        plan.steps = steps::sequence(&plan);
+        let adopted = (beginning == Beginning::ByHand).then(|| active.other());
+        plan.fingerprint = fingerprint(&plan, facts, adopted);
+        plan.steps = steps::sequence(&plan, adopted);
         Ok(plan)
     }
 
@@ -276,7 +303,12 @@ impl Plan {
             );
             return Err(vec![Concern::new(Cause::Stale, text)]);
         }
-        let fresh = Plan::new(&self.policy, facts)?;
+        let adopts = |step: &Step| matches!(step.kind, StepKind::Adopt { .. });
+        let beginning = match self.steps.iter().any(adopts) {
+            true => Beginning::ByHand,
+            false => Beginning::Ours,
+        };
+        let fresh = Plan::make(&self.policy, facts, beginning)?;
         let mut found = Vec::new();
         let mut differs = |what: &str, then: &str, now: &str| {
             if then != now {
@@ -296,6 +328,10 @@ impl Plan {
             let version = format!("the version of unit {unit}");
             differs(&version, &then.version, &now.version);
         }
+        for key in self.edited_terms(&facts.terms) {
+            let text = format!("{key} was edited after the plan was made");
+            found.push(Concern::new(Cause::Stale, text));
+        }
         if found.is_empty() && self.fingerprint != fresh.fingerprint {
             let text = "the package or the policy is not the one that the plan was made for";
             found.push(Concern::new(Cause::Stale, text));
@@ -308,9 +344,18 @@ impl Plan {
     }
 }
 
-fn fingerprint(plan: &Plan, facts: &Facts) -> String {
+/// Who begins the first installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    Ours,
+    ByHand,
+}
+
+/// The package of a unit that is being installed already no longer matters.
+fn fingerprint(plan: &Plan, facts: &Facts, adopted: Option<Unit>) -> String {
     let packages = Unit::BOTH.map(|unit| {
         let survey = facts.survey(unit).as_ref().ok();
+        let survey = survey.filter(|_| adopted != Some(unit));
         let package = survey.and_then(|survey| survey.package.as_ref());
         package.map(|package| (&package.name, package.size, &package.digest))
     });

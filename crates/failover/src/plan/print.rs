@@ -123,6 +123,9 @@ impl fmt::Display for Step {
                 crate::Act::Install => write!(f, "install on unit {unit}"),
                 crate::Act::CheckReadiness => write!(f, "check the readiness of unit {unit}"),
             },
+            StepKind::Adopt { unit } => {
+                write!(f, "take over the installation that runs on unit {unit}")
+            }
             StepKind::Await { what } => f.write_str(what),
         }
     }

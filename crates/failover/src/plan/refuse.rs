@@ -9,6 +9,8 @@ use crate::observe::{ConfigSync, PackageFacts, Severity, Sight, Unit};
 use crate::policy::Policy;
 use crate::state::{PairState, Sighting};
 
+use super::Beginning;
+
 /// What was found.
 #[derive(Default)]
 pub(super) struct Verdict {
@@ -21,8 +23,11 @@ pub(super) struct Verdict {
 }
 
 /// Every obstacle, what is worth a warning, and what belongs into the record.
-pub(super) fn obstacles(policy: &Policy, facts: &Facts) -> Verdict {
+pub(super) fn obstacles(policy: &Policy, facts: &Facts, beginning: Beginning) -> Verdict {
     let mut check = Check::new(policy, &facts.sighting);
+    if beginning == Beginning::ByHand {
+        check.find_adopted();
+    }
     check.sights();
     if check.verdict.found.is_empty() {
         check.pair();
@@ -65,6 +70,9 @@ pub(super) fn behind(policy: &Policy, version: impl Fn(Unit) -> String) -> Vec<U
 struct Check<'a> {
     policy: &'a Policy,
     sighting: &'a Sighting,
+    /// The standby on which somebody installs by hand: what it is doing and is not ready for is
+    /// what is to be watched.
+    adopted: Option<Unit>,
     verdict: Verdict,
 }
 
@@ -73,7 +81,25 @@ impl<'a> Check<'a> {
         Check {
             policy,
             sighting,
+            adopted: None,
             verdict: Verdict::default(),
+        }
+    }
+
+    /// Which unit's installation can be adopted: that of a standby that is behind and busy.
+    fn find_adopted(&mut self) {
+        let standby = self.sighting.state().active().map(Unit::other);
+        let busy = standby.filter(|unit| {
+            let report = self.sighting.report(*unit);
+            report.is_some_and(|report| report.busy.is_some())
+                && self.units_to_upgrade().contains(unit)
+        });
+        match busy {
+            Some(unit) => self.adopted = Some(unit),
+            None => self.add(
+                Cause::Busy,
+                "no installation runs on a standby that could be adopted: make an ordinary plan",
+            ),
         }
     }
 
@@ -129,8 +155,12 @@ impl<'a> Check<'a> {
             }
         }
         let state = sighting.state();
-        self.verdict.found.extend(concern(&state, sighting));
-        for (unit, report) in [(Unit::A, a), (Unit::B, b)] {
+        // Who carries the traffic is known where there is somebody to adopt from.
+        if self.adopted.is_none() {
+            self.verdict.found.extend(concern(&state, sighting));
+        }
+        let (both, adopted) = ([(Unit::A, a), (Unit::B, b)], self.adopted);
+        for (unit, report) in both.into_iter().filter(|(unit, _)| adopted != Some(*unit)) {
             if let ConfigSync::Syncing(_) | ConfigSync::Unknown(_) = report.sync {
                 self.add(Cause::Sync, format!("unit {unit}: {}", report.sync));
             }
@@ -144,7 +174,9 @@ impl<'a> Check<'a> {
             for fault in faults.filter(|fault| !self.policy.accepted_faults.contains(*fault)) {
                 let text = format!("unit {unit}: {fault}");
                 // The active unit's own faults are a reason to switch away from it, not to stop.
-                if state == (PairState::Healthy { active: unit }) {
+                let carries = state.active() == Some(unit);
+                if carries && (self.adopted.is_some() || matches!(state, PairState::Healthy { .. }))
+                {
                     self.verdict.warnings.push(text);
                 } else {
                     self.verdict.found.push(Concern::new(Cause::Faults, text));
@@ -177,8 +209,15 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// The units that are still to be installed by this tool.
+    fn units_to_install(&self) -> Vec<Unit> {
+        let mut units = self.units_to_upgrade();
+        units.retain(|unit| self.adopted != Some(*unit));
+        units
+    }
+
     fn surveys(&mut self, facts: &Facts) {
-        for unit in self.units_to_upgrade() {
+        for unit in self.units_to_install() {
             match facts.survey(unit) {
                 Err(reason) => self.add(Cause::Survey, reason),
                 Ok(survey) => {
@@ -196,7 +235,7 @@ impl<'a> Check<'a> {
     }
 
     fn packages(&mut self, facts: &Facts) {
-        let units = self.units_to_upgrade();
+        let units = self.units_to_install();
         let mut seen: Vec<(Unit, &PackageFacts)> = Vec::new();
         let name = &self.policy.target.package;
         for &unit in &units {

@@ -9,8 +9,8 @@ use crate::guard::{Guard, Phase, Stage};
 use crate::observe::Unit;
 use crate::policy::{Gate, HookPoint};
 
-/// The steps of `plan`, whose other fields are complete.
-pub(super) fn sequence(plan: &Plan) -> Vec<Step> {
+/// The steps of `plan`, whose other fields are complete. Somebody installs `adopted` already.
+pub(super) fn sequence(plan: &Plan, adopted: Option<Unit>) -> Vec<Step> {
     let units = behind(&plan.policy, |unit| plan.unit(unit).version.clone());
     if units.is_empty() {
         return Vec::new();
@@ -29,6 +29,7 @@ pub(super) fn sequence(plan: &Plan) -> Vec<Step> {
             b: stage(Unit::B),
         },
         active: plan.active,
+        adopted,
         group: false,
         steps: Vec::new(),
     };
@@ -58,6 +59,8 @@ struct Writer<'a> {
     /// Where the pair stands after the steps so far.
     phase: Phase,
     active: Unit,
+    /// The unit that somebody installs by hand, until that is over.
+    adopted: Option<Unit>,
     /// The next step belongs to the one before it: it is left out if that one is.
     group: bool,
     steps: Vec<Step>,
@@ -69,7 +72,8 @@ impl Writer<'_> {
         let guards = self.ready_guards();
         let preflight = self.push("preflight", StepKind::Preflight, settle);
         preflight.guards = guards;
-        self.packages(units.to_vec());
+        let ours = units.iter().filter(|unit| self.adopted != Some(**unit));
+        self.packages(ours.copied().collect());
         if self.plan.policy.safety_copy.is_some() {
             let call = self.plan.policy.limits.call;
             self.push("safety-copy", StepKind::SafetyCopy, call);
@@ -79,6 +83,25 @@ impl Writer<'_> {
     }
 
     fn upgrade(&mut self, unit: Unit, gate: Gate) {
+        if self.adopted.take() == Some(unit) {
+            self.adopt(unit);
+        } else {
+            self.install(unit, gate);
+        }
+        self.rejoin(unit);
+    }
+
+    /// What runs already is watched; nothing can be asked about it any more.
+    fn adopt(&mut self, unit: Unit) {
+        let policy = &self.plan.policy;
+        let (limits, estimates) = (&policy.limits, &policy.estimates);
+        let name = format!("adopt-{unit}");
+        let step = self.push(&name, StepKind::Adopt { unit }, limits.install);
+        step.goal = vec![Guard::SamePair, Guard::Runs { unit }];
+        step.estimate_s = estimates.install.as_secs();
+    }
+
+    fn install(&mut self, unit: Unit, gate: Gate) {
         let policy = &self.plan.policy;
         let (limits, estimates) = (&policy.limits, &policy.estimates);
         // The first unit's package was looked at just now, the second one's some time ago.
@@ -108,7 +131,11 @@ impl Writer<'_> {
         step.goal = vec![Guard::SamePair, Guard::Runs { unit }];
         step.estimate_s = estimates.install.as_secs();
         step.point_of_no_return = point_of_no_return;
+    }
 
+    fn rejoin(&mut self, unit: Unit) {
+        let policy = &self.plan.policy;
+        let (limits, estimates) = (&policy.limits, &policy.estimates);
         self.phase = self.phase.with(unit, Stage::Upgrading);
         let kind = StepKind::Await {
             what: if self.plan.capabilities.reboots {
@@ -205,6 +232,11 @@ impl Writer<'_> {
 
     /// What must hold before any change: the pair as expected at this point, at rest.
     fn ready_guards(&self) -> Vec<Guard> {
+        if self.adopted.is_some() {
+            // The other unit is at work, and may be anything but active.
+            let unit = self.active;
+            return vec![Guard::SamePair, Guard::Carries { unit }];
+        }
         vec![
             Guard::SamePair,
             Guard::Roles {

@@ -136,6 +136,10 @@ impl<D: PairDriver> PairDriver for Timed<D> {
         self.driver.capabilities()
     }
 
+    fn terms(&self) -> serde_json::Value {
+        self.driver.terms()
+    }
+
     async fn observe(&self, unit: Unit) -> Result<UnitReport, DriverError> {
         let _call = self.call();
         self.driver.observe(unit).await

@@ -8,6 +8,8 @@ use crate::observe::Unit;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
+    /// 3. The unit answers a wrong password by hanging up, and says nothing.
+    HangsUpOnWrongPassword(Unit),
     /// 4. The login ends at the prompt of a chassis.
     LandsInChassis(Unit),
     /// All prompts show this name, and in the diagnostic CLI part and state behind it; harmless.
@@ -42,6 +44,10 @@ pub enum Fault {
     ManagerDown,
     /// 21. The manager runs this version.
     ManagerRuns(String),
+    /// The manager refuses the next requests with these statuses, and asks for 45 seconds.
+    ManagerRefuses(Vec<u16>),
+    /// The manager's page of this name (the end of its path) says this; the last one counts.
+    ManagerSays(String, serde_json::Value),
     /// The manager's tasks fail with these words.
     ManagerTaskFails(String),
     /// 80. After the unit's boot its configuration stays half synchronised.

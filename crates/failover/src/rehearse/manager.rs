@@ -40,6 +40,8 @@ pub(super) struct Desk {
     tokens: u32,
     recent: VecDeque<Duration>,
     tasks: Vec<Task>,
+    /// Method, path and body of everything that was asked.
+    pub requests: Vec<(String, String, Value)>,
 }
 
 struct Token {
@@ -84,7 +86,9 @@ impl Pair {
         if self.has(&Fault::ManagerDown) {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
-        if let Some(refused) = self.too_fast() {
+        let asked = (method.to_string(), path.to_owned(), body.clone());
+        self.desk.requests.push(asked);
+        if let Some(refused) = self.too_fast().or_else(|| self.refusal()) {
             return refused;
         }
         match path.rsplit('/').next() {
@@ -100,7 +104,16 @@ impl Pair {
         if !is_good {
             return StatusCode::UNAUTHORIZED.into_response();
         }
-        match self.page(method, path, body) {
+        let scripted = self
+            .setup
+            .faults
+            .iter()
+            .rev()
+            .find_map(|fault| match fault {
+                Fault::ManagerSays(page, says) if path.ends_with(page) => Some(says.clone()),
+                _ => None,
+            });
+        match scripted.or_else(|| self.page(method, path, body)) {
             Some(page) => axum::Json(page).into_response(),
             None => (StatusCode::NOT_FOUND, "{}").into_response(),
         }
@@ -122,6 +135,16 @@ impl Pair {
         }
         recent.push_back(now);
         None
+    }
+
+    /// The next refusal by script.
+    fn refusal(&mut self) -> Option<Response> {
+        let statuses = self.setup.faults.iter_mut().find_map(|fault| match fault {
+            Fault::ManagerRefuses(statuses) if !statuses.is_empty() => Some(statuses),
+            _ => None,
+        })?;
+        let status = StatusCode::from_u16(statuses.remove(0)).ok()?;
+        Some((status, [("Retry-After", "45")], "{}").into_response())
     }
 
     fn log_in(&mut self, headers: &HeaderMap) -> Response {

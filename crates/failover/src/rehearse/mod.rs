@@ -130,9 +130,16 @@ impl SimulatedPair {
         &self.manager
     }
 
+    /// Everything that the manager was asked, in order: method, path and body.
+    pub fn manager_requests(&self) -> Vec<(String, String, serde_json::Value)> {
+        self.shared.lock().desk.requests.clone()
+    }
+
     /// Carries out a command line as the operator would, in the root shell of a unit.
     pub fn by_hand(&self, unit: Unit, line: &str) {
-        shell::run(&mut self.shared.lock(), unit, line);
+        let mut pair = self.shared.lock();
+        pair.deeds.push(Deed::ByHand(unit));
+        shell::run(&mut pair, unit, line);
     }
 
     /// The host key that a unit shows at the moment.

@@ -30,6 +30,8 @@ pub enum Deed {
     WrongPassword(Unit),
     /// A unit rebooted.
     Reboot(Unit),
+    /// Somebody typed a command in the unit's root shell, beside this tool.
+    ByHand(Unit),
 }
 
 /// Both units.

@@ -70,6 +70,10 @@ fn before_the_plan() -> Vec<Scenario> {
             "3-asks-for-something-else",
             [AsksQuestions(B, vec![(text("Your name: "), true)])],
         ),
+        scenario(
+            "3-hangs-up-on-a-wrong-password",
+            [HangsUpOnWrongPassword(B)],
+        ),
         scenario("4-lands-in-the-chassis", [LandsInChassis(B)]),
         scenario("5-no-expert", [ExpertRefused(B)]),
         scenario(

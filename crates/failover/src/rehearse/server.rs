@@ -213,10 +213,14 @@ impl server::Handler for Login {
     type Error = russh::Error;
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        Ok(match self.is_right(user, password) {
-            true => Auth::Accept,
-            false => Auth::reject(),
-        })
+        if self.is_right(user, password) {
+            return Ok(Auth::Accept);
+        }
+        let hangs_up = Fault::HangsUpOnWrongPassword(self.unit);
+        match self.shared.lock().has(&hangs_up) {
+            true => Err(russh::Error::Disconnect),
+            false => Ok(Auth::reject()),
+        }
     }
 
     /// The first question wants the password; a password for any other one is a wrong one.

@@ -1,17 +1,18 @@
 //! [`Transport`] on `russh`.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, Handle};
+use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::{Algorithm, HashAlg, PublicKeyOrCertificate};
 use russh::{Channel, ChannelMsg, Disconnect, Preferred};
 use tokio::time::timeout;
 
 use super::known_hosts::{HostKey, HostKeyError, KnownHosts};
-use super::login;
-use super::transport::{Boxed, ConnectError, Dropped, Host, Login, Terminal, Transport};
+use super::login::{self, Sent};
+use super::transport::{Auth, Boxed, ConnectError, Dropped, Host, Login, Terminal, Transport};
 
 /// How connections are made.
 #[derive(Debug, Clone)]
@@ -43,12 +44,17 @@ impl SshOptions {
 #[derive(Debug, Clone)]
 pub struct SshTransport {
     options: SshOptions,
+    /// The accounts whose password was accepted since this was made.
+    accepted: Arc<Mutex<HashSet<(Host, String)>>>,
 }
 
 impl SshTransport {
     /// Connections made by `options`.
     pub fn new(options: SshOptions) -> SshTransport {
-        SshTransport { options }
+        SshTransport {
+            options,
+            accepted: Arc::default(),
+        }
     }
 
     /// Asks `host` for its key and logs nobody in.
@@ -61,6 +67,7 @@ impl SshTransport {
             host: host.clone(),
             known_hosts: None,
             seen: Arc::clone(&seen),
+            said: Arc::default(),
         };
         let refused = self.connect(host, visitor, Preferred::DEFAULT).await;
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -77,9 +84,11 @@ impl SshTransport {
     }
 
     async fn open_terminal(&self, host: &Host, login: &Login) -> Result<SshTerminal, ConnectError> {
-        let mut handle = self.connect_trusted(host).await?;
+        let (mut handle, said) = self.connect_trusted(host).await?;
+        let sent = Sent::default();
         let opened = timeout(self.options.connect_timeout, async {
-            login::authenticate(&mut handle, host, login).await?;
+            login::authenticate(&mut handle, host, login, &sent).await?;
+            self.remember(host, login);
             open_shell(&handle)
                 .await
                 .map_err(|error| unreachable(host, error.to_string()))
@@ -96,12 +105,50 @@ impl SshTransport {
             Err(error) => {
                 // It is given up either way.
                 let _ = handle.disconnect(Disconnect::ByApplication, "", "").await;
-                Err(error)
+                let said = said.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Err(self.weigh(error, login, &sent, said))
             }
         }
     }
 
-    async fn connect_trusted(&self, host: &Host) -> Result<Handle<Guard>, ConnectError> {
+    fn remember(&self, host: &Host, login: &Login) {
+        if let Auth::Password(_) = login.auth {
+            let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            accepted.insert((host.clone(), login.user.clone()));
+        }
+    }
+
+    /// A login that ended without an answer to the password: with the device's last words it is a
+    /// refusal; without any it may be one, unless the same password was good before.
+    fn weigh(
+        &self,
+        error: ConnectError,
+        login: &Login,
+        sent: &Sent,
+        said: Option<String>,
+    ) -> ConnectError {
+        let ConnectError::Unreachable { host, reason } = error else {
+            return error;
+        };
+        let user = login.user.clone();
+        let account = (host.clone(), user.clone());
+        let accepted = self
+            .accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&account);
+        match (sent.is_noted(), said) {
+            (true, Some(reason)) => ConnectError::Unanswered { host, user, reason },
+            (true, None) if !accepted => ConnectError::Unanswered { host, user, reason },
+            _ => ConnectError::Unreachable { host, reason },
+        }
+    }
+
+    /// The connection, and where the device's last words will be found.
+    async fn connect_trusted(
+        &self,
+        host: &Host,
+    ) -> Result<(Handle<Guard>, LastWords), ConnectError> {
         let known_hosts = &self.options.known_hosts;
         let recorded = known_hosts
             .recorded(host)
@@ -110,10 +157,12 @@ impl SshTransport {
                 source,
             })?;
         let seen = Arc::new(Mutex::new(None));
+        let said = LastWords::default();
         let guard = Guard {
             host: host.clone(),
             known_hosts: Some(known_hosts.clone()),
             seen: Arc::clone(&seen),
+            said: Arc::clone(&said),
         };
         let connected = self.connect(host, guard, preferring(recorded)).await;
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -126,7 +175,7 @@ impl SshTransport {
                 host: host.clone(),
                 source,
             }),
-            (Ok(handle), _) => Ok(handle),
+            (Ok(handle), _) => Ok((handle, said)),
             (Err(reason), _) => Err(unreachable(host, reason)),
         }
     }
@@ -221,7 +270,11 @@ pub(super) struct Guard {
     /// `None`: accept nothing, only look.
     known_hosts: Option<KnownHosts>,
     seen: Arc<Mutex<Option<Verdict>>>,
+    said: LastWords,
 }
+
+/// Why the device says that it ends the connection, if it says so.
+type LastWords = Arc<Mutex<Option<String>>>;
 
 enum Verdict {
     Shown(HostKey),
@@ -249,6 +302,20 @@ impl client::Handler for Guard {
         };
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = verdict;
         Ok(false)
+    }
+
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<russh::Error>,
+    ) -> Result<(), russh::Error> {
+        match reason {
+            DisconnectReason::ReceivedDisconnect(last) => {
+                let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+                *said = Some(last.message);
+                Ok(())
+            }
+            DisconnectReason::Error(error) => Err(error),
+        }
     }
 }
 

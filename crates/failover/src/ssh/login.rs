@@ -1,6 +1,7 @@
 //! Proving who we are: once, by one means.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use elpis_run::Secret;
 use russh::client::{Handle, KeyboardInteractiveAuthResponse};
@@ -14,14 +15,29 @@ use super::transport::{Auth, ConnectError, Host, Login};
 /// Devices close the connection after about six; none is left to guessing.
 const MOST_AGENT_KEYS: usize = 5;
 
+/// Whether the password has left; known also of a login that is given up half-way.
+#[derive(Debug, Default)]
+pub(super) struct Sent(AtomicBool);
+
+impl Sent {
+    fn note(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_noted(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// Logs in, or says who refused.
 pub(super) async fn authenticate(
     handle: &mut Handle<Guard>,
     host: &Host,
     login: &Login,
+    sent: &Sent,
 ) -> Result<(), ConnectError> {
     let accepted = match &login.auth {
-        Auth::Password(password) => by_password(handle, host, &login.user, password).await?,
+        Auth::Password(password) => by_password(handle, host, &login.user, password, sent).await?,
         Auth::Key { path, passphrase } => {
             let passphrase = passphrase.as_ref().map(|secret| secret.expose().as_str());
             let key = load_secret_key(path, passphrase)
@@ -52,6 +68,7 @@ async fn by_password(
     host: &Host,
     user: &str,
     password: &Secret<String>,
+    sent: &Sent,
 ) -> Result<bool, ConnectError> {
     let offered = match handle.authenticate_none(user).await {
         Ok(AuthResult::Success) => return Ok(true),
@@ -67,6 +84,7 @@ async fn by_password(
         ));
     }
     if offered.contains(&MethodKind::Password) {
+        sent.note();
         let result = handle.authenticate_password(user, password.expose()).await;
         return is_accepted(host, result);
     }
@@ -76,7 +94,7 @@ async fn by_password(
             String::from("it does not accept passwords"),
         ));
     }
-    by_questions(handle, host, user, password)
+    by_questions(handle, user, password, sent)
         .await
         .map_err(|error| unreachable(host, error.to_string()))
 }
@@ -85,9 +103,9 @@ async fn by_password(
 /// question (a second factor, a new password) ends it.
 async fn by_questions(
     handle: &mut Handle<Guard>,
-    _host: &Host,
     user: &str,
     password: &Secret<String>,
+    sent: &Sent,
 ) -> Result<bool, russh::Error> {
     use KeyboardInteractiveAuthResponse::{Failure, InfoRequest, Success};
     let mut answered = false;
@@ -102,6 +120,7 @@ async fn by_questions(
                 [] => Vec::new(),
                 [prompt] if !prompt.echo && !answered => {
                     answered = true;
+                    sent.note();
                     vec![password.expose().clone()]
                 }
                 _ => return Ok(false),

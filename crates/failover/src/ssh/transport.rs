@@ -84,6 +84,20 @@ pub enum ConnectError {
         /// The account.
         user: String,
     },
+    /// The device ended the connection when it had the password, and said neither yes nor no; it
+    /// has never accepted it before. That may be its way to refuse one, so it is not sent again.
+    #[error(
+        "{host} ended the login of user {user:?} when it had the password: {reason}; check the \
+         password, and that the account is not locked, before the next attempt"
+    )]
+    Unanswered {
+        /// Which device.
+        host: Host,
+        /// The account.
+        user: String,
+        /// How it ended.
+        reason: String,
+    },
     /// Our side of the proof cannot be used.
     #[error("the key or agent for {host} cannot be used: {reason}")]
     Credentials {

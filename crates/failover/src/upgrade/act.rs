@@ -11,7 +11,7 @@ use crate::guard::{Purpose, Verdict};
 use crate::inspect::within;
 use crate::ledger::{Failure, How, Note, Sent, Standing};
 use crate::observe::Unit;
-use crate::plan::Step;
+use crate::plan::{Step, StepKind};
 use crate::report::last_act;
 use crate::state::Sighting;
 
@@ -39,11 +39,15 @@ impl<D: PairDriver> Drive<'_, '_, D> {
             let text = "it was announced without an order";
             self.not_started(step, Concern::new(Cause::NotStarted, text))?;
         }
-        if self.adopting
-            && act == Act::Install
-            && let Some((order, handle)) = self.adopt(step, unit).await?
-        {
-            return self.acknowledged(step, order, handle).await;
+        let planned = matches!(step.kind, StepKind::Adopt { .. });
+        if planned || (self.adopting && act == Act::Install) {
+            if let Some((order, handle)) = self.adopt(step, unit).await? {
+                return self.acknowledged(step, order, handle).await;
+            }
+            if planned {
+                let text = format!("no installation runs on unit {unit} that could be adopted");
+                return Err(Halt::hold(Cause::Stale, text));
+            }
         }
         let mut tries = 0;
         loop {

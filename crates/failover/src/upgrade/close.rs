@@ -19,6 +19,7 @@ impl<D: PairDriver> Drive<'_, '_, D> {
     pub(super) async fn take_up(
         &mut self,
         window: Option<Window>,
+        edited: Vec<String>,
     ) -> Result<Option<Report>, UpgradeError> {
         let sighting = match self.look().await {
             Ok(sighting) => sighting,
@@ -34,6 +35,7 @@ impl<D: PairDriver> Drive<'_, '_, D> {
             by: self.up.holder.clone(),
             window,
             adopting: self.adopting,
+            edited,
             sighting: Box::new(sighting),
         };
         match self.note("resume", &note) {

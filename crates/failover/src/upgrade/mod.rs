@@ -31,7 +31,7 @@ use crate::event::UpgradeEvent;
 use crate::inspect::Inspection;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
-use crate::policy::{Gate, PolicyError, Window};
+use crate::policy::{Gate, Policy, PolicyError, Window};
 use crate::report::{Ended, Report};
 
 pub use outside::{approve, pause};
@@ -59,6 +59,22 @@ pub struct Upgrade<'a, D> {
     pub aids: Aids<'a>,
     /// Who runs it.
     pub holder: Holder,
+}
+
+/// On what terms a run is taken up again. By default: on its own, and nothing is compared.
+#[derive(Debug, Clone, Default)]
+pub struct Resume<'a> {
+    /// A maintenance window in place of the plan's.
+    pub window: Option<Window>,
+    /// An installation of the plan's package that somebody has begun by hand on the unit whose
+    /// turn it is becomes the run's own: it is watched, not started again.
+    pub adopt: bool,
+    /// The policy as it is configured now. A run goes by the one in its plan; if the two differ
+    /// somebody has edited the file since, and the run is not taken up.
+    pub policy: Option<&'a Policy>,
+    /// Somebody knows that policy or driver were configured anew, and wants the run to go on by
+    /// its plan; what was edited goes to the journal.
+    pub as_planned: bool,
 }
 
 /// Why a run could not begin, or could not go on recording.
@@ -94,6 +110,17 @@ pub enum UpgradeError {
         run: RunId,
         /// This pair.
         pair: String,
+    },
+    /// The configuration is not the one that the run's plan was made by.
+    #[error(
+        "run {run} goes by its plan, and the configuration was edited since: {}",
+        .keys.join(", ")
+    )]
+    Edited {
+        /// Which run.
+        run: RunId,
+        /// What was edited, such as `policy.limits.install`.
+        keys: Vec<String>,
     },
     /// There is no switchover that could be undone.
     #[error("nothing can be undone: {reason}")]
@@ -219,35 +246,28 @@ impl<D: PairDriver> Upgrade<'_, D> {
     }
 
     /// Takes an unfinished run up again: looks at the pair, settles what became of an order that
-    /// was not acknowledged, and goes on. `window` replaces the plan's maintenance window.
+    /// was not acknowledged, and goes on.
     ///
     /// # Errors
-    /// As [`apply`](Self::apply).
-    pub async fn resume(&self, run: RunId, window: Option<Window>) -> Result<Report, UpgradeError> {
-        self.take_up(run, window, false).await
-    }
-
-    /// The same, and an installation of the plan's package that somebody has begun by hand on the
-    /// unit whose turn it is becomes the run's own: it is watched, not started again.
-    ///
-    /// # Errors
-    /// As [`apply`](Self::apply).
-    pub async fn adopt(&self, run: RunId, window: Option<Window>) -> Result<Report, UpgradeError> {
-        self.take_up(run, window, true).await
-    }
-
-    async fn take_up(
-        &self,
-        run: RunId,
-        window: Option<Window>,
-        adopting: bool,
-    ) -> Result<Report, UpgradeError> {
+    /// [`UpgradeError::Edited`], otherwise as [`apply`](Self::apply).
+    pub async fn resume(&self, run: RunId, how: Resume<'_>) -> Result<Report, UpgradeError> {
         let _lock = self.lock()?;
         let stored = self.unfinished(run)?;
+        let (plan, terms) = (&stored.plan, self.driver.terms());
+        let mut keys = match how.policy {
+            Some(policy) => plan.edited(policy, &terms),
+            None => plan.edited_terms(&terms),
+        };
+        if how.window.is_some() {
+            keys.retain(|key| !key.starts_with("policy.window"));
+        }
+        if !keys.is_empty() && !how.as_planned {
+            return Err(UpgradeError::Edited { run, keys });
+        }
         let mut drive = Drive::new(self, run, stored);
-        drive.adopting = adopting;
+        drive.adopting = how.adopt;
         drive.announce(true);
-        if let Some(report) = drive.take_up(window).await? {
+        if let Some(report) = drive.take_up(how.window, keys).await? {
             return Ok(report);
         }
         drive.run().await
@@ -279,7 +299,7 @@ impl<D: PairDriver> Upgrade<'_, D> {
         }
         let mut drive = Drive::new(self, run, stored);
         drive.announce(true);
-        if let Some(report) = drive.take_up(None).await? {
+        if let Some(report) = drive.take_up(None, Vec::new()).await? {
             return Ok(report);
         }
         drive.roll_back().await

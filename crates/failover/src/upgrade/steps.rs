@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::drive::{Drive, Halt};
 use crate::aids::HookCall;
 use crate::concern::{Cause, Concern};
-use crate::driver::{Exhibit, PairDriver};
+use crate::driver::{Act, Exhibit, PairDriver};
 use crate::event::UpgradeEvent;
 use crate::inspect::within;
 use crate::ledger::{Completed, How, Note};
@@ -23,6 +23,7 @@ impl<D: PairDriver> Drive<'_, '_, D> {
             StepKind::Approve { gate } => self.approval(step, *gate),
             StepKind::Hook { name, .. } => self.hook(step, name).await,
             StepKind::Act { act, unit } => self.act(step, *act, *unit).await,
+            StepKind::Adopt { unit } => self.act(step, Act::Install, *unit).await,
             StepKind::Await { .. } => self.wait(step).await,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Every record of every fault is tried by the engine's own tests, on a pair in memory; here it is
 //! the whole way over SSH. `ELPIS_SOAK=1` tries every event where all goes well, and every seventh
-//! of each of the catalogue's cases that begin after the plan.
+//! of each of the catalogue's cases that begin after the plan; `ELPIS_SOAK_SLICE=1/3` the first
+//! third of those.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use elpis_failover::Unit;
 use elpis_failover::rehearse::{Deed, Scenario, Setup};
 
 use crate::catalogue::broken_rules;
-use crate::rig::{End, Rig, side_by_side};
+use crate::rig::{End, Rig, on_two_threads};
 
 /// Dies after so many of the engine's events, resumes, and ends as if nothing had been.
 async fn dies_after(events: usize) -> bool {
@@ -57,13 +58,14 @@ async fn dies_after(events: usize) -> bool {
 /// More events than an undisturbed upgrade has.
 const MOST_EVENTS: usize = 120;
 
-#[tokio::test]
-async fn a_run_that_dies_over_ssh_is_resumed_to_the_same_end() {
+#[test]
+fn a_run_that_dies_over_ssh_is_resumed_to_the_same_end() {
     let step = match std::env::var_os("ELPIS_SOAK") {
         Some(_) => 1,
         None => 9,
     };
-    let deaths = side_by_side((1..MOST_EVENTS).step_by(step), dies_after).await;
+    let moments = (1..MOST_EVENTS).step_by(step).collect();
+    let deaths = on_two_threads(moments, dies_after);
     let counted = deaths.iter().filter(|died| **died).count();
     eprintln!("{counted} deaths counted");
     assert!(counted >= 8, "{counted}");
@@ -118,8 +120,17 @@ async fn dies_in(scenario: Scenario, events: usize) -> bool {
     died
 }
 
-#[tokio::test]
-async fn a_case_in_whose_middle_the_process_dies_breaks_no_rule() {
+/// Which part of the soak, such as the first of three.
+fn slice() -> (usize, usize) {
+    let Some(slice) = std::env::var_os("ELPIS_SOAK_SLICE") else {
+        return (1, 1);
+    };
+    let (which, of) = slice.to_str().unwrap().split_once('/').unwrap();
+    (which.parse().unwrap(), of.parse().unwrap())
+}
+
+#[test]
+fn a_case_in_whose_middle_the_process_dies_breaks_no_rule() {
     let soak = std::env::var_os("ELPIS_SOAK").is_some();
     // The numbers from 37 on are those of cases that begin after the plan.
     let late = |scenario: &Scenario| {
@@ -127,6 +138,7 @@ async fn a_case_in_whose_middle_the_process_dies_breaks_no_rule() {
         number.parse().is_ok_and(|number: u32| number >= 37)
     };
     let cases = Scenario::all().into_iter().filter(late);
+    let (which, of) = slice();
     let deaths: Vec<(Scenario, usize)> = cases
         .enumerate()
         // Each case begins elsewhere, so that together they try all places.
@@ -140,12 +152,15 @@ async fn a_case_in_whose_middle_the_process_dies_breaks_no_rule() {
                 .into_iter()
                 .map(move |moment| (scenario.clone(), moment))
         })
+        .enumerate()
+        .filter(|(index, _)| index % of == which - 1)
+        .map(|(_, death)| death)
         .collect();
     let tried = deaths.len();
-    let died = side_by_side(deaths, async |(scenario, moment)| {
+    let died = on_two_threads(deaths, async |(scenario, moment)| {
         dies_in(scenario, moment).await
     });
-    let counted = died.await.into_iter().filter(|died| *died).count();
+    let counted = died.into_iter().filter(|died| *died).count();
     eprintln!("{counted} deaths counted of {tried}");
     assert!(counted * 4 > tried, "{counted} of {tried}");
 }

@@ -14,6 +14,7 @@ mod crash;
 mod dialogue;
 mod errand;
 mod fmc;
+mod full;
 mod happy;
 mod measured;
 mod rig;

@@ -1,10 +1,16 @@
-//! Figures that are promised: how much time and memory the tool itself takes.
+//! Figures that are promised: how much time and memory the tool itself takes. All of them, with the
+//! full volume:
+//!
+//!     ELPIS_SOAK=1 cargo test -p elpis-failover --all-features --test ftd -- measured --nocapture --test-threads 1
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use elpis_failover::Unit;
 use elpis_failover::rehearse::{Fault, Setup};
+use elpis_failover::{
+    DriverError, FtdDriver, FtdOptions, PairDriver, Role, SshOptions, SshTransport, Unit,
+};
 use elpis_run::{Clock, fsx};
 
 use crate::rig::{End, Rig};
@@ -15,7 +21,8 @@ async fn the_tools_own_time_is_below_a_hundredth_of_the_devices() {
     let begun = Instant::now();
     assert_eq!(rig.upgrade().await, End::Done);
     let (own, device) = (begun.elapsed(), rig.clock.monotonic());
-    eprintln!("tool {own:?}, device {device:?}");
+    let share = own.as_secs_f64() * 100.0 / device.as_secs_f64();
+    eprintln!("tool {own:?} of the device's {device:?}: {share:.2} %");
     assert!(own * 100 < device, "{own:?} of {device:?}");
 }
 
@@ -33,8 +40,34 @@ async fn less_than_a_second_from_a_ready_standby_to_the_switchover() {
     let ready = at("StepDone", "05-rejoin-b");
     let switched = at("Acknowledged", "07-switchover-to-b");
     let took = switched - ready;
-    eprintln!("{took:?}");
+    eprintln!("ready standby to switchover: {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_frozen_device_is_noticed_within_five_seconds() {
+    let rig = Rig::new(Setup::new().with(Fault::FreezesAtLogin(Unit::B, 1))).await;
+    let options = FtdOptions {
+        command_timeout: Duration::from_secs(60),
+        ..rig.options.clone()
+    };
+    // The defaults of the client, not those of the tests.
+    let ssh = SshOptions::new(rig.known_hosts.clone());
+    let driver = FtdDriver::new(options, Arc::new(SshTransport::new(ssh)));
+    let begun = Instant::now();
+    let seen = driver.observe(Unit::B).await;
+    assert!(
+        matches!(seen, Err(DriverError::Unreachable { .. })),
+        "{seen:?}"
+    );
+    let waited = begun.elapsed();
+    eprintln!("frozen session noticed after {waited:?}");
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
+    // The next dialogue is a new one.
+    assert_eq!(
+        driver.observe(Unit::B).await.unwrap().own_role,
+        Role::StandbyReady
+    );
 }
 
 /// Two hours of installing, with a status file and an installer that say this much.
@@ -58,7 +91,8 @@ fn memory_stays_flat_through_a_long_and_talkative_installation() {
         .lines()
         .find_map(|line| line.strip_prefix("grown by KiB: "));
     let grown: u64 = grown.unwrap().parse().unwrap();
-    eprintln!("grown by {grown} KiB");
+    let volume = volume() >> 20;
+    eprintln!("grown by {grown} KiB through 2 hours and {volume} MiB of log");
     assert!(grown < 32 << 10, "{grown} KiB");
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use elpis_failover::rehearse::{DriverClock, RehearsalClock, Setup, SimulatedPair, Timed};
 use elpis_failover::{
-    Aids, Boxed, Cause, Ended, FtdDriver, FtdOptions, HookAnswer, HookCall, HookPoint, HookRule,
-    Hooks, Inspection, KnownHosts, Limits, Plan, Policy, Report, SshOptions, SshTransport, Unit,
-    Upgrade, UpgradeError, UpgradeEvent,
+    Aids, Boxed, Cause, Concern, Ended, Facts, FtdDriver, FtdOptions, HookAnswer, HookCall,
+    HookPoint, HookRule, Hooks, Inspection, KnownHosts, Limits, Plan, Policy, Report, Resume,
+    SshOptions, SshTransport, Unit, Upgrade, UpgradeError, UpgradeEvent,
 };
 use elpis_run::{Clock, FnObserver, Holder, Journal, MemoryJournal, Query, RunId, StopToken, fsx};
 use tokio::sync::Semaphore;
@@ -152,6 +152,13 @@ impl Rig {
     }
 
     pub(crate) async fn plan(&self) -> Result<Plan, Vec<Cause>> {
+        self.plan_by(Plan::new).await
+    }
+
+    async fn plan_by(
+        &self,
+        make: fn(&Policy, &Facts) -> Result<Plan, Vec<Concern>>,
+    ) -> Result<Plan, Vec<Cause>> {
         let driver = self.driver();
         let inspection = Inspection {
             driver: &driver,
@@ -160,13 +167,18 @@ impl Rig {
             limits: &self.policy.limits,
         };
         let facts = inspection.settled(&self.policy, &|_| {}).await.unwrap();
-        Plan::new(&self.policy, &facts).map_err(|concerns| {
+        make(&self.policy, &facts).map_err(|concerns| {
             self.told
                 .lock()
                 .unwrap()
                 .push((Instant::now(), format!("{concerns:?}")));
             concerns.iter().map(|concern| concern.cause).collect()
         })
+    }
+
+    /// A plan for a pair on whose standby somebody installs by hand.
+    pub(crate) async fn plan_adopting(&self) -> Result<Plan, Vec<Cause>> {
+        self.plan_by(Plan::adopting).await
     }
 
     /// Inspect, plan, apply; whatever comes of it.
@@ -189,7 +201,7 @@ impl Rig {
         !self.journal.list(&query).unwrap().is_empty()
     }
 
-    fn open_run(&self) -> RunId {
+    pub(crate) fn open_run(&self) -> RunId {
         let query = Query {
             open_only: true,
             ..Query::default()
@@ -200,7 +212,7 @@ impl Rig {
     /// A new process resumes the run that is open.
     pub(crate) async fn resume(&self) -> End {
         let run = self.open_run();
-        self.engine(async |engine| engine.resume(run, None).await)
+        self.engine(async |engine| engine.resume(run, Resume::default()).await)
             .await
     }
 
@@ -216,7 +228,11 @@ impl Rig {
     /// The same, and takes over what was begun by hand.
     pub(crate) async fn adopt(&self) -> End {
         let run = self.open_run();
-        self.engine(async |engine| engine.adopt(run, None).await)
+        let how = Resume {
+            adopt: true,
+            ..Resume::default()
+        };
+        self.engine(async |engine| engine.resume(run, how).await)
             .await
     }
 
@@ -262,7 +278,7 @@ impl Rig {
     }
 }
 
-fn end(result: Result<Report, UpgradeError>) -> End {
+pub(crate) fn end(result: Result<Report, UpgradeError>) -> End {
     match result {
         Ok(report) => match report.ended {
             Ended::Done => End::Done,
@@ -305,6 +321,34 @@ impl Hooks for Asked<'_> {
 /// How many run side by side: they mostly wait for terminals to rest.
 const SIDE_BY_SIDE: usize = 6;
 
+/// The same on two threads, for a soak: each has every other item.
+pub(crate) fn on_two_threads<I: Send + 'static, T: Send + 'static>(
+    items: Vec<I>,
+    work: impl AsyncFn(I) -> T + Copy + Send + 'static,
+) -> Vec<T> {
+    let mut halves = [Vec::new(), Vec::new()];
+    for (index, item) in items.into_iter().enumerate() {
+        halves[index % 2].push(item);
+    }
+    let threads = halves.map(|half| {
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(side_by_side(half, work))
+        })
+    });
+    let mut results = Vec::new();
+    for thread in threads {
+        match thread.join() {
+            Ok(half) => results.extend(half),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    results
+}
+
 /// Runs `work` on each item, several at a time, and returns what came of them in any order.
 pub(crate) async fn side_by_side<I: 'static, T: 'static>(
     items: impl IntoIterator<Item = I>,
@@ -314,15 +358,22 @@ pub(crate) async fn side_by_side<I: 'static, T: 'static>(
     let results = Rc::new(RefCell::new(Vec::new()));
     let work = Rc::new(work);
     let local = LocalSet::new();
+    let mut begun = Vec::new();
     for item in items {
         let (room, results) = (Rc::clone(&room), Rc::clone(&results));
         let work = Rc::clone(&work);
-        local.spawn_local(async move {
+        begun.push(local.spawn_local(async move {
             let _place = room.acquire().await.unwrap();
             let result = work(item).await;
             results.borrow_mut().push(result);
-        });
+        }));
     }
     local.await;
+    for work in begun {
+        // What panicked there has to fail here.
+        if let Err(panic) = work.await {
+            std::panic::resume_unwind(panic.into_panic());
+        }
+    }
     results.take()
 }

@@ -24,6 +24,11 @@ struct Sshd {
 
 impl Sshd {
     fn start(name: &str) -> Sshd {
+        Sshd::with(name, "")
+    }
+
+    /// With more settings, which win over the others.
+    fn with(name: &str, settings: &str) -> Sshd {
         let dir = tempfile::Builder::new()
             .prefix("elpis-sshd")
             .tempdir()
@@ -50,7 +55,9 @@ impl Sshd {
             .args(["-s", "/bin/bash", &user]));
         set_password(&user);
         let port = free_port();
-        write(&here.join("config"), &config(here, port, &user), 0o644);
+        // The first word on a setting counts.
+        let config = format!("{settings}{}", config(here, port, &user));
+        write(&here.join("config"), &config, 0o644);
         fsx::create_private_dir(Path::new("/run/sshd")).ok();
         let process = Command::new("/usr/sbin/sshd")
             .args(["-D", "-e", "-f"])
@@ -273,6 +280,44 @@ async fn an_unknown_host_gets_no_password_and_a_refused_one_is_told_apart() {
             .await
             .is_ok()
     );
+}
+
+/// PAM asks by way of keyboard-interactive, and the password is no other answer's.
+#[tokio::test]
+async fn the_password_answers_the_question_that_pam_asks() {
+    let pam = "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\n";
+    let sshd = Sshd::with("g", pam);
+    let report = sshd
+        .driver(sshd.password())
+        .await
+        .observe(Unit::A)
+        .await
+        .unwrap();
+    assert_eq!(report.identity, "9A4P7DRKVX2");
+    let wrong = sshd.login(Auth::Password(Secret::new(String::from("guess"))));
+    let denied = sshd.trusted().await.open(&sshd.host, &wrong).await;
+    assert!(matches!(denied, Err(ConnectError::Denied { .. })));
+}
+
+/// A wrong password may be answered by the end of the connection. It is told as what it is, once,
+/// and does not look like a unit that is away.
+#[tokio::test]
+async fn a_server_that_hangs_up_on_a_wrong_password_refuses_it() {
+    let sshd = Sshd::with("h", "MaxAuthTries 1\n");
+    let transport = sshd.trusted().await;
+    let wrong = sshd.login(Auth::Password(Secret::new(String::from("guess"))));
+    match transport.open(&sshd.host, &wrong).await {
+        Err(ConnectError::Unanswered { reason, .. }) => {
+            assert!(
+                reason.contains("Too many authentication failures"),
+                "{reason}"
+            );
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("let in"),
+    }
+    let right = sshd.login(sshd.password());
+    assert!(transport.open(&sshd.host, &right).await.is_ok());
 }
 
 #[tokio::test]

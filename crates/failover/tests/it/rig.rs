@@ -7,7 +7,7 @@ use std::time::Duration;
 use elpis_failover::policy::Limits;
 use elpis_failover::{
     Aids, Boxed, Cause, CopyFacts, Ended, Gate, HookAnswer, HookCall, HookPoint, HookRule, Hooks,
-    Inspection, MaintenanceFlag, Plan, Policy, Report, SafetyCopy, StoredRun, Target, Unit,
+    Inspection, MaintenanceFlag, Plan, Policy, Report, Resume, SafetyCopy, StoredRun, Target, Unit,
     Upgrade, UpgradeError, UpgradeEvent,
 };
 use elpis_run::{Clock, Holder, Observer, Outcome, Query, RunId, StopToken};
@@ -133,8 +133,10 @@ impl Rig {
     }
 
     pub(crate) async fn resume(&self, run: RunId) -> Result<Report, UpgradeError> {
-        self.engine(&(), async |engine| engine.resume(run, None).await)
-            .await
+        self.engine(&(), async |engine| {
+            engine.resume(run, Resume::default()).await
+        })
+        .await
     }
 
     /// One process: an engine of its own on the same pair and the same journal.

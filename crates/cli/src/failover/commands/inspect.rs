@@ -50,7 +50,9 @@ pub(super) async fn check(context: &Context) -> Result<Verdict> {
                 let answer = serde_json::json!({ "ready": false, "concerns": concerns });
                 context.printer.document(&answer)?;
             } else {
-                context.printer.data(&output::refusals(&concerns))?;
+                context
+                    .printer
+                    .data(&output::refusals_and_next(&concerns))?;
             }
             Ok(Verdict::silent(code(&Ended::Refused { concerns })))
         }

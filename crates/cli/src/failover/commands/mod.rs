@@ -114,7 +114,7 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<Verdict> {
     match verb {
         Verb::Inspect => inspect::inspect(context).await,
         Verb::Check(_) => inspect::check(context).await,
-        Verb::Plan { output, .. } => plan::plan(context, output.as_deref()).await,
+        Verb::Plan { output, adopt, .. } => plan::plan(context, output.as_deref(), adopt).await,
         Verb::Apply { plan, .. } => run::apply(context, &plan).await,
         Verb::Resume {
             run,
@@ -122,10 +122,11 @@ async fn dispatch(context: &Context, verb: Verb) -> Result<Verdict> {
             window_to,
             window_zone,
             adopt,
+            as_planned,
             ..
         } => {
             let window = run::window(window_from, window_to, window_zone)?;
-            run::resume(context, &run, window, adopt).await
+            run::resume(context, &run, window, adopt, as_planned).await
         }
         Verb::Approve { gate, run, by } => gates::approve(context, &run, gate, &by),
         Verb::Pause { run, by } => gates::pause(context, &run, &by),

@@ -10,11 +10,15 @@ use super::{Context, code};
 use crate::exit::{Code, Verdict};
 use crate::failover::output;
 
-pub(super) async fn plan(context: &Context, file: Option<&Path>) -> Result<Verdict> {
+pub(super) async fn plan(context: &Context, file: Option<&Path>, adopt: bool) -> Result<Verdict> {
     let driver = context.settings.driver()?;
     let policy = context.settings.policy()?;
     let facts = context.settled_facts(&driver, policy).await?;
-    let plan = match Plan::new(policy, &facts) {
+    let plan = match adopt {
+        true => Plan::adopting(policy, &facts),
+        false => Plan::new(policy, &facts),
+    };
+    let plan = match plan {
         Ok(plan) => plan,
         Err(concerns) => {
             let code = code(&Ended::Refused {
@@ -23,7 +27,7 @@ pub(super) async fn plan(context: &Context, file: Option<&Path>) -> Result<Verdi
             let text = format!("there is no plan:\n{}", output::refusals(&concerns));
             let hint = concerns
                 .first()
-                .map_or("", |concern| concern.cause.next_step());
+                .map_or("", |concern| concern.cause.before_planning());
             return Ok(Verdict::new(code, text, hint));
         }
     };

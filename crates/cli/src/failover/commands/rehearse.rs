@@ -9,7 +9,7 @@ use anyhow::Result;
 use elpis_failover::rehearse::{DriverClock, RehearsalClock, Setup, SimulatedPair, Timed};
 use elpis_failover::{
     Aids, Cause, Concern, Ended, FtdDriver, FtdOptions, Gate, Inspection, KnownHosts, Plan, Policy,
-    Report, SshOptions, SshTransport, Unit, Upgrade,
+    Report, Resume, SshOptions, SshTransport, Unit, Upgrade,
 };
 use elpis_run::{Clock, Holder, SqliteJournal};
 
@@ -101,7 +101,9 @@ async fn play(
     let plan = match Plan::new(&policy, &facts) {
         Ok(plan) => plan,
         Err(concerns) => {
-            context.printer.data(&output::refusals(&concerns))?;
+            context
+                .printer
+                .data(&output::refusals_and_next(&concerns))?;
             return Ok(Verdict::silent(super::code(&Ended::Refused { concerns })));
         }
     };
@@ -127,7 +129,7 @@ async fn play(
     while let Some(gate) = gate_of(&plan, &report) {
         let Some(run) = report.run else { break };
         elpis_failover::approve(&journal, &*clock, run, gate, "rehearsal")?;
-        report = engine.resume(run, None).await?;
+        report = engine.resume(run, Resume::default()).await?;
     }
     drop(checklist);
     let verdict = run::conclude(context, &report)?;

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use elpis_failover::{Aids, Ended, FtdDriver, Plan, Report, Upgrade, Window};
+use elpis_failover::{
+    Aids, Cause, Concern, Ended, FtdDriver, PairDriver, Plan, Report, Resume, Upgrade,
+    UpgradeError, Window,
+};
 use elpis_run::SqliteJournal;
 
 use super::{Context, code};
@@ -38,6 +41,11 @@ pub(super) async fn apply(context: &Context, file: &Path) -> Result<Verdict> {
             reason: error.to_string(),
         })?;
     let work = Work::new(context)?;
+    let edited = plan.edited(context.settings.policy()?, &work.driver.terms());
+    if !edited.is_empty() {
+        let stale = |key| Concern::new(Cause::Stale, format!("{key} was edited since the plan"));
+        return Err(UpgradeError::Refused(edited.iter().map(stale).collect()).into());
+    }
     let report = work.engine(context).apply(&plan).await?;
     conclude(context, &report)
 }
@@ -47,14 +55,22 @@ pub(super) async fn resume(
     run: &args::Run,
     window: Option<Window>,
     adopt: bool,
+    as_planned: bool,
 ) -> Result<Verdict> {
     let work = Work::new(context)?;
     let run = context.run(&work.journal, run)?;
-    let engine = work.engine(context);
-    let report = match adopt {
-        true => engine.adopt(run, window).await?,
-        false => engine.resume(run, window).await?,
+    let policy = match context.settings.policy() {
+        // Whoever goes by the plan needs no other policy.
+        Err(_) if as_planned => None,
+        policy => Some(policy?),
     };
+    let how = Resume {
+        window,
+        adopt,
+        policy,
+        as_planned,
+    };
+    let report = work.engine(context).resume(run, how).await?;
     conclude(context, &report)
 }
 

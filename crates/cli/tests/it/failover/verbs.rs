@@ -254,3 +254,40 @@ fn nothing_begins_without_a_verified_archive() {
     let record = world.run(&["evidence"]);
     assert!(record.out.contains("test_backup_"), "{}", record.out);
 }
+
+/// What the configuration says now is not what the plan was made by: that is said, with its names,
+/// and somebody has to choose.
+#[test]
+fn an_edited_configuration_is_not_resumed_by_itself() {
+    let world = World::new("rehearsal-only", "approve = ['first_install']");
+    world.trust();
+    let held = AtWork::apply(&world).end();
+    assert_eq!(held.code, 4, "{}{}", held.out, held.err);
+    let plan = world.read("edge.plan");
+    world.add("install = '3h'\n");
+    let refused = world.run(&["resume"]);
+    assert_eq!(refused.code, 3, "{}{}", refused.out, refused.err);
+    for said in ["edited since: policy.limits.install", "resume --as-planned"] {
+        assert!(refused.err.contains(said), "{said}: {}", refused.err);
+    }
+    let resumed = world.run(&["resume", "--as-planned"]);
+    assert_eq!(resumed.code, 4, "{}{}", resumed.out, resumed.err);
+    let record = world.run(&["evidence"]).out;
+    assert!(
+        record
+            .contains("by the plan although the configuration was edited (policy.limits.install)"),
+        "{record}"
+    );
+    assert_eq!(world.run(&["abort"]).code, 0);
+    // The same before a run: the plan is stale.
+    std::fs::write(world.dir.path().join("old.plan"), plan).unwrap();
+    let stale = world.run(&["apply", "old.plan"]);
+    assert_eq!(stale.code, 3, "{}{}", stale.out, stale.err);
+    assert!(
+        stale
+            .err
+            .contains("policy.limits.install was edited since the plan"),
+        "{}",
+        stale.err
+    );
+}

@@ -49,6 +49,16 @@ pub(super) fn before_the_login() -> Vec<Case> {
             let [_, b] = &mut rig.options.units;
             b.login.auth = elpis_failover::Auth::Password(Secret::new(text("guess")));
         }),
+        case("3-hangs-up-on-a-wrong-password", refused(Cause::Rejected))
+            .after(|rig| {
+                let [_, b] = &mut rig.options.units;
+                b.login.auth = elpis_failover::Auth::Password(Secret::new(text("guess")));
+            })
+            .and(|rig| {
+                assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(B)]);
+                let said = "when it had the password";
+                assert!(rig.log().contains(said), "{}", rig.log());
+            }),
         case("3-a-second-factor", refused(Cause::Rejected)).and(untouched),
         case("3-asks-for-something-else", refused(Cause::Rejected))
             .and(|rig| assert_eq!(rig.pair.deeds(), [])),

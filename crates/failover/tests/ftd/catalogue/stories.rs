@@ -1,45 +1,96 @@
-//! Cases that take more than one command of the operator's.
+//! Cases in which the operator does more than to plan and to apply, or somebody else does
+//! something meanwhile.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use elpis_failover::rehearse::{Deed, Fault, Scenario, Setup};
-use elpis_failover::{Cause, UpgradeError};
-use elpis_run::{
-    Event, History, Journal, JournalError, MemoryJournal, NewRun, Outcome, Query, RunId, RunSummary,
-};
-use jiff::Timestamp;
+use elpis_failover::{Cause, Plan, Resume, UpgradeError};
+use elpis_run::{Event, Journal, MemoryJournal, Query, StopToken};
 
 use super::*;
+use crate::full::Full;
 
-/// Their names, as the documentation has them.
-pub(super) const NAMES: [&str; 13] = [
-    "31-begun-by-hand",
-    "31-a-foreign-job",
-    "33-two-at-once",
-    "35-no-journal",
-    "36-facts-have-changed",
-    "54-control-c",
-    "55-power-fails",
-    "56-sent-and-not-acknowledged",
-    "57-connection-refused",
-    "61-trusted-and-resumed",
-    "82-an-answer-is-late",
-    "86-wall-clock-jumps",
-    "87-edited-in-between",
-];
-
-async fn rig_of(id: &str) -> Rig {
-    let faults = Scenario::find(id).unwrap().faults;
-    Rig::new(Setup {
-        faults,
-        ..Setup::new()
-    })
-    .await
+pub(super) fn all() -> Vec<Case> {
+    let mut cases = vec![
+        own("31-begun-by-hand", End::Done)
+            .of("46-a-script-fails")
+            .told(|rig| Box::pin(an_engineer_begins_again(rig)))
+            // The first one was ours, the second one the engineer's; nothing was begun beside.
+            .and(|rig| assert_eq!(installs(rig), 3)),
+        own("31-a-foreign-job", End::Held(Cause::Busy))
+            .of("46-a-script-fails")
+            .told(|rig| Box::pin(an_engineer_checks_again(rig)))
+            .and(|rig| assert_eq!(installs(rig), 1)),
+        own("31-adopted-without-a-run", End::Done)
+            .told(|rig| Box::pin(adopted_from_the_start(rig)))
+            .and(|rig| assert_eq!((installs(rig), switchovers(rig)), (2, 1))),
+        own("31-a-foreign-job-without-a-run", refused(Cause::Busy))
+            .told(|rig| Box::pin(a_foreign_job_from_the_start(rig)))
+            .and(untouched_but_by_hand),
+        own("31-nothing-to-adopt", refused(Cause::Busy))
+            .told(|rig| {
+                Box::pin(async {
+                    let plan = rig.plan_adopting().await;
+                    End::Refused(plan.unwrap_err())
+                })
+            })
+            .and(untouched),
+        own("33-two-at-once", End::Done).told(|rig| Box::pin(two_at_once(rig))),
+        own("36-facts-have-changed", refused(Cause::Package))
+            .told(|rig| Box::pin(the_package_is_replaced(rig)))
+            .and(untouched),
+        Case {
+            faults: vec![Fault::TakesOverAtLogin(B, 2)],
+            ..own("36-facts-have-changed", refused(Cause::Roles)).and(untouched)
+        },
+        own("54-control-c", End::Done).told(|rig| Box::pin(stopped_and_resumed(rig))),
+        own("61-trusted-and-resumed", End::Done)
+            .of("61-new-host-key")
+            .told(|rig| Box::pin(trusted_and_resumed(rig)))
+            .and(|rig| assert_eq!(installs(rig), 2)),
+        own("57-connection-refused", End::Done)
+            .told(|rig| Box::pin(a_long_reboot(rig)))
+            .and(|rig| assert!(rig.log().contains("cannot be reached"), "{}", rig.log())),
+        Case {
+            faults: vec![Fault::AnswersLate(B, 3, Duration::from_millis(1500))],
+            change: |rig| rig.options.command_timeout = Duration::from_secs(1),
+            ..own("82-an-answer-is-late", End::Done).told(|rig| Box::pin(looked_at_again(rig)))
+        },
+        own("87-edited-in-between", refused(Cause::Stale))
+            .told(|rig| Box::pin(the_plan_is_edited(rig)))
+            .and(untouched),
+        own("87-edited-before-resuming", End::Done)
+            .told(|rig| Box::pin(the_configuration_is_edited(rig)))
+            .and(|rig| assert_eq!(installs(rig), 2)),
+    ];
+    cases.extend([0, 1, 4, 9, 20].map(|room| {
+        // With room for n records at most the acts of n intents were begun.
+        own("35-no-journal", End::Nothing).told(move |rig| Box::pin(the_disk_is_full(rig, room)))
+    }));
+    let deaths = [
+        ("56-sent-and-not-acknowledged", "act: Install"),
+        ("56-sent-and-not-acknowledged", "act: Switchover"),
+        ("55-power-fails", "Acknowledged { step: \"04"),
+    ];
+    cases.extend(deaths.map(|(id, word)| {
+        own(id, End::Done)
+            .told(move |rig| Box::pin(dies_when_told(rig, word)))
+            .and(|rig| assert_eq!((installs(rig), switchovers(rig)), (2, 1)))
+    }));
+    cases.extend([-86_400, 365 * 86_400].map(|seconds| {
+        // Deadlines do not notice.
+        own("86-wall-clock-jumps", End::Done).told(move |rig| {
+            Box::pin(
+                async move { meanwhile(rig, "act: Install", || rig.clock.set_wall(seconds)).await },
+            )
+        })
+    }));
+    cases
 }
 
-fn check(rig: &Rig) {
-    assert_eq!(broken_rules(rig), Vec::<String>::new());
+fn untouched_but_by_hand(rig: &Rig) {
+    let ours = |deed: &Deed| matches!(deed, Deed::Install(..) | Deed::Switchover(_));
+    assert!(!rig.pair.deeds().iter().any(ours), "{:?}", rig.pair.deeds());
 }
 
 fn command(rig: &Rig, option: &str) -> String {
@@ -47,258 +98,190 @@ fn command(rig: &Rig, option: &str) -> String {
     format!("install_update.pl --detach {option} /ngfw/var/sf/updates/{package}")
 }
 
-/// 31. A script fails; the vendor's engineer begins the installation again by hand; the run is told
-/// to take that one for its own.
-#[tokio::test]
-async fn case_31_begun_by_hand() {
-    let rig = rig_of("46-a-script-fails").await;
+/// A script fails; the vendor's engineer begins the installation again by hand; the run is told to
+/// take that one for its own.
+async fn an_engineer_begins_again(rig: &mut Rig) -> End {
     assert_eq!(rig.upgrade().await, End::Held(Cause::ActFailed));
     let fault = Scenario::find("46-a-script-fails").unwrap().faults;
     rig.pair.cure(&fault[0]);
-    rig.pair.by_hand(B, &command(&rig, ""));
+    rig.pair.by_hand(B, &command(rig, ""));
     assert_eq!(rig.resume().await, End::Held(Cause::Busy), "{}", rig.log());
-    assert_eq!(rig.adopt().await, End::Done, "{}", rig.log());
-    // The first one was ours, the second one the engineer's; nothing was begun beside them.
-    assert_eq!(installs(&rig), 3);
-    assert_eq!(rig.pair.release(B), "7.2.7-500");
+    rig.adopt().await
 }
 
-/// 31. Another job than the plan's installation is not adopted.
-#[tokio::test]
-async fn case_31_a_foreign_job() {
-    let rig = rig_of("46-a-script-fails").await;
+/// Another job than the plan's installation is not adopted.
+async fn an_engineer_checks_again(rig: &mut Rig) -> End {
     assert_eq!(rig.upgrade().await, End::Held(Cause::ActFailed));
     rig.pair.suffer(Fault::ReadinessHangs(B));
-    rig.pair.by_hand(B, &command(&rig, "--readiness-check"));
-    assert_eq!(rig.adopt().await, End::Held(Cause::Busy), "{}", rig.log());
-    assert_eq!(installs(&rig), 1);
-    check(&rig);
+    rig.pair.by_hand(B, &command(rig, "--readiness-check"));
+    rig.adopt().await
 }
 
-/// 33. The second one is locked out, the first one is not disturbed.
-#[tokio::test]
-async fn case_33_two_at_once() {
-    let rig = Rig::new(Setup::new()).await;
+/// The installation was begun before there was any run of this tool.
+async fn adopted_from_the_start(rig: &mut Rig) -> End {
+    rig.pair.by_hand(B, &command(rig, ""));
+    assert_eq!(rig.plan().await.unwrap_err(), [Cause::Busy]);
+    let plan = rig.plan_adopting().await.unwrap();
+    rig.apply(&plan).await
+}
+
+async fn a_foreign_job_from_the_start(rig: &mut Rig) -> End {
+    rig.pair.suffer(Fault::ReadinessHangs(B));
+    rig.pair.by_hand(B, &command(rig, "--readiness-check"));
+    let plan = rig.plan_adopting().await.unwrap();
+    rig.apply(&plan).await
+}
+
+/// The second one is locked out, the first one is not disturbed.
+async fn two_at_once(rig: &mut Rig) -> End {
     let plan = rig.plan().await.unwrap();
     let second = async {
-        while !rig.log().contains("Started") {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        told(rig, "Started").await;
         let journal = MemoryJournal::new();
         rig.engine_on(&journal, async |engine| engine.apply(&plan).await)
             .await
     };
     let (first, second) = tokio::join!(rig.apply(&plan), second);
     assert!(matches!(second, Err(UpgradeError::Locked(_))), "{second:?}");
-    assert_eq!(first, End::Done);
-    check(&rig);
+    first
 }
 
-/// A journal on a disk that is full after so many records.
-struct Full {
-    inner: MemoryJournal,
-    left: AtomicUsize,
-}
-
-impl Full {
-    fn take(&self) -> Result<(), JournalError> {
-        let left = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                left.checked_sub(1)
-            });
-        left.map(drop).map_err(|_| JournalError::Poisoned)
-    }
-}
-
-impl Journal for Full {
-    fn create(&self, run: &NewRun) -> Result<RunId, JournalError> {
-        self.take()?;
-        self.inner.create(run)
-    }
-
-    fn append(&self, run: RunId, at: Timestamp, event: &Event) -> Result<(), JournalError> {
-        self.take()?;
-        self.inner.append(run, at, event)
-    }
-
-    fn finish(&self, run: RunId, at: Timestamp, outcome: &Outcome) -> Result<(), JournalError> {
-        self.take()?;
-        self.inner.finish(run, at, outcome)
-    }
-
-    fn list(&self, query: &Query) -> Result<Vec<RunSummary>, JournalError> {
-        self.inner.list(query)
-    }
-
-    fn replay(&self, run: RunId) -> Result<History, JournalError> {
-        self.inner.replay(run)
-    }
-}
-
-/// 35. No journal, no action: with room for n records at most the acts of n intents were begun.
-#[tokio::test]
-async fn case_35_no_journal() {
-    for room in [0, 1, 4, 9, 20] {
-        let rig = Rig::new(Setup::new()).await;
-        let plan = rig.plan().await.unwrap();
-        let journal = Full {
-            inner: MemoryJournal::new(),
-            left: AtomicUsize::new(room),
-        };
-        let ended = rig
-            .engine_on(&journal, async |engine| engine.apply(&plan).await)
-            .await;
-        assert!(
-            matches!(ended, Err(UpgradeError::Journal(_))),
-            "{room}: {ended:?}"
-        );
-        let runs = journal.list(&Query::default()).unwrap();
-        let intents = runs.first().map_or(0, |run| {
-            let records = journal.replay(run.id).unwrap().records;
-            let orders = records.iter().filter(|record| match &record.event {
-                Event::Intent { detail, .. } => detail.get("order").is_some_and(|o| !o.is_null()),
-                _ => false,
-            });
-            orders.count()
+/// No journal, no action.
+async fn the_disk_is_full(rig: &mut Rig, room: usize) -> End {
+    let plan = rig.plan().await.unwrap();
+    let journal = Full::after(room);
+    let ended = rig
+        .engine_on(&journal, async |engine| engine.apply(&plan).await)
+        .await;
+    assert!(matches!(ended, Err(UpgradeError::Journal(_))), "{ended:?}");
+    let runs = journal.list(&Query::default()).unwrap();
+    let intents = runs.first().map_or(0, |run| {
+        let records = journal.replay(run.id).unwrap().records;
+        let orders = records.iter().filter(|record| match &record.event {
+            Event::Intent { detail, .. } => detail.get("order").is_some_and(|o| !o.is_null()),
+            _ => false,
         });
-        let begun = rig.pair.deeds();
-        let begun = begun.iter().filter(|deed| !matches!(deed, Deed::Reboot(_)));
-        assert!(begun.count() <= intents, "{room}: {:?}", rig.pair.deeds());
-    }
+        orders.count()
+    });
+    let begun = rig.pair.deeds();
+    let begun = begun.iter().filter(|deed| !matches!(deed, Deed::Reboot(_)));
+    assert!(begun.count() <= intents, "{:?}", rig.pair.deeds());
+    End::Nothing
 }
 
-/// 36. Between plan and apply the package is replaced; or the roles are exchanged.
-#[tokio::test]
-async fn case_36_facts_have_changed() {
-    let rig = Rig::new(Setup::new()).await;
+/// Between plan and apply.
+async fn the_package_is_replaced(rig: &mut Rig) -> End {
     let plan = rig.plan().await.unwrap();
     let package = rig.pair.target().package;
     rig.pair
         .by_hand(B, &format!("echo other > /ngfw/var/sf/updates/{package}"));
-    let ended = only_once(rig.apply(&plan).await);
-    assert_eq!(ended, refused(Cause::Package), "{}", rig.log());
-    untouched(&rig);
+    rig.apply(&plan).await
+}
 
-    let rig = Rig::new(Setup::new().with(Fault::TakesOverAtLogin(B, 2))).await;
-    let plan = rig.plan().await.unwrap();
-    assert_eq!(
-        rig.apply(&plan).await,
-        refused(Cause::Roles),
-        "{}",
-        rig.log()
-    );
-    untouched(&rig);
+/// Waits until the engine has told of `word`.
+async fn told(rig: &Rig, word: &str) {
+    while !rig.log().contains(word) {
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
 }
 
 /// Plays until `word` is told and does `what` then.
 async fn meanwhile(rig: &Rig, word: &str, what: impl FnOnce()) -> End {
     let plan = rig.plan().await.unwrap();
-    let told = async {
-        while !rig.log().contains(word) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+    let then = async {
+        told(rig, word).await;
         what();
     };
-    let (end, ()) = tokio::join!(rig.apply(&plan), told);
+    let (end, ()) = tokio::join!(rig.apply(&plan), then);
     end
 }
 
-/// 54. The first Control-C ends the run after its step; nothing of it reaches a unit.
-#[tokio::test]
-async fn case_54_control_c() {
-    let rig = Rig::new(Setup::new()).await;
-    let end = meanwhile(&rig, "act: Install", || rig.stop.stop()).await;
+/// The first Control-C ends the run after its step; nothing of it reaches a unit.
+async fn stopped_and_resumed(rig: &mut Rig) -> End {
+    let end = meanwhile(rig, "act: Install", || rig.stop.stop()).await;
     assert_eq!(end, End::Held(Cause::Stopped), "{}", rig.log());
-    assert_eq!(installs(&rig), 1);
-    check(&rig);
-    let mut rig = rig;
-    rig.stop = elpis_run::StopToken::new();
-    assert_eq!(rig.resume().await, End::Done, "{}", rig.log());
-    check(&rig);
+    assert_eq!(installs(rig), 1);
+    rig.stop = StopToken::new();
+    rig.resume().await
 }
 
-/// 55, 56. The process dies with the order on the wire; its successor looks and does not repeat.
-#[tokio::test]
-async fn cases_55_and_56_power_fails_with_an_order_on_the_wire() {
-    for (act, acknowledged) in [("Install", false), ("Switchover", false), ("Install", true)] {
-        let rig = Rig::new(Setup::new()).await;
-        let plan = rig.plan().await.unwrap();
-        let word = match acknowledged {
-            true => "Acknowledged { step: \"04".to_owned(),
-            false => format!("act: {act}"),
-        };
-        let death = async {
-            while !rig.log().contains(&word) {
-                tokio::time::sleep(Duration::from_micros(200)).await;
-            }
-        };
-        tokio::select! {
-            () = death => {}
-            end = rig.apply(&plan) => panic!("{end:?}"),
-        }
-        assert_eq!(rig.resume().await, End::Done, "{act}: {}", rig.log());
-        assert_eq!((installs(&rig), switchovers(&rig)), (2, 1), "{act}");
-        check(&rig);
+/// The process dies with the order on the wire, or while it is carried out; its successor looks
+/// and does not repeat.
+async fn dies_when_told(rig: &mut Rig, word: &str) -> End {
+    let plan = rig.plan().await.unwrap();
+    tokio::select! {
+        () = told(rig, word) => {}
+        end = rig.apply(&plan) => panic!("{end:?}"),
     }
+    rig.resume().await
 }
 
-/// 57. While it boots, every connection is refused; only this unit is waited for.
-#[tokio::test]
-async fn case_57_connection_refused() {
+/// While it boots, every connection is refused; only this unit is waited for.
+async fn a_long_reboot(rig: &mut Rig) -> End {
     let setup = Setup {
         reboot: Duration::from_secs(30 * 60),
         ..Setup::new()
     };
-    let rig = Rig::new(setup).await;
-    assert_eq!(rig.upgrade().await, End::Done, "{}", rig.log());
-    assert!(rig.log().contains("cannot be reached"), "{}", rig.log());
-    check(&rig);
+    *rig = Rig::new(setup).await;
+    rig.upgrade().await
 }
 
-/// 61. The new key is compared and trusted, and the run goes on where it held.
-#[tokio::test]
-async fn case_61_trusted_and_resumed() {
-    let rig = rig_of("61-new-host-key").await;
+/// An answer that comes after our patience makes no plan; the next look does.
+async fn looked_at_again(rig: &mut Rig) -> End {
+    assert_eq!(rig.plan().await.unwrap_err(), [Cause::Unreachable]);
+    rig.options.command_timeout = Duration::from_secs(5);
+    rig.upgrade().await
+}
+
+/// The new key is compared and trusted, and the run goes on where it held.
+async fn trusted_and_resumed(rig: &mut Rig) -> End {
     assert_eq!(rig.upgrade().await, End::Held(Cause::Rejected));
     let key = rig.pair.host_key(B).unwrap();
     rig.known_hosts.trust(rig.pair.host(B), &key).unwrap();
-    assert_eq!(rig.resume().await, End::Done, "{}", rig.log());
-    assert_eq!(installs(&rig), 2);
-    check(&rig);
+    rig.resume().await
 }
 
-/// 86. A day back and a year forward in the middle: deadlines do not notice.
-#[tokio::test]
-async fn case_86_wall_clock_jumps() {
-    for seconds in [-86_400, 365 * 86_400] {
-        let rig = Rig::new(Setup::new()).await;
-        let end = meanwhile(&rig, "act: Install", || rig.clock.set_wall(seconds)).await;
-        assert_eq!(end, End::Done, "{}", rig.log());
-        check(&rig);
-    }
-}
-
-/// 87. A plan that somebody has edited is not the one that was agreed to.
-#[tokio::test]
-async fn case_87_edited_in_between() {
-    let rig = Rig::new(Setup::new()).await;
+/// A plan that somebody has edited is not the one that was agreed to.
+async fn the_plan_is_edited(rig: &mut Rig) -> End {
     let plan = rig.plan().await.unwrap();
-    let mut edited = plan.clone();
-    edited.policy.accepted_faults.insert(text("anything"));
-    assert_eq!(
-        rig.apply(&edited).await,
-        refused(Cause::Stale),
-        "{}",
-        rig.log()
-    );
-    let mut edited = plan;
-    edited.steps.retain(|step| !step.id.contains("readiness"));
-    assert_eq!(
-        rig.apply(&edited).await,
-        refused(Cause::Stale),
-        "{}",
-        rig.log()
-    );
-    untouched(&rig);
+    let edits: [fn(&mut Plan); 2] = [
+        |plan| plan.policy.switch_back = true,
+        |plan| plan.steps.retain(|step| !step.id.contains("readiness")),
+    ];
+    for edit in edits {
+        let mut edited = plan.clone();
+        edit(&mut edited);
+        assert_eq!(rig.apply(&edited).await, refused(Cause::Stale));
+    }
+    // So is one that was made for a driver that was told something else.
+    rig.options.space_factor = 1.0;
+    rig.apply(&plan).await
+}
+
+/// The run holds, the operator edits what the driver is told and the policy: both are named, and
+/// nothing goes on before somebody says that the plan still counts.
+async fn the_configuration_is_edited(rig: &mut Rig) -> End {
+    let end = meanwhile(rig, "act: Install", || rig.stop.stop()).await;
+    assert_eq!(end, End::Held(Cause::Stopped), "{}", rig.log());
+    rig.stop = StopToken::new();
+    rig.options.manager_version = Some(text("7.4.0"));
+    rig.policy.limits.install += Duration::from_secs(3600);
+    let how = Resume {
+        policy: Some(&rig.policy),
+        ..Resume::default()
+    };
+    let run = rig.open_run();
+    let resume = async |how: Resume<'_>| {
+        rig.engine_on(&rig.journal, async |engine| engine.resume(run, how).await)
+            .await
+    };
+    let Err(UpgradeError::Edited { keys, .. }) = resume(how.clone()).await else {
+        panic!("it was taken up");
+    };
+    assert_eq!(keys, ["pair.manager_version", "policy.limits.install"]);
+    let as_planned = Resume {
+        as_planned: true,
+        ..how
+    };
+    crate::rig::end(resume(as_planned).await)
 }

@@ -1,10 +1,14 @@
 //! The document for the change record, in Markdown and in HTML: the same sections from one list.
 
+mod words;
+
 use std::fmt::Write;
 
 use elpis_failover::{Evidence, StepResult};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use words::{in_short, said};
 
 /// A piece of the document.
 enum Block {
@@ -17,10 +21,10 @@ enum Block {
 
 /// The document as Markdown.
 pub(super) fn markdown(evidence: &Evidence, zone: &TimeZone) -> String {
-    let mut out = format!("# {}\n", title(evidence));
+    let mut out = format!("# {}\n\n", title(evidence));
     for block in blocks(evidence, zone) {
         let _ = match block {
-            Block::Heading(text) => writeln!(out, "\n## {text}\n"),
+            Block::Heading(text) => writeln!(out, "## {text}\n"),
             Block::Text(text) => writeln!(out, "{text}\n"),
             Block::Table(header, rows) => writeln!(out, "{}", markdown_table(&header, &rows)),
             Block::Raw(title, text) => {
@@ -72,7 +76,10 @@ fn title(evidence: &Evidence) -> String {
 }
 
 fn blocks(evidence: &Evidence, zone: &TimeZone) -> Vec<Block> {
-    let mut out = vec![Block::Heading("Result".to_owned())];
+    let mut out = vec![
+        Block::Text(in_short(evidence)),
+        Block::Heading("Result".to_owned()),
+    ];
     summary(evidence, zone, &mut out);
     out.push(Block::Heading("Units".to_owned()));
     units(evidence, &mut out);
@@ -109,22 +116,26 @@ fn blocks(evidence: &Evidence, zone: &TimeZone) -> Vec<Block> {
 
 fn summary(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
     let ended = match (&evidence.finished, &evidence.hold) {
-        (Some((at, outcome)), _) => {
-            format!("{}, at {}", outcome_words(outcome), time(*at, zone))
-        }
+        (Some((_, outcome)), _) => outcome_words(outcome),
         (None, Some(hold)) => format!("holding at {}: {}", hold.step, hold.concern),
         (None, None) => "at work, or its process died".to_owned(),
     };
     let mut rows = vec![
         vec!["Result".to_owned(), ended],
         vec!["Begun".to_owned(), time(evidence.started, zone)],
+    ];
+    if let Some((at, _)) = &evidence.finished {
+        rows.push(vec!["Ended".to_owned(), time(*at, zone)]);
+    }
+    rows.extend([
+        vec!["Target".to_owned(), evidence.target.clone()],
         vec!["Package".to_owned(), evidence.package.clone()],
         vec!["Run".to_owned(), evidence.run.to_string()],
         vec![
             "Fingerprint of the plan's facts".to_owned(),
             evidence.fingerprint.clone(),
         ],
-    ];
+    ]);
     if let Some(hold) = &evidence.hold
         && evidence.finished.is_none()
     {
@@ -195,42 +206,6 @@ fn units(evidence: &Evidence, out: &mut Vec<Block>) {
     }
 }
 
-/// What a unit said before and after. A word and a value (`VDB 353`) are compared by the word;
-/// anything longer stands for itself.
-fn said(before: &[String], after: &[String]) -> Vec<Vec<String>> {
-    fn split(note: &str) -> (&str, &str) {
-        match note.split_once(' ') {
-            Some((word, value)) if !value.contains(' ') => (word, value),
-            _ => ("", note),
-        }
-    }
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let sides = before
-        .iter()
-        .map(|note| (1, note))
-        .chain(after.iter().map(|note| (2, note)));
-    for (side, note) in sides {
-        let (word, value) = split(note);
-        let same = rows.iter_mut().find(|row| {
-            let about = if word.is_empty() {
-                row[1] == value
-            } else {
-                row[0] == word
-            };
-            about && row[side].is_empty()
-        });
-        match same {
-            Some(row) => row[side] = value.to_owned(),
-            None => {
-                let mut row = vec![word.to_owned(), String::new(), String::new()];
-                row[side] = value.to_owned();
-                rows.push(row);
-            }
-        }
-    }
-    rows
-}
-
 fn switchovers(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
     let rows = evidence.switchovers.iter().map(|switch| {
         let seen = switch.seen.map_or_else(
@@ -276,6 +251,7 @@ fn switchovers(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
 fn steps(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
     let rows = evidence.steps.iter().map(|step| {
         let result = match step.result {
+            StepResult::Pending if evidence.finished.is_some() => "not reached",
             StepResult::Pending => "to come",
             StepResult::Open => "begun",
             StepResult::Done => "done",

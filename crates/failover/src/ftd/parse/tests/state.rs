@@ -1,29 +1,12 @@
-//! Every output of the guide, read completely; and the same outputs cut anywhere.
+//! Failover states: read to the last word, and cut anywhere.
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::ftd::prompt::{Prompt, answer_to};
+use super::super::*;
+use super::{body, golden};
+use crate::ftd::prompt::answer_to;
 use crate::ftd::text::render;
 use crate::observe::{ConfigSync, Role};
-
-macro_rules! golden {
-    ($name:literal) => {
-        body(include_str!(concat!(
-            "../../../tests/ftd/golden/",
-            $name,
-            ".txt"
-        )))
-    };
-}
-
-/// The transcript without the lines that say where it comes from.
-fn body(file: &str) -> String {
-    let body = file
-        .split_inclusive('\n')
-        .filter(|line| !line.starts_with("#: "));
-    body.collect::<String>().trim_end_matches('\n').to_owned()
-}
 
 fn states() -> [(&'static str, String); 6] {
     [
@@ -201,24 +184,6 @@ fn a_failover_state_that_ends_early_never_gets_better() {
     }
 }
 
-/// Every transcript of the guide is read by one of the tests here.
-#[test]
-fn no_golden_transcript_lies_about_unread() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ftd/golden");
-    let tests = concat!(include_str!("tests.rs"), include_str!("history.rs"));
-    let names = std::path::Path::new(directory).read_dir().unwrap();
-    let mut count = 0;
-    for name in names.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
-        let stem = name.strip_suffix(".txt").unwrap();
-        let is_read = [format!("golden!(\"{stem}\")"), format!("golden/{name}")]
-            .iter()
-            .any(|words| tests.contains(words));
-        assert!(is_read, "{stem}");
-        count += 1;
-    }
-    assert!(count >= 18, "{count}");
-}
-
 #[test]
 fn states_are_taken_by_their_whole_words() {
     let host = |line: &str| {
@@ -324,207 +289,6 @@ fn failover_groups_are_refused_in_clear_words() {
     assert!(error.to_string().contains("Active/Active"), "{error}");
 }
 
-#[test]
-fn show_failover_gives_serials_versions_and_sick_interfaces_of_this_host_only() {
-    let text = golden!("failover");
-    let failover = Failover::read(answer_to("show failover", &text).unwrap()).unwrap();
-    assert!(failover.on);
-    assert_eq!(
-        failover.serials,
-        Some((String::from("9A4P7DRKVX2"), String::from("9AQ0H1LUW3C")))
-    );
-    assert_eq!(
-        failover.versions,
-        Some((String::from("9.18(2)218"), String::from("9.18(2)218")))
-    );
-    assert_eq!(
-        (failover.configured, failover.hold_seconds),
-        (Some(ConfiguredRole::Secondary), Some(15))
-    );
-    assert_eq!(
-        failover.last_failover.as_deref(),
-        Some("13:24:46 UTC Jul 18 2024")
-    );
-    let faulty: Vec<_> = failover
-        .own_interfaces
-        .iter()
-        .filter(|i| i.is_faulty())
-        .map(|i| i.name.as_str())
-        .collect();
-    assert_eq!(faulty, ["Security-Management"]);
-    assert_eq!(failover.own_interfaces.len(), 4);
-    assert!(
-        !Failover::read("Failover Off (pseudo-Standby)\nFailover unit Primary\n")
-            .unwrap()
-            .on
-    );
-    assert!(Failover::read("").is_err());
-}
-
-#[test]
-fn the_version_of_the_guide_is_read_and_no_part_of_it_will_do() {
-    let text = golden!("version") + "\nfirepower# ";
-    let read = |text: &str| answer_to("show version", text).map(Version::read);
-    let version = read(&text).unwrap().unwrap();
-    assert_eq!(
-        version.model,
-        "Cisco Firepower Threat Defense for VMware (75)"
-    );
-    assert_eq!(version.release, "7.2.7-500");
-    assert_eq!(version.uuid, "0edf9f22-78e6-11ea-8ed0-e0e5abf334e2");
-    assert_eq!(
-        (version.lsp.as_str(), version.vdb.as_str()),
-        ("lsp-rel-20240306-2015", "353")
-    );
-    assert_eq!((version.lina, version.fxos), (None, None));
-    for end in 0..text.trim_end().len() {
-        assert!(
-            !matches!(read(text.get(..end).unwrap()), Some(Ok(_))),
-            "{end}"
-        );
-    }
-}
-
-#[test]
-fn every_line_of_the_guides_readiness_check_is_read() {
-    let text = golden!("readiness-status");
-    let lines: Vec<StatusLine> = text.lines().filter_map(StatusLine::read).collect();
-    let percents: Vec<u8> = lines.iter().filter_map(|line| line.percent).collect();
-    assert_eq!(
-        percents,
-        [
-            0, 5, 10, 14, 19, 24, 29, 33, 38, 43, 48, 52, 57, 62, 67, 71, 76, 81, 86, 90, 95, 100
-        ]
-    );
-    assert!(lines.iter().all(|line| line.at.is_some()));
-    let (last, running) = lines.split_last().unwrap();
-    assert!(
-        running
-            .iter()
-            .all(|line| line.verdict() == Verdict::Running)
-    );
-    assert_eq!(last.verdict(), Verdict::Succeeded);
-    assert_eq!(last.message, "Readiness Check completed successfully.");
-    assert_eq!(
-        last.at.map(|at| at.to_string()).as_deref(),
-        Some("2024-07-18T02:44:00Z")
-    );
-}
-
-#[test]
-fn every_line_of_the_guides_installation_is_read() {
-    let text = golden!("install-status");
-    let lines: Vec<StatusLine> = text.lines().filter_map(StatusLine::read).collect();
-    let percents: Vec<u8> = lines.iter().filter_map(|line| line.percent).collect();
-    assert_eq!(percents, [7, 7, 7, 14, 14, 14, 14, 14, 14, 14]);
-    assert!(
-        lines
-            .iter()
-            .all(|line| line.at.is_some() && line.verdict() == Verdict::Running)
-    );
-    assert_eq!(lines.len(), text.lines().count() - 1);
-}
-
-#[test]
-fn the_packages_of_the_guide_are_read() {
-    let names: Vec<PackageName> = golden!("updates-directory")
-        .split_whitespace()
-        .filter_map(PackageName::read)
-        .collect();
-    let releases: Vec<&str> = names.iter().map(|name| name.release.as_str()).collect();
-    assert_eq!(releases, ["7.2.2-54", "7.2.7-500"]);
-    assert_eq!(
-        names.last().map(|name| name.log_directory.as_str()),
-        Some("Cisco_FTD_Upgrade-7.2.7")
-    );
-}
-
-#[test]
-fn nothing_that_the_installer_prints_is_taken_for_a_prompt_or_a_verdict() {
-    for text in [
-        golden!("install-run"),
-        golden!("readiness-run"),
-        golden!("login-and-sudo"),
-        golden!("reboot-message"),
-    ] {
-        for (at, line) in text.lines().enumerate() {
-            // The first line of a run holds the shell's prompt, with a command behind it.
-            let shell =
-                line.starts_with("root@") || line.starts_with('>') || line.starts_with("Password:");
-            assert!(Prompt::on(line).is_none() || shell, "{at}: {line}");
-            assert_eq!(StatusLine::read(line), None, "{line}");
-        }
-    }
-}
-
-#[test]
-fn the_old_format_carries_minutes_to_the_reboot() {
-    let line = StatusLine::read("ui: Upgrade in progress: ( 4% done.25 mins to reboot). Checking device readiness... (000_start/320_remove_backups.sh)").unwrap();
-    assert_eq!(
-        (line.percent, line.minutes_left, line.at),
-        (Some(4), Some(25), None)
-    );
-    assert_eq!(
-        line.message,
-        "Checking device readiness... (000_start/320_remove_backups.sh)"
-    );
-    assert_eq!(line.verdict(), Verdict::Running);
-}
-
-#[test]
-fn only_whole_fresh_lines_count_and_the_last_one_decides() {
-    let since = "2024-07-18T02:43:00Z".parse().ok();
-    let old = "TIMESTAMP:Tue Jun 18 02:44:00 UTC 2024 PERCENT: 100% MESSAGE:Readiness Check completed successfully.\n";
-    let new = "TIMESTAMP:Thu Jul 18 02:43:05 UTC 2024 PERCENT: 5% MESSAGE:Running script 000_start/x.sh...\n";
-    assert_eq!(latest(old, since), None);
-    assert_eq!(
-        latest(&format!("{old}\u{0}\u{0}{new}"), since),
-        None,
-        "NULs before a line spoil it"
-    );
-    let half = format!(
-        "{old}{new}Use of uninitialized value\nTIMESTAMP:Thu Jul 18 02:44:00 UTC 2024 PERCENT: 100% MESSAGE:Readiness Check completed successfully."
-    );
-    assert_eq!(latest(&half, since).and_then(|line| line.percent), Some(5));
-    assert_eq!(
-        latest(&(half + "\n"), since).map(|line| line.verdict()),
-        Some(Verdict::Succeeded)
-    );
-}
-
-#[test]
-fn verdicts_need_the_right_words_in_the_right_place() {
-    let verdict = |percent: u8, message: &str| {
-        StatusLine::read(&format!(
-            "TIMESTAMP:Thu Jul 18 02:43:05 UTC 2024 PERCENT:{percent}% MESSAGE:{message}"
-        ))
-        .unwrap()
-        .verdict()
-    };
-    assert_eq!(
-        verdict(100, "Upgrade completed successfully."),
-        Verdict::Succeeded
-    );
-    assert_eq!(
-        verdict(99, "Upgrade completed successfully."),
-        Verdict::Running
-    );
-    assert_eq!(verdict(100, "Somehow over"), Verdict::Running);
-    assert_eq!(verdict(100, "Readiness Check failed."), Verdict::Failed);
-    assert_eq!(
-        verdict(
-            14,
-            "Fatal error: Error running script 200_pre/200_enable_maintenance_mode.pl"
-        ),
-        Verdict::Failed
-    );
-    assert_eq!(
-        verdict(14, "Running script 999_finish/999_check_failed_units.sh..."),
-        Verdict::Running
-    );
-    assert_eq!(StatusLine::read("TIMESTAMP:x PERCENT:101% MESSAGE:y"), None);
-}
-
 proptest! {
     /// A cut and a spoiled byte anywhere never make a healthy unit out of one that was not.
     #[test]
@@ -538,19 +302,5 @@ proptest! {
         for (before, after) in [(before.0, after.0), (before.1, after.1)] {
             prop_assert!(after == before || !matches!(after, Role::Active | Role::StandbyReady), "{after}");
         }
-    }
-
-    #[test]
-    fn no_reader_panics(text in "(This host|Other host|====|State|Failover On|\\PC| |\n|  |:|-){0,60}") {
-        let _ = FailoverState::read(&text);
-        let _ = Failover::read(&text);
-        let _ = Version::read(&text);
-        let _ = last_change(&text);
-        let _ = latest(&text, None);
-        let _ = PackageName::read(&text);
-        let _ = Prompt::on(&text);
-        let _ = running_installers(&text);
-        let _ = free_space(&text);
-        let _ = FileStat::read(&text);
     }
 }
