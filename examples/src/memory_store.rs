@@ -118,6 +118,7 @@ impl Store for MemoryStore {
                 .filter_map(|row| table.value(row, &task.due.time_column))
         };
         Ok(Extent {
+            rows: Count::exact(table.rows().count() as u64),
             due: Count::exact(
                 table
                     .rows()

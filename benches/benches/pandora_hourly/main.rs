@@ -28,6 +28,9 @@ struct Args {
     /// How often each kind is measured.
     #[arg(long, default_value_t = 1)]
     repeat: u32,
+    /// Show so many of each run's longest statements, of those above 20 ms.
+    #[arg(long, default_value_t = 0)]
+    longest: u32,
     /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -50,11 +53,13 @@ fn main() -> Result<()> {
             }
             site.restore()?;
             measure(&runtime, &site, &format!("first, {kind}"), more)?;
+            site.show_longest(args.longest);
             for (state, age) in [("steady (an hour is due)", true), ("nothing is due", false)] {
                 if age {
                     site.an_hour_later();
                 }
                 measure(&runtime, &site, &format!("{state}, {kind}"), more)?;
+                site.show_longest(args.longest);
             }
         }
     }

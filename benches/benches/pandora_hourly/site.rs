@@ -157,6 +157,20 @@ impl Site {
         text.trim().parse().unwrap_or(f64::NAN)
     }
 
+    /// Shows the longest statements that the server recorded.
+    pub(crate) fn show_longest(&self, number: u32) {
+        if number > 0 {
+            eprintln!(
+                "{}",
+                self.db.sql(&format!(
+                    "SELECT TIME_TO_SEC(query_time) * 1000 AS ms, rows_examined, rows_affected, \
+                       LEFT(REPLACE(sql_text, '\\n', ' '), 150) \
+                     FROM mysql.slow_log ORDER BY query_time DESC LIMIT {number};"
+                ))
+            );
+        }
+    }
+
     /// `elpis-maint run --pandora`, as cron calls it.
     pub(crate) fn command(&self, more: &[&str]) -> Result<Command> {
         let bench = std::env::current_exe()?;

@@ -158,6 +158,7 @@ impl Settings {
     pub(crate) fn consent(&mut self, share: Option<f64>) {
         if let (Some(pandora), Some(share)) = (&mut self.pandora, share) {
             pandora.max_share = pandora.max_share.map(|own| own.max(share));
+            pandora.max_orphan_share = pandora.max_orphan_share.max(share);
         }
         for rule in &mut self.policy.tables {
             rule.max_share = rule.max_share.max(share.unwrap_or(0.0));

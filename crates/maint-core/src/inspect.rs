@@ -96,19 +96,46 @@ impl Inspection<'_> {
         policy: &Policy,
         store: &mut S,
     ) -> Result<Facts, InspectError> {
-        let at = |table: &str| {
-            let table = table.to_owned();
-            move |source| InspectError::Store { table, source }
-        };
+        let server = self.server(store).await?;
+        let shapes = shapes(policy, store).await?;
+        self.tables(policy, server, &shapes, store).await
+    }
+
+    /// The same where the structures of all tables are known already; how many rows these have is
+    /// asked anew.
+    pub(crate) async fn knowing<S: Store>(
+        &self,
+        policy: &Policy,
+        shapes: &Shapes,
+        store: &mut S,
+    ) -> Result<Facts, InspectError> {
+        let server = self.server(store).await?;
+        let shapes = reachable(policy, shapes);
+        self.tables(policy, server, &shapes, store).await
+    }
+
+    /// The server, and the moment at which it was asked.
+    async fn server<S: Store>(
+        &self,
+        store: &mut S,
+    ) -> Result<(ServerFacts, Timestamp), InspectError> {
         let server = store.server().await.map_err(at("the server"))?;
-        let now = self.clock.now();
+        Ok((server, self.clock.now()))
+    }
+
+    async fn tables<S: Store>(
+        &self,
+        policy: &Policy,
+        (server, now): (ServerFacts, Timestamp),
+        shapes: &Shapes,
+        store: &mut S,
+    ) -> Result<Facts, InspectError> {
         let skew = server.clock.map_or(Duration::ZERO, |theirs| {
             theirs.duration_since(now).unsigned_abs()
         });
-        let shapes = shapes(policy, store).await?;
         let mut cutoffs = BTreeMap::new();
         for rule in &policy.tables {
-            let found = self.cutoff(rule, &shapes, store, now).await;
+            let found = self.cutoff(rule, shapes, store, now).await;
             if let Some(cutoff) = found.map_err(at(&rule.name))? {
                 cutoffs.insert(rule.name.clone(), cutoff);
             }
@@ -123,7 +150,7 @@ impl Inspection<'_> {
             .collect();
         let mut tables = Vec::with_capacity(policy.tables.len());
         for rule in &policy.tables {
-            tables.push(self.table(rule, &shapes, &own, &cutoffs, store).await?);
+            tables.push(self.table(rule, shapes, &own, &cutoffs, store).await?);
         }
         let named: BTreeSet<&str> = policy
             .tables
@@ -207,19 +234,18 @@ impl Inspection<'_> {
         if facts.cutoff.is_none() {
             return Ok(facts);
         }
-        let at = |source| InspectError::Store {
-            table: rule.name.clone(),
-            source,
-        };
         if self.exact {
             self.count(&task, &mut facts, store).await?;
         } else {
+            let extent = store.estimate(&task).await.map_err(at(&rule.name))?;
             let Extent {
+                rows,
                 due,
                 oldest,
                 newest,
-            } = store.estimate(&task).await.map_err(at)?;
-            (facts.due, facts.oldest, facts.newest) = (due, oldest, newest);
+            } = extent;
+            (facts.rows, facts.due) = (rows, due);
+            (facts.oldest, facts.newest) = (oldest, newest);
         }
         Ok(facts)
     }
@@ -275,6 +301,24 @@ impl Inspection<'_> {
         (facts.oldest, facts.newest) = span.unzip();
         Ok(())
     }
+}
+
+fn at(table: &str) -> impl FnOnce(StoreError) -> InspectError {
+    let table = table.to_owned();
+    move |source| InspectError::Store { table, source }
+}
+
+/// Of `all` structures, those of the policy's tables and of every table that hangs on them.
+fn reachable(policy: &Policy, all: &Shapes) -> Shapes {
+    let mut shapes = Shapes::new();
+    let mut wanted: Vec<&String> = policy.tables.iter().map(|rule| &rule.name).collect();
+    while let Some(table) = wanted.pop() {
+        if let Some(shape) = all.get(table).filter(|_| !shapes.contains_key(table)) {
+            wanted.extend(shape.referenced_by.iter().map(|reference| &reference.child));
+            shapes.insert(table.clone(), shape.clone());
+        }
+    }
+    shapes
 }
 
 /// The structures of the policy's tables and of every table that hangs on them.

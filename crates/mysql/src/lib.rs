@@ -33,7 +33,7 @@ pub use option_file::{OptionFile, OptionFileError, read_option_file};
 pub use options::ConnectOptions;
 #[cfg(feature = "server")]
 pub use private_server::{PrivateServer, PrivateServerBuilder, ServerError};
-pub use session::{RowStream, Session};
+pub use session::{Executed, RowStream, Session};
 pub use settings::{Isolation, SessionSettings};
 pub use tls::Tls;
 

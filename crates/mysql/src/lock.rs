@@ -58,6 +58,16 @@ impl Session {
         self.release_from(0).await
     }
 
+    /// Releases the `count` named locks that were taken last. One that was taken twice is held
+    /// until its last release.
+    ///
+    /// # Errors
+    /// What the server answers. A lost session holds no locks any more.
+    pub async fn unlock_last(&mut self, count: usize) -> Result<(), Error> {
+        self.release_from(self.locks.len().saturating_sub(count))
+            .await
+    }
+
     /// Whether this connection still holds every lock it took. True if it took none.
     ///
     /// # Errors

@@ -15,8 +15,10 @@ use crate::info::Flavour;
 use crate::{ConnectOptions, Error, ServerInfo, SessionSettings};
 
 mod stream;
+mod text;
 
 pub use stream::RowStream;
+pub use text::Executed;
 
 /// One connection to a server.
 ///

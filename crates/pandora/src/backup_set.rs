@@ -12,11 +12,13 @@ use elpis_run::Secret;
 
 /// What the names of its archives begin with, as with the product's own script.
 const PREFIX: &str = "pandorafms";
+/// What the product is called in manifests.
+pub(crate) const PRODUCT: &str = "Pandora FMS";
 /// Where the packages put the server's configuration.
-const CONFIGURATION: &str = "/etc/pandora";
+pub(crate) const CONFIGURATION: &str = "/etc/pandora";
 /// Where agents leave their data, and where their remote configurations are (`conf`, `md5`,
 /// `collections`): the product's default of `incomingdir`.
-const PENDING: &str = "/var/spool/pandora/data_in";
+pub(crate) const PENDING: &str = "/var/spool/pandora/data_in";
 /// Tables that only grow at their end, with the column that tells when; a week is one chunk.
 const SERIES: [(&str, &str); 3] = [
     ("tagente_datos*", "utimestamp"),
@@ -119,7 +121,7 @@ impl BackupSet {
             server,
         );
         add(Part::Pending, "pending files", &self.pending, server);
-        profile.product.name = Some("Pandora FMS".to_owned());
+        profile.product.name = Some(PRODUCT.to_owned());
         profile
     }
 
@@ -187,7 +189,7 @@ fn read(rows: &[(String, Option<String>)]) -> Portrait {
         .chain(token("db_scheme_build"))
         .collect();
     let product = Product {
-        name: Some("Pandora FMS".to_owned()),
+        name: Some(PRODUCT.to_owned()),
         version: token("db_scheme_version"),
         schema: (!schema.is_empty()).then(|| schema.join(", ")),
     };

@@ -15,6 +15,8 @@ mod compaction;
 #[cfg(feature = "maint")]
 mod doctor;
 mod files;
+#[cfg(feature = "backup")]
+mod restore_set;
 #[cfg(feature = "maint")]
 mod schedule;
 #[cfg(feature = "maint")]
@@ -31,18 +33,20 @@ pub use compaction::{kind, series_rule};
 #[cfg(feature = "maint")]
 pub use doctor::{Check, DatabaseFacts, Denied, Disk, State, UnknownTable, judge_database};
 pub use files::{
-    ConfigError, Database, Disagreement, LOCAL_SOCKETS, PhpConfig, Place, ServerConf, Tls, Token,
-    console_database, ha_host, is_conf_d_name,
+    ChosenHostError, ConfigError, Database, Disagreement, PhpConfig, Place, ServerConf, Tls, Token,
+    chosen_host, console_database, is_conf_d_name,
 };
+#[cfg(feature = "backup")]
+pub use restore_set::{RestoreSet, WorkingFiles, rehearsal_probes};
 #[cfg(feature = "maint")]
 pub use schedule::{By, FileToWrite, HourlyJob, ScheduledJob, Starts, judge_schedule, scheduled};
 #[cfg(feature = "maint")]
 pub use server::{
-    Installation, ModuleType, NotMaster, check_master, last_maintenance, locks, record_maintenance,
-    server_name,
+    Installation, ModuleType, NotMaster, PATIENCE, check_master, history_locks, is_brief,
+    last_maintenance, locks, record_maintenance, server_name,
 };
 #[cfg(feature = "maint")]
-pub use tasks::{FlowExpiry, HousekeepingSettings, Programs, catalogue};
+pub use tasks::{FlowExpiry, HousekeepingSettings, Programs, catalogue, history_catalogue};
 #[cfg(feature = "maint")]
 pub use tokens::{
     CompactionSettings, HistoryRetention, HistorySettings, Origin, PandoraSettings, Password,

@@ -91,6 +91,7 @@ impl<S: Store> Store for FaultStore<S> {
         self.calls.push("estimate");
         let extent = self.inner.estimate(task).await?;
         Ok(Extent {
+            rows: self.rows.unwrap_or(extent.rows),
             due: self.due.unwrap_or(extent.due),
             ..extent
         })

@@ -24,7 +24,7 @@ use crate::output::Printer;
 use crate::program;
 use crate::settings::{Environment, Settings};
 
-pub(crate) use pandora::{PandoraPlans, Unknown, WrongPart};
+pub(crate) use pandora::{HistoryPlan, PandoraPlans, Unknown, WrongPart};
 pub(crate) use plan::Plans;
 pub(crate) use status::TargetStatus;
 

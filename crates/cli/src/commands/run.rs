@@ -39,6 +39,16 @@ pub(crate) struct Also<'a> {
     pub(crate) compaction: &'a dyn Observer<CompactEvent>,
 }
 
+impl Also<'_> {
+    /// Nobody.
+    pub(crate) fn nobody() -> Also<'static> {
+        Also {
+            purge: &(),
+            compaction: &(),
+        }
+    }
+}
+
 pub(crate) async fn run(
     settings: &Settings,
     options: Options,
@@ -51,10 +61,7 @@ pub(crate) async fn run(
             options,
             printer,
             interrupt,
-            also: Also {
-                purge: &(),
-                compaction: &(),
-            },
+            also: Also::nobody(),
         },
     };
     let ended = with_store(settings, printer, work).await?;
@@ -238,7 +245,7 @@ impl Job<'_> {
         })
     }
 
-    async fn compact<S: SeriesStore>(
+    pub(crate) async fn compact<S: SeriesStore>(
         &self,
         plan: &CompactPlan,
         limits: Limits,
@@ -267,7 +274,7 @@ impl Job<'_> {
         })
     }
 
-    fn throttle(&self) -> Box<dyn Throttle> {
+    pub(crate) fn throttle(&self) -> Box<dyn Throttle> {
         if self.options.throttled {
             let rules = self.settings.policy.throttle.clone();
             Box::new(AdaptiveThrottle::new(rules))

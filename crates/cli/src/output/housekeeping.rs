@@ -9,7 +9,7 @@ use elpis_pandora::{Check, Setting, State};
 
 use super::grid::{PLAIN, RULED, right, table, text};
 use super::{compaction, count, number, seconds};
-use crate::commands::PandoraPlans;
+use crate::commands::{HistoryPlan, PandoraPlans};
 
 /// The plans of both halves of a run.
 pub(crate) fn pandora_plans(plans: &PandoraPlans) -> String {
@@ -25,6 +25,17 @@ pub(crate) fn pandora_plans(plans: &PandoraPlans) -> String {
     ];
     if let Some(compact) = &plans.compaction {
         parts.push(compaction(compact));
+    }
+    match &plans.history {
+        Some(HistoryPlan::Known(plan)) => {
+            let (product, target) = (&plan.product, &plan.target);
+            let title = format!("history database: {product} at {target}");
+            parts.push(format!("{title}\n\n{}", tasks(plan)));
+        }
+        Some(HistoryPlan::Unknown { error }) => {
+            parts.push(format!("history database: left alone: {error}"));
+        }
+        None => {}
     }
     parts.join("\n\n")
 }
@@ -81,6 +92,7 @@ fn planned(task: &TaskPlan) -> Vec<Vec<Cell>> {
             PartPlan::Skipped { why } => {
                 ("-".to_owned(), "-".to_owned(), format!("skipped: {why}"))
             }
+            PartPlan::Held { why } => ("-".to_owned(), "-".to_owned(), format!("HELD BACK: {why}")),
         };
         rows.push(vec![
             first(task.id.clone()),
@@ -123,7 +135,7 @@ fn is_notable(part: &PartReport) -> bool {
     match part {
         PartReport::Purge(report) => !report.complete,
         PartReport::Sweep(report) => !report.complete,
-        PartReport::Program { .. } => true,
+        PartReport::Program { .. } | PartReport::Held { .. } => true,
         PartReport::Skipped { .. } => false,
     }
 }
@@ -138,6 +150,7 @@ fn done(task: &TaskReport) -> Vec<Cell> {
             PartReport::Sweep(report) if report.changed > 0 => {
                 notes.push(format!("{} of {}", number(report.changed), report.table))
             }
+            PartReport::Held { .. } => notes.push("held back".to_owned()),
             PartReport::Program {
                 name,
                 error: Some(error),

@@ -177,6 +177,7 @@ impl Observer<HousekeepingEvent> for ClassicLines {
                 self.line(&group.to_string(), title);
             }
             HousekeepingEvent::PartSkipped { why, .. } => line(format!("  skipped: {why}")),
+            HousekeepingEvent::PartHeld { why, .. } => line(format!("  HELD BACK: {why}")),
             HousekeepingEvent::SweepStarted { .. } => self.begin(),
             HousekeepingEvent::Swept { sweep, total, .. } => {
                 if let Some(rate) = self.due(*total) {

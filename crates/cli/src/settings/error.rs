@@ -25,6 +25,8 @@ pub(crate) enum ConfigError {
     NoUser,
     /// The product's own configuration cannot be used.
     Product(elpis_pandora::ConfigError),
+    /// It cannot be told which host the product's HA daemon chose.
+    Chosen(elpis_pandora::ChosenHostError),
     /// The history database's password cannot be read by anybody but the product.
     Encrypted { conf: PathBuf },
 }
@@ -47,6 +49,7 @@ impl fmt::Display for ConfigError {
                 path.display()
             ),
             ConfigError::Product(error) => error.fmt(f),
+            ConfigError::Chosen(error) => error.fmt(f),
             ConfigError::Encrypted { conf } => write!(
                 f,
                 "history_db_pass is encrypted (encryption_passphrase is set in {}), and only the \
@@ -82,7 +85,7 @@ impl ConfigError {
             }
             ConfigError::OptionFile(_) => "correct the file that option_file names",
             ConfigError::PasswordMode { .. } => "chmod 600 it, and think of who may have read it",
-            ConfigError::Product(_) => {
+            ConfigError::Product(_) | ConfigError::Chosen(_) => {
                 "the file is the product's: correct it there, or say otherwise under [database] in \
                  a configuration of Elpis (--config)"
             }

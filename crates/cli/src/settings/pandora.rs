@@ -5,14 +5,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use elpis_mysql::Tls;
-use elpis_pandora::{
-    Disagreement, LOCAL_SOCKETS, Origin, ServerConf, Setting, ha_host, server_name,
-};
+use elpis_pandora::{Disagreement, Origin, ServerConf, Setting, chosen_host, server_name};
 use elpis_run::{FsError, fsx};
 use jiff::tz::TimeZone;
 
 use super::raw::Added;
 use super::{ConfigError, Server};
+
+/// The share of a table that is believed to be orphans where nobody says otherwise.
+const MAX_ORPHAN_SHARE: f64 = 0.5;
 
 /// What is known of an installation before its database is asked.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub(crate) struct Pandora {
     pub(crate) history_password_file: Option<PathBuf>,
     /// The largest share of a table that one run may delete, if there is a limit.
     pub(crate) max_share: Option<f64>,
+    /// The largest share of a table that is believed to be orphans.
+    pub(crate) max_orphan_share: f64,
     /// What the files say, as it takes effect.
     pub(crate) settings: Vec<Setting>,
     /// What the product's own readers would not read alike.
@@ -56,7 +59,7 @@ impl Pandora {
                 found.mode() & 0o777
             ));
         }
-        let host = chosen_host(&conf)?;
+        let host = chosen_host(&conf).map_err(ConfigError::Chosen)?;
         let theirs = server(&conf, host.as_deref())?;
         let name = server_name(&conf, this_host().trim()).map_err(ConfigError::Product)?;
         let zone = added.zone.clone().unwrap_or_else(TimeZone::system);
@@ -76,6 +79,7 @@ impl Pandora {
             tokens: added.tokens.clone(),
             history_password_file: added.history_password_file.clone(),
             max_share: added.max_share,
+            max_orphan_share: added.max_share.unwrap_or(MAX_ORPHAN_SHARE),
             settings,
             disagreements: conf.disagreements(),
             warnings,
@@ -153,29 +157,9 @@ fn listing(
     .collect()
 }
 
-/// The database host that the HA daemon chose, if it did.
-fn chosen_host(conf: &ServerConf) -> Result<Option<String>, ConfigError> {
-    let path = conf.ha_hosts_file().map_err(ConfigError::Product)?;
-    match fsx::read(path) {
-        Ok(bytes) => ha_host(path, &bytes).map_err(ConfigError::Product),
-        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(ConfigError::Missing(error)),
-    }
-}
-
 fn server(conf: &ServerConf, host: Option<&str>) -> Result<Server, ConfigError> {
     let database = conf.database(host).map_err(ConfigError::Product)?;
-    let tls = database.tls.map(|tls| Tls::Required {
-        ca: tls.ca,
-        verify_host: tls.verify,
-    });
-    // For localhost the product's own clients use the socket of the server's package.
-    let local = || {
-        let mut sockets = LOCAL_SOCKETS.iter().map(PathBuf::from);
-        let wanted = database.host == "localhost" && tls.is_none();
-        sockets.find(|path| wanted && path.exists())
-    };
-    let socket = database.socket.or_else(local);
+    let socket = database.socket_here();
     Ok(Server {
         name: Some(database.name),
         host: socket.is_none().then_some(database.host),
@@ -183,7 +167,10 @@ fn server(conf: &ServerConf, host: Option<&str>) -> Result<Server, ConfigError> 
         socket,
         user: Some(database.user),
         password: database.password,
-        tls,
+        tls: database.tls.map(|tls| Tls::Required {
+            ca: tls.ca,
+            verify_host: tls.verify,
+        }),
         ..Server::default()
     })
 }

@@ -47,6 +47,13 @@ pub enum HousekeepingEvent {
         /// Why.
         why: String,
     },
+    /// A part of a task waits until a person has looked.
+    PartHeld {
+        /// The task's short name.
+        id: String,
+        /// Why.
+        why: String,
+    },
     /// A sweep begins.
     SweepStarted {
         /// Its name.

@@ -5,7 +5,9 @@ use elpis_run::{Clock, Observer, StopToken};
 use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
 use crate::inspect::{InspectError, Inspection};
 use crate::store::{Count, RelationStore, StoreError};
-use crate::sweep::{Resolved, SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, resolve};
+use crate::sweep::{
+    Resolved, SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, orphan_limit, resolve,
+};
 use crate::task::Shapes;
 use crate::{Policy, PurgeEvent, TableRule};
 
@@ -63,7 +65,7 @@ impl HousekeepingInspection<'_> {
             stop: self.stop,
             exact: self.exact,
         };
-        let purge = inspection.run(&policy, store).await?;
+        let purge = inspection.knowing(&policy, &shapes, store).await?;
         let mut facts = HousekeepingFacts {
             purge,
             tasks: Vec::with_capacity(wanted.tasks.len()),
@@ -71,7 +73,8 @@ impl HousekeepingInspection<'_> {
         for task in &wanted.tasks {
             let mut parts = Vec::with_capacity(task.work.len());
             for work in &task.work {
-                parts.push(self.part(work, &shapes, &facts, store).await?);
+                let share = wanted.max_orphan_share;
+                parts.push(self.part(work, share, &shapes, &facts, store).await?);
             }
             facts.tasks.push(parts);
         }
@@ -91,6 +94,7 @@ impl HousekeepingInspection<'_> {
     async fn part<S: RelationStore>(
         &self,
         work: &Work,
+        share: f64,
         shapes: &Shapes,
         facts: &HousekeepingFacts,
         store: &mut S,
@@ -122,11 +126,26 @@ impl HousekeepingInspection<'_> {
                     Ok(resolved) => resolved,
                     Err(reason) => return skip(reason),
                 };
-                let facts = self.sweep(rule, &resolved, shapes, store).await?;
+                let mut facts = self
+                    .sweep(rule, &resolved, shapes, store, self.exact)
+                    .await?;
                 if facts.due.rows > 0
                     && let Some(reason) = empty_parent(&resolved.task, store).await?
                 {
                     return skip(reason);
+                }
+                let limit = |facts: &SweepFacts| orphan_limit(rule, facts.rows, share);
+                if facts.due.rows > limit(&facts) && !facts.due.exact {
+                    // An estimate is no reason to leave anything undone.
+                    facts = self.sweep(rule, &resolved, shapes, store, true).await?;
+                }
+                if facts.due.rows > limit(&facts) {
+                    return skip(SkipReason::TooManyOrphans {
+                        table: rule.table.clone(),
+                        due: facts.due.rows,
+                        rows: facts.rows.rows.max(facts.due.rows),
+                        share: share * 100.0,
+                    });
                 }
                 Ok(WorkFacts::Sweep {
                     resolved: Box::new(resolved),
@@ -142,11 +161,12 @@ impl HousekeepingInspection<'_> {
         resolved: &Resolved,
         shapes: &Shapes,
         store: &mut S,
+        exact: bool,
     ) -> Result<SweepFacts, InspectError> {
         let task = &resolved.task;
         let rows = shapes.get(&rule.table).map(|shape| shape.rows);
         let rows = rows.unwrap_or_default();
-        if !self.exact {
+        if !exact {
             let looked = store.look(task, None, QUICK_LOOK).await;
             let looked = looked.map_err(at(&rule.table))?;
             let found = looked.found.len() as u64;

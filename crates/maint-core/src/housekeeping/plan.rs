@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Group, Housekeeping, HousekeepingFacts, ProgramTask, Work, WorkFacts};
 use crate::plan::TablePlan;
-use crate::sweep::SweepPlan;
+use crate::sweep::{SweepPlan, orphan_limit};
 use crate::{Plan, Policy, Rates, Refusal};
 
 /// What one run of a sequence will do.
@@ -57,6 +57,11 @@ pub enum PartPlan {
         /// Why.
         why: String,
     },
+    /// Nothing, until a person has looked.
+    Held {
+        /// Why.
+        why: String,
+    },
 }
 
 impl HousekeepingPlan {
@@ -79,7 +84,7 @@ impl HousekeepingPlan {
                 group: task.group,
                 title: task.title.clone(),
                 parts: parts
-                    .map(|(work, facts)| part(work, facts, &mut tables))
+                    .map(|(work, facts)| part(wanted, work, facts, &mut tables))
                     .collect(),
             }
         });
@@ -102,13 +107,18 @@ impl HousekeepingPlan {
         let due = parts.map(|part| match part {
             PartPlan::Purge(plan) => plan.due.rows,
             PartPlan::Sweep(plan) => plan.facts.due.rows,
-            PartPlan::Program(_) | PartPlan::Skipped { .. } => 0,
+            PartPlan::Program(_) | PartPlan::Skipped { .. } | PartPlan::Held { .. } => 0,
         });
         due.sum()
     }
 }
 
-fn part(work: &Work, facts: &WorkFacts, tables: &mut Vec<TablePlan>) -> PartPlan {
+fn part(
+    wanted: &Housekeeping,
+    work: &Work,
+    facts: &WorkFacts,
+    tables: &mut Vec<TablePlan>,
+) -> PartPlan {
     match (work, facts) {
         (Work::Program(program), WorkFacts::Program) => PartPlan::Program(program.clone()),
         (Work::Retention(_), WorkFacts::Retention { table }) => {
@@ -125,8 +135,12 @@ fn part(work: &Work, facts: &WorkFacts, tables: &mut Vec<TablePlan>) -> PartPlan
                 task: resolved.task.clone(),
                 facts: facts.clone(),
                 notes: resolved.notes.clone(),
+                row_limit: orphan_limit(rule, facts.rows, wanted.max_orphan_share),
             }))
         }
+        (_, WorkFacts::Skip { reason }) if reason.needs_a_person() => PartPlan::Held {
+            why: reason.to_string(),
+        },
         (_, WorkFacts::Skip { reason }) => PartPlan::Skipped {
             why: reason.to_string(),
         },

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use elpis_run::StopToken;
 use serde::Serialize;
 
 /// A program to be run, without any shell in between.
@@ -37,6 +38,12 @@ pub enum ProgramError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It was stopped because the run was.
+    #[error("{} was stopped with the run", .program.display())]
+    Stopped {
+        /// The program.
+        program: PathBuf,
+    },
     /// It ended with an error.
     #[error("{} failed: {how}", .program.display())]
     Failed {
@@ -49,10 +56,12 @@ pub enum ProgramError {
 
 /// Somebody who can run programs.
 pub trait ProgramRunner: Send + Sync {
-    /// Runs the program to its end.
+    /// Runs the program to its end, or until `stop`: it, and whatever it has started, is then ended
+    /// within seconds.
     fn run<'a>(
         &'a self,
         task: &'a ProgramTask,
+        stop: &'a StopToken,
     ) -> Pin<Box<dyn Future<Output = Result<(), ProgramError>> + Send + 'a>>;
 }
 
@@ -64,6 +73,7 @@ impl ProgramRunner for NoPrograms {
     fn run<'a>(
         &'a self,
         task: &'a ProgramTask,
+        _stop: &'a StopToken,
     ) -> Pin<Box<dyn Future<Output = Result<(), ProgramError>> + Send + 'a>> {
         let why = format!("{} is not run here", task.program.display());
         Box::pin(std::future::ready(Err(ProgramError::NotHere { why })))

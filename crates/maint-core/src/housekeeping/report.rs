@@ -62,12 +62,24 @@ pub enum PartReport {
         /// Why.
         why: String,
     },
+    /// Nothing was done, and nothing will be until a person has looked.
+    Held {
+        /// Why.
+        why: String,
+    },
 }
 
 impl HousekeepingReport {
     /// Rows deleted, changed or added in all tables.
     pub fn changed(&self) -> u64 {
         self.tasks.iter().map(TaskReport::changed).sum()
+    }
+
+    /// What a person should see to although the run came to its end: programs that failed, and
+    /// what was held back.
+    pub fn concerns(&self) -> Vec<&str> {
+        let parts = self.tasks.iter().flat_map(|task| &task.parts);
+        parts.filter_map(PartReport::concern).collect()
     }
 }
 
@@ -84,7 +96,17 @@ impl PartReport {
         match self {
             PartReport::Purge(report) => report.all_deleted(),
             PartReport::Sweep(report) => report.all_changed(),
-            PartReport::Program { .. } | PartReport::Skipped { .. } => 0,
+            PartReport::Program { .. } | PartReport::Skipped { .. } | PartReport::Held { .. } => 0,
+        }
+    }
+
+    /// What a person should see to, if there is something.
+    fn concern(&self) -> Option<&str> {
+        match self {
+            PartReport::Program { error, .. } => error.as_deref(),
+            PartReport::Sweep(report) => report.held.as_deref(),
+            PartReport::Held { why } => Some(why),
+            PartReport::Purge(_) | PartReport::Skipped { .. } => None,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The run of a sequence: one task after the other, one short transaction after the other.
 //!
-//! The journal has one record before and one after each part; the database knows the rest. A
-//! killed run needs no repair: the next one looks again and goes on.
+//! The journal has one record before and one after each part that changes something, and one note
+//! of those that had nothing to do; the database knows the rest. A killed run needs no repair: the
+//! next one looks again and goes on.
 
-use elpis_run::journal::{Event, Journal, JournalError, NewRun, close_dead_runs};
+use elpis_run::journal::{Event, Journal, JournalError, NewRun, Outcome, close_dead_runs};
 use elpis_run::{Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
 use serde_json::{Value, json};
 
@@ -14,8 +15,8 @@ use super::{
 use crate::pacing::{Pacer, Wait};
 use crate::plan::server_refusals;
 use crate::store::{RelationStore, StoreError};
-use crate::sweep::{Step, SweepPlan, SweepReport, Sweeper};
-use crate::{Ended, Limits, Purge, PurgeEvent, Refusal};
+use crate::sweep::{Step, SweepError, SweepPlan, SweepReport, Sweeper};
+use crate::{Ended, Limits, Purge, PurgeEvent, Refusal, TablePlan, TableReport};
 
 /// The name of this job in the journal.
 pub const HOUSEKEEPING_JOB: &str = "housekeeping";
@@ -138,9 +139,9 @@ impl HousekeepingRun<'_> {
             tasks: Vec::new(),
             ended: Ended::Done,
         };
-        let mut failure = None;
+        let (mut failure, mut idle) = (None, Vec::new());
         for task in &plan.tasks {
-            let (task, ended) = self.task(run, task, store, &mut pacer).await?;
+            let (task, ended) = self.task(run, task, store, &mut pacer, &mut idle).await?;
             self.observer
                 .on(&HousekeepingEvent::TaskFinished(task.clone()));
             report.tasks.push(task);
@@ -159,7 +160,14 @@ impl HousekeepingRun<'_> {
             }
         }
         report.finished = self.clock.now();
-        let outcome = report.ended.outcome();
+        if !idle.is_empty() {
+            let note = Event::Note {
+                step: "nothing to do".to_owned(),
+                detail: Value::Array(idle),
+            };
+            self.journal.append(run, report.finished, &note)?;
+        }
+        let outcome = outcome(&report);
         self.journal.finish(run, report.finished, &outcome)?;
         Ok((report, failure))
     }
@@ -170,6 +178,7 @@ impl HousekeepingRun<'_> {
         plan: &TaskPlan,
         store: &mut S,
         pacer: &mut Pacer,
+        idle: &mut Vec<Value>,
     ) -> Result<(TaskReport, Result<Ended, StoreError>), JournalError> {
         self.observer.on(&HousekeepingEvent::TaskStarted {
             id: plan.id.clone(),
@@ -191,6 +200,13 @@ impl HousekeepingRun<'_> {
                     let why = format!("{} has no more rows than are kept", plan.task.table);
                     (self.skipped(&report.id, why), Ok(Ended::Done))
                 }
+                // The cutoff stands since then, so that only a row that came late could be due now:
+                // the next run sees it.
+                PartPlan::Purge(plan) if plan.due.exact && plan.due.rows == 0 => {
+                    let report = self.none_due(plan);
+                    idle.push(json!({ "purge": plan.task.table }));
+                    (PartReport::Purge(report), Ok(Ended::Done))
+                }
                 PartPlan::Purge(plan) => {
                     let observer = AsHousekeeping(self.observer);
                     let mut purge = Purge {
@@ -206,15 +222,26 @@ impl HousekeepingRun<'_> {
                     (PartReport::Purge(report), how)
                 }
                 PartPlan::Sweep(plan) => {
-                    let (report, how) = self.sweep(run, plan, store, pacer).await?;
+                    let (report, how) = self.sweep(run, plan, store, pacer, idle).await?;
                     (PartReport::Sweep(report), how)
                 }
                 PartPlan::Program(program) => {
                     let part = self.program(run, &report.id, program).await?;
-                    (part, Ok(Ended::Done))
+                    let ended = match self.stop.is_stopped() {
+                        true => Ended::Interrupted,
+                        false => Ended::Done,
+                    };
+                    (part, Ok(ended))
                 }
                 PartPlan::Skipped { why } => {
                     (self.skipped(&report.id, why.clone()), Ok(Ended::Done))
+                }
+                PartPlan::Held { why } => {
+                    self.observer.on(&HousekeepingEvent::PartHeld {
+                        id: report.id.clone(),
+                        why: why.clone(),
+                    });
+                    (PartReport::Held { why: why.clone() }, Ok(Ended::Done))
                 }
             };
             report.parts.push(part);
@@ -236,25 +263,50 @@ impl HousekeepingRun<'_> {
         PartReport::Skipped { why }
     }
 
-    /// Carries out one sweep between its two journal records.
+    /// What an observer hears of a table of which nothing is due.
+    fn none_due(&self, plan: &TablePlan) -> TableReport {
+        let report = TableReport {
+            table: plan.task.table.clone(),
+            complete: true,
+            ..TableReport::default()
+        };
+        let observer = AsHousekeeping(self.observer);
+        observer.on(&PurgeEvent::TableStarted {
+            table: report.table.clone(),
+            cutoff: plan.task.due.cutoff.to_string(),
+            due: plan.due,
+        });
+        observer.on(&PurgeEvent::TableFinished(report.clone()));
+        report
+    }
+
+    /// Carries out one sweep between its two journal records. Looking alone changes nothing, so the
+    /// first of them is written when something was found; a sweep that finds nothing is one of the
+    /// `idle`.
     async fn sweep<S: RelationStore>(
         &mut self,
         run: RunId,
         plan: &SweepPlan,
         store: &mut S,
         pacer: &mut Pacer,
+        idle: &mut Vec<Value>,
     ) -> Result<(SweepReport, Result<Ended, StoreError>), JournalError> {
         let step = format!("sweep {}", plan.name);
-        let intent = Event::Intent {
-            step: step.clone(),
-            detail: json!({ "table": plan.task.table, "due": plan.facts.due }),
-        };
-        self.journal.append(run, self.clock.now(), &intent)?;
         self.observer.on(&HousekeepingEvent::SweepStarted {
             sweep: plan.name.clone(),
             table: plan.task.table.clone(),
             due: plan.facts.due,
         });
+        let (journal, clock) = (self.journal, self.clock);
+        let mut announced = false;
+        let mut announce = || {
+            if !std::mem::replace(&mut announced, true) {
+                let detail = json!({ "table": plan.task.table, "due": plan.facts.due });
+                let step = step.clone();
+                journal.append(run, clock.now(), &Event::Intent { step, detail })?;
+            }
+            Ok(())
+        };
         let (observer, name) = (self.observer, &plan.name);
         let mut hear = |step: Step<'_>| observer.on(&told(name, step));
         let mut sweeper = Sweeper {
@@ -262,6 +314,7 @@ impl HousekeepingRun<'_> {
             clock: self.clock,
             stop: self.stop,
             hear: &mut hear,
+            announce: &mut announce,
             last: None,
             report: SweepReport {
                 name: plan.name.clone(),
@@ -272,15 +325,24 @@ impl HousekeepingRun<'_> {
         };
         let ended = sweeper.run(plan, store, pacer).await;
         let (mut report, slots) = (sweeper.report, sweeper.slots);
+        let ended = match ended {
+            Ok(ended) => Ok(ended),
+            Err(SweepError::Store(error)) => Err(error),
+            Err(SweepError::Journal(error)) => return Err(error),
+        };
         report.dependents = plan.task.by_table(&slots);
-        report.complete = matches!(ended, Ok(Ended::Done));
+        report.complete = matches!(ended, Ok(Ended::Done)) && report.held.is_none();
         let error = match &ended {
-            Ok(Ended::Done) => None,
+            Ok(Ended::Done) => report.held.clone(),
             Ok(other) => Some(other.to_string()),
             Err(error) => Some(with_causes(error)),
         };
-        let detail = serde_json::to_value(&report).unwrap_or_default();
-        self.close(run, step, detail, error)?;
+        if announced {
+            let detail = serde_json::to_value(&report).unwrap_or_default();
+            self.close(run, step, detail, error)?;
+        } else {
+            idle.push(json!({ "sweep": report.name, "examined": report.examined, "error": error }));
+        }
         self.observer
             .on(&HousekeepingEvent::SweepFinished(report.clone()));
         Ok((report, ended))
@@ -301,7 +363,7 @@ impl HousekeepingRun<'_> {
         };
         self.journal.append(run, self.clock.now(), &intent)?;
         let begun = self.clock.monotonic();
-        let done = self.programs.run(program).await;
+        let done = self.programs.run(program, self.stop).await;
         let seconds = self.clock.monotonic().saturating_sub(begun).as_secs_f64();
         if let Err(ProgramError::NotHere { why }) = done {
             let detail = json!({ "skipped": why });
@@ -340,6 +402,17 @@ impl HousekeepingRun<'_> {
             },
         };
         self.journal.append(run, self.clock.now(), &event)
+    }
+}
+
+/// How the journal remembers the run.
+fn outcome(report: &HousekeepingReport) -> Outcome {
+    let concerns = report.concerns();
+    match report.ended {
+        Ended::Done if !concerns.is_empty() => Outcome::Warnings {
+            reason: concerns.join("; "),
+        },
+        _ => report.ended.outcome(),
     }
 }
 

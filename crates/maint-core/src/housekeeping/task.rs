@@ -20,6 +20,10 @@ pub struct Housekeeping {
     pub allow_replica: bool,
     /// How a run shares the server with everybody else; for durations in plans.
     pub throttle: ThrottleRules,
+    /// The largest share of a table (above 0, at most 1) that is believed to be orphans. Where more
+    /// would go, and more than a thousand rows, a person has to look first: what they point at may
+    /// have been lost or not yet restored.
+    pub max_orphan_share: f64,
     /// The tasks in their order. No table has more than one retention rule.
     pub tasks: Vec<Task>,
 }

@@ -91,13 +91,15 @@ pub trait Store: Send {
         limit: u64,
     ) -> impl Future<Output = Result<Purged, StoreError>> + Send;
 
-    /// Takes the named locks on the writing session, all or none, without waiting.
+    /// Takes the named locks on the writing session, all or none, without waiting. On a server,
+    /// who holds them may take them again: they are held until the last of as many
+    /// [`unlock`](Store::unlock)s, so that one span of locks can cover several jobs.
     ///
     /// # Errors
     /// [`StoreError::LockHeld`] names the holder.
     fn lock(&mut self, names: &[String]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Gives the locks back.
+    /// Gives the locks back that the last [`lock`](Store::lock) took.
     fn unlock(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// How busy the server and its replicas are.
@@ -126,6 +128,8 @@ pub struct ServerFacts {
 /// What a quick look at a table tells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Extent {
+    /// All rows.
+    pub rows: Count,
     /// Expired rows.
     pub due: Count,
     /// The oldest time in the table.

@@ -39,7 +39,7 @@ async fn look_along_key<E: Executor>(
         from,
         to: boundary.as_deref(),
     };
-    let found = stmt::candidates(E::DIALECT, task, stretch, limit)?;
+    let found = stmt::candidates(E::DIALECT, task, stretch)?;
     let mut found = on.query(&found).await?;
     found.dedup();
     Ok(Looked {
@@ -61,15 +61,19 @@ async fn look_along_values<E: Executor>(
     limit: u64,
 ) -> Result<Looked, StoreError> {
     let values = stmt::values(E::DIALECT, task, from, limit)?;
-    let values = on.query(&values).await?.concat();
+    let mut values = on.query(&values).await?;
+    values.dedup();
     let examined = values.len() as u64;
-    let next = values.last().filter(|_| examined >= limit);
-    let next = next.map(|last| Position::at(vec![last.clone()], false));
-    let found = judge(on, task, values, Lock::Nothing).await?;
+    let last = values.last().and_then(|row| row.first());
+    let next = last.filter(|_| examined >= limit).cloned();
+    let found = values.into_iter().filter_map(|row| match row.as_slice() {
+        [value, Scalar::Int(1)] => Some(vec![value.clone()]),
+        _ => None,
+    });
     Ok(Looked {
         examined,
-        found: found.into_iter().map(|value| vec![value]).collect(),
-        next,
+        found: found.collect(),
+        next: next.map(|last| Position::at(vec![last], false)),
     })
 }
 

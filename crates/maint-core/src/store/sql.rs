@@ -3,7 +3,10 @@
 mod builder;
 pub(super) mod relations;
 pub(super) mod rollup;
+pub(super) mod rollup_fill;
 pub(super) mod series;
+
+use std::collections::BTreeSet;
 
 use crate::store::{Position, StoreError};
 use crate::{PurgeTask, Scalar, Walk};
@@ -265,9 +268,19 @@ pub(super) fn edge(dialect: Dialect, task: &PurgeTask, last: bool) -> Result<Sql
 /// Counts expired rows, but looks at no more than `limit` rows.
 pub(super) fn quick_due(dialect: Dialect, task: &PurgeTask, limit: u64) -> Result<Sql, StoreError> {
     let columns = walk_columns(task);
-    let sql = Sql::new(dialect, "SELECT COUNT(CASE WHEN ").due(&task.due)?;
-    // The inner query yields every column because a raw condition may name any of them.
-    let mut sql = sql.raw(" THEN 1 END) FROM (SELECT * FROM ").walked(task)?;
+    let mut sql = Sql::new(dialect, "SELECT COUNT(CASE WHEN ").due(&task.due)?;
+    sql = sql.raw(" THEN 1 END) FROM (SELECT ");
+    sql = match &task.due.where_sql {
+        // A raw condition may name any column.
+        Some(_) => sql.raw("*"),
+        None => {
+            let tested = task.due.filters.iter().map(|filter| &filter.column);
+            let read: BTreeSet<&String> = tested.chain([&task.due.time_column]).collect();
+            let read: Vec<String> = read.into_iter().cloned().collect();
+            sql.names(&read)?
+        }
+    };
+    let mut sql = sql.raw(" FROM ").walked(task)?;
     if let Walk::Time { .. } = &task.walk {
         sql = sql
             .raw(" WHERE ")

@@ -120,6 +120,7 @@ pub(super) async fn estimate<E: Executor>(
         )
     };
     Ok(Extent {
+        rows: total,
         due,
         oldest,
         newest,

@@ -14,9 +14,10 @@ mod rule;
 mod task;
 mod walk;
 
+pub(crate) use plan::orphan_limit;
 pub use plan::{SweepFacts, SweepPlan};
 pub use report::SweepReport;
 pub use resolve::{Resolved, SkipReason, resolve};
 pub use rule::{Act, Age, Condition, Dependent, Expr, Fate, Relation, SweepRule};
 pub use task::{Join, SweepAct, SweepTask, SweepWalk};
-pub(crate) use walk::{Step, Sweeper};
+pub(crate) use walk::{Step, SweepError, Sweeper};

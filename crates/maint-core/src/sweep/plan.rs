@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::SweepTask;
+use super::{Act, Condition, SweepRule, SweepTask};
 use crate::store::Count;
 
 /// What is true of one sweep's table.
@@ -27,4 +27,23 @@ pub struct SweepPlan {
     pub facts: SweepFacts,
     /// What was left out or held back, in words.
     pub notes: Vec<String>,
+    /// The most rows that a run may take without more consent.
+    pub row_limit: u64,
+}
+
+/// Orphans up to this number are never too many: of a small table they may well be all.
+const FEW: u64 = 1000;
+
+/// The most rows that the sweep of `rule` may delete as orphans where at most `share` of `rows` are
+/// believed to be. Estimates of a table's size get a margin.
+pub(crate) fn orphan_limit(rule: &SweepRule, rows: Count, share: f64) -> u64 {
+    let finds_orphans = rule
+        .when
+        .iter()
+        .any(|condition| matches!(condition, Condition::Missing(_)));
+    if !finds_orphans || !matches!(rule.act, Act::Delete { .. }) || share >= 1.0 {
+        return u64::MAX;
+    }
+    let margin = if rows.exact { 1.0 } else { 1.25 };
+    ((rows.rows as f64 * share * margin) as u64).max(FEW)
 }

@@ -27,6 +27,9 @@ pub struct SweepReport {
     pub waited_s: f64,
     /// Whether the end of the table was reached.
     pub complete: bool,
+    /// Why a person has to look before more of it is done, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 impl SweepReport {

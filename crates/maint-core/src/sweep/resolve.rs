@@ -25,7 +25,7 @@ pub struct Resolved {
 }
 
 /// Why there is nothing to carry out. Never an error: editions and versions differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "skip", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SkipReason {
@@ -62,12 +62,36 @@ pub enum SkipReason {
         /// The table that is empty.
         parent: String,
     },
+    /// More of the table would go as orphans than is believed without a person's look.
+    #[error(
+        "{due} of {rows} rows of {table} have lost what they belong to, more than {share:.0} %: nothing is deleted; see what became of it, then allow it with --max-share"
+    )]
+    TooManyOrphans {
+        /// The table whose rows would go.
+        table: String,
+        /// Rows that would go.
+        due: u64,
+        /// Rows of the table.
+        rows: u64,
+        /// The largest share that is believed, in per cent.
+        share: f64,
+    },
     /// The task is switched off or is not for this tool.
     #[error("{why}")]
     Told {
         /// Why.
         why: String,
     },
+}
+
+impl SkipReason {
+    /// Whether a person has to look before it is done, rather than that there is nothing to do.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(
+            self,
+            SkipReason::EmptyParent { .. } | SkipReason::TooManyOrphans { .. }
+        )
+    }
 }
 
 /// Resolves `rule` against the database that `shapes` describe (all of it, by table name) at the

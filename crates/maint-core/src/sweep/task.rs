@@ -1,6 +1,5 @@
 //! A sweep with nothing left to choose.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -134,19 +133,6 @@ impl SweepTask {
             SweepWalk::Key { columns, .. } => columns,
             SweepWalk::Values { column, .. } => std::slice::from_ref(column),
         }
-    }
-
-    /// Every own column that a condition or the walk reads.
-    #[cfg_attr(
-        not(any(feature = "mysql", feature = "sqlite")),
-        allow(dead_code, reason = "for stores")
-    )]
-    pub(crate) fn columns_read(&self) -> BTreeSet<&str> {
-        let joined = self.missing.iter().chain(&self.present);
-        let joined = joined.flat_map(|join| join.on.iter().map(|(own, _)| own.as_str()));
-        let tested = self.filters.iter().map(|filter| filter.column.as_str());
-        let key = self.key().iter().map(String::as_str);
-        joined.chain(tested).chain(key).collect()
     }
 }
 

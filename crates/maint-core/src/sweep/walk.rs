@@ -1,6 +1,6 @@
 //! The sweep itself: looks along the walk and acts on what it finds, a bounded step at a time.
 
-use elpis_run::{ChunkTiming, Clock, StopToken, Throttle};
+use elpis_run::{ChunkTiming, Clock, JournalError, StopToken, Throttle};
 use std::time::Duration;
 
 use super::{SweepAct, SweepPlan, SweepReport};
@@ -27,12 +27,25 @@ pub(crate) enum Step<'a> {
     Waiting(Wait<'a>),
 }
 
+/// What ends a sweep in the middle.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is about to be done could not be remembered, so it was not done.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
 /// One sweep on its way.
 pub(crate) struct Sweeper<'a> {
     pub(crate) throttle: &'a mut dyn Throttle,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) stop: &'a StopToken,
     pub(crate) hear: &'a mut (dyn FnMut(Step<'_>) + Send),
+    /// Called before anything is changed, each time.
+    pub(crate) announce: &'a mut (dyn FnMut() -> Result<(), JournalError> + Send),
     pub(crate) last: Option<ChunkTiming>,
     pub(crate) report: SweepReport,
     /// The counts in the order of the task's dependent tables.
@@ -46,7 +59,7 @@ impl Sweeper<'_> {
         plan: &SweepPlan,
         store: &mut S,
         pacer: &mut Pacer,
-    ) -> Result<Ended, StoreError> {
+    ) -> Result<Ended, SweepError> {
         let mut from = None;
         loop {
             let (limit, _) = match self.turn(store, pacer).await? {
@@ -67,8 +80,9 @@ impl Sweeper<'_> {
                 took,
             });
             if !looked.found.is_empty() {
+                (self.announce)()?;
                 let ended = self.act(plan, looked.found, store, pacer).await?;
-                if ended != Ended::Done {
+                if ended != Ended::Done || self.report.held.is_some() {
                     return Ok(ended);
                 }
             }
@@ -76,7 +90,7 @@ impl Sweeper<'_> {
                 return Ok(Ended::Done);
             }
             if looked.next == from {
-                return Err(endless(plan));
+                return Err(endless(plan).into());
             }
             from = looked.next;
         }
@@ -101,7 +115,12 @@ impl Sweeper<'_> {
                 Ok(turn) => turn,
                 Err(ended) => return Ok(ended),
             };
-            let limit = limit.min(MAX_KEYS);
+            let left = plan.row_limit.saturating_sub(self.report.changed);
+            if left == 0 {
+                self.report.held = Some(too_many(plan));
+                return Ok(Ended::Done);
+            }
+            let limit = limit.min(MAX_KEYS).min(left);
             let first = usize::try_from(limit).unwrap_or(usize::MAX);
             let these = &found[..found.len().min(first)];
             let begun = self.clock.monotonic();
@@ -172,6 +191,15 @@ impl Sweeper<'_> {
             Turn::End(ended) => Ok(Err(ended)),
         }
     }
+}
+
+fn too_many(plan: &SweepPlan) -> String {
+    let table = &plan.task.table;
+    let (deleted, rows) = (plan.row_limit, plan.facts.rows.rows);
+    format!(
+        "{deleted} of about {rows} rows of {table} are gone and there are more, which stay: see \
+         what became of the rows they belong to, then allow it with --max-share"
+    )
 }
 
 fn endless(plan: &SweepPlan) -> StoreError {

@@ -42,6 +42,23 @@ async fn a_second_run_is_refused_and_told_who_runs() {
     first.lock(&plan.locks).await.unwrap();
 }
 
+/// One span of locks around several jobs, each of which takes and gives back its own.
+#[tokio::test]
+async fn locks_that_are_taken_twice_are_held_until_the_last_is_given_back() {
+    let db = MariaDb::new();
+    let (mut first, mut second) = (db.store().await, db.store().await);
+    let names = [lock_name(&db), format!("{}_other", db.name())];
+    first.lock(&names).await.unwrap();
+    first.lock(&names[..1]).await.unwrap();
+    first.unlock().await.unwrap();
+    for name in &names {
+        let held = second.lock(std::slice::from_ref(name)).await;
+        assert!(matches!(held, Err(StoreError::LockHeld { .. })), "{name}");
+    }
+    first.unlock().await.unwrap();
+    second.lock(&names).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_second_run_on_sqlite_is_refused_and_told_who_runs() {
     let file = SqliteFile::new();

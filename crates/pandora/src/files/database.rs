@@ -1,6 +1,6 @@
 //! How the product reaches its database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use elpis_run::Secret;
 
@@ -33,8 +33,8 @@ pub struct Tls {
 }
 
 /// Where servers of the usual packages listen for local clients: Debian's and Red Hat's path,
-/// and MySQL's own. Which of them is there is for the caller to see.
-pub const LOCAL_SOCKETS: [&str; 4] = [
+/// and MySQL's own.
+const LOCAL_SOCKETS: [&str; 4] = [
     "/run/mysqld/mysqld.sock",
     "/var/run/mysqld/mysqld.sock",
     "/var/lib/mysql/mysql.sock",
@@ -42,6 +42,18 @@ pub const LOCAL_SOCKETS: [&str; 4] = [
 ];
 
 impl Database {
+    /// The Unix socket by which the product's own clients reach the server: the one that the file
+    /// names, or, for `localhost` without encryption, the first that a server's package made.
+    /// Looks at this host's files.
+    pub fn socket_here(&self) -> Option<PathBuf> {
+        let is_local = self.host == "localhost" && self.tls.is_none();
+        let there = |path: &&str| Path::new(path).symlink_metadata().is_ok();
+        let found = || LOCAL_SOCKETS.into_iter().find(there).map(PathBuf::from);
+        self.socket
+            .clone()
+            .or_else(|| is_local.then(found).flatten())
+    }
+
     /// Takes a host as the files write it: a path means a socket.
     pub(super) fn at_host(mut self, host: &str) -> Database {
         self.socket = host.starts_with('/').then(|| PathBuf::from(host));

@@ -1,8 +1,11 @@
 //! The small files around `pandora_server.conf`.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{ConfigError, Place};
+use elpis_run::{FsError, fsx};
+
+use super::{ConfigError, Place, ServerConf};
 
 /// The database host that the product's HA daemon chose, from the bytes of
 /// `pandora_ha_hosts.conf` (token `ha_hosts_file`): the first line, which goes before `dbhost`.
@@ -10,7 +13,7 @@ use super::{ConfigError, Place};
 ///
 /// # Errors
 /// [`ConfigError::NotText`] if the line is not UTF-8, [`ConfigError::Value`] if it is no host.
-pub fn ha_host(path: &Path, bytes: &[u8]) -> Result<Option<String>, ConfigError> {
+fn ha_host(path: &Path, bytes: &[u8]) -> Result<Option<String>, ConfigError> {
     let line = bytes
         .split(|byte| *byte == b'\n')
         .next()
@@ -27,6 +30,32 @@ pub fn ha_host(path: &Path, bytes: &[u8]) -> Result<Option<String>, ConfigError>
         return Err(ConfigError::Value { place, key, reason });
     }
     Ok((!host.is_empty()).then(|| host.to_owned()))
+}
+
+/// Why it cannot be told which host the product's HA daemon chose.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChosenHostError {
+    /// What the files say cannot be meant.
+    #[error(transparent)]
+    Said(#[from] ConfigError),
+    /// The daemon's file is there and cannot be read.
+    #[error(transparent)]
+    NotRead(#[from] FsError),
+}
+
+/// The database host that the product's HA daemon chose for the server of `conf`, by the file that
+/// `conf` names; `None` if there is no such file, or nothing in it.
+///
+/// # Errors
+/// [`ChosenHostError`].
+pub fn chosen_host(conf: &ServerConf) -> Result<Option<String>, ChosenHostError> {
+    let path = conf.ha_hosts_file()?;
+    match fsx::read(path) {
+        Ok(bytes) => Ok(ha_host(path, &bytes)?),
+        Err(error) if error.source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a file of `/etc/pandora/conf.d` is the configuration of one more server: its name ends
@@ -62,6 +91,24 @@ mod tests {
             let error = read(wrong).unwrap_err().to_string();
             assert!(error.starts_with("h.conf:1: "), "{error}");
         }
+    }
+
+    #[test]
+    fn the_daemons_file_need_not_be_there_and_must_be_readable_if_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ha.conf");
+        let chosen = || {
+            let text = format!("ha_hosts_file {}\n", path.display());
+            chosen_host(&ServerConf::parse("c".as_ref(), text.into_bytes()))
+        };
+        assert_eq!(chosen().unwrap(), None);
+        fsx::write_durable(&path, b"db2\n", 0o600).unwrap();
+        assert_eq!(chosen().unwrap().as_deref(), Some("db2"));
+        fsx::write_durable(&path, b"a b\n", 0o600).unwrap();
+        assert!(matches!(chosen(), Err(ChosenHostError::Said(_))));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(chosen(), Err(ChosenHostError::NotRead(_))));
     }
 
     #[test]

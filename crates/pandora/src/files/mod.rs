@@ -6,8 +6,8 @@ mod ha_hosts;
 mod php;
 mod server_conf;
 
-pub use database::{Database, LOCAL_SOCKETS, Tls};
+pub use database::{Database, Tls};
 pub use error::{ConfigError, Place};
-pub use ha_hosts::{ha_host, is_conf_d_name};
+pub use ha_hosts::{ChosenHostError, chosen_host, is_conf_d_name};
 pub use php::{PhpConfig, console_database};
 pub use server_conf::{Disagreement, ServerConf, Token};

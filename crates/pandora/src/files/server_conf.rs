@@ -213,7 +213,7 @@ impl ServerConf {
     }
 
     /// How the server and its maintenance tool reach the database. `dbhost` may have to give way
-    /// to [`ha_host`](super::ha_host), which `host` then is.
+    /// to [`chosen_host`](super::chosen_host), which `host` then is.
     ///
     /// # Errors
     /// [`ConfigError`] if `dbname`, `dbuser` or (without `host`) `dbhost` is missing, if one of

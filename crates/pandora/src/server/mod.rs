@@ -1,6 +1,8 @@
 //! The live installation: what Elpis asks of the product's database before it does anything, and
 //! the one thing that it writes for the console to read.
 
+use std::time::Duration;
+
 mod installation;
 mod maintenance;
 mod master;
@@ -9,15 +11,29 @@ pub use installation::{Installation, ModuleType};
 pub use maintenance::{last_maintenance, record_maintenance};
 pub use master::{NotMaster, check_master, server_name};
 
+const PRODUCT: &str = "{database}_pandora_db";
+const OWN: &str = "{database}_elpis_maint";
+/// Of the tools that merge databases into a metaconsole's.
+const MERGING: [&str; 2] = ["merge-working", "merging-events"];
+
 /// The names of the locks of a run, `{database}` standing for the database's name: those that the
 /// product's own tools take (`pandora_db` and, of a metaconsole, the merging tools), so that they
 /// and Elpis never work at the same time, and Elpis's own.
 pub fn locks() -> Vec<String> {
-    let names = [
-        "{database}_pandora_db",
-        "merge-working",
-        "merging-events",
-        "{database}_elpis_maint",
-    ];
-    names.map(str::to_owned).to_vec()
+    let [one, other] = MERGING;
+    [PRODUCT, one, other, OWN].map(str::to_owned).to_vec()
 }
+
+/// The same for a history database, in which nothing is merged.
+pub fn history_locks() -> Vec<String> {
+    [PRODUCT, OWN].map(str::to_owned).to_vec()
+}
+
+/// Whether a run waits for this lock, up to [`PATIENCE`]: the merging tools are done in moments,
+/// another maintenance is not.
+pub fn is_brief(lock: &str) -> bool {
+    MERGING.contains(&lock)
+}
+
+/// How long the product's tool waits for a lock (`pandora_db.pl`).
+pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@
 mod check;
 mod flow;
 mod hanging;
+mod history;
 mod integrity;
 mod modules;
 mod programs;
@@ -23,6 +24,7 @@ use elpis_maint_core::housekeeping::Task;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use history::history_catalogue;
 pub use programs::Programs;
 pub use settings::{FlowExpiry, HousekeepingSettings};
 

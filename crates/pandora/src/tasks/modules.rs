@@ -8,13 +8,16 @@ use jiff::tz::TimeZone;
 use super::HousekeepingSettings;
 use super::hanging::{module_data, of_agents, of_modules};
 use super::words::{
-    AGENT, MODULE, OrNone, days, delete, is, is_not, off, older, orphans, skip, task,
+    AGENT, MODULE, OrNone, compare, days, delete, is, is_not, off, older, orphans, skip, task,
 };
 
 /// States of a module (`tagente_estado.estado`).
 const UNKNOWN: i64 = 3;
 const NOT_INITIALISED: i64 = 4;
 const NO_DATA: i64 = 5;
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
 
 fn pending_deletion() -> Condition {
     Condition::Own(is("delete_pending", 1))
@@ -128,6 +131,21 @@ fn state(states: &[i64]) -> Relation {
     })
 }
 
+/// Modules that are due at least once a day. Others may well have had no value yet, and nothing
+/// tells when they were made.
+fn often() -> Vec<Condition> {
+    let every_run = ["", "* * * * *"].map(Scalar::from).to_vec();
+    let agent = Relation::to("id_agente", AGENT.0, AGENT.1);
+    vec![
+        Condition::Own(compare("module_interval", "<=", DAY)),
+        Condition::Own(Filter {
+            column: "cron_interval".to_owned(),
+            test: Test::In(every_run),
+        }),
+        Condition::Present(agent.and(compare("intervalo", "<=", DAY))),
+    ]
+}
+
 pub(super) fn not_initialised(s: &HousekeepingSettings) -> Task {
     let (id, group) = ("not_init", Group::CheckDb);
     if !s.delete_notinit {
@@ -135,7 +153,7 @@ pub(super) fn not_initialised(s: &HousekeepingSettings) -> Task {
         return task(group, id, "Ignoring not-init data.", work);
     }
     let agent = Relation::to("id_agente", AGENT.0, AGENT.1).and(is("disabled", 0));
-    let more = vec![Condition::Present(agent)];
+    let more = [often(), vec![Condition::Present(agent)]].concat();
     // The missing-status task writes this state too, and its modules get a day to start.
     let state = state(&[NOT_INITIALISED]).older(changed(1));
     let work = in_state(id, state, more);
@@ -151,7 +169,10 @@ pub(super) fn old_not_initialised(s: &HousekeepingSettings) -> Task {
             let age = older("utimestamp", TimeUnit::EpochSeconds, days);
             let state = state(&[NOT_INITIALISED, NO_DATA]).older(age);
             let state = state.older(changed(days));
-            in_state(id, state, Vec::new())
+            let known = state.clone().and(compare("last_status_change", ">", 0));
+            let mut work = in_state(&format!("{id}/often"), state, often());
+            work.extend(in_state(&format!("{id}/seldom"), known, Vec::new()));
+            work
         }
     };
     let title = modules_title("not initialized", token);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use elpis_maint_core::housekeeping::{Group, ProgramError, ProgramRunner, ProgramTask, Task, Work};
 use elpis_maint_core::sweep::{Act, Condition};
 use elpis_maint_core::{Retention, Scalar, TimeUnit};
+use elpis_run::StopToken;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -378,7 +379,8 @@ async fn a_program_gets_its_arguments_as_they_are_and_answers() {
         said.display()
     );
     let task = program(dir.path(), &body, 0o700);
-    Programs::default().run(&task).await.unwrap();
+    let stop = StopToken::new();
+    Programs::default().run(&task, &stop).await.unwrap();
     let said = elpis_run::fsx::read_to_string(&said).unwrap();
     assert_eq!(said, "4|-e|a b;$(c)|-t|7d|y|none|");
 }
@@ -386,7 +388,14 @@ async fn a_program_gets_its_arguments_as_they_are_and_answers() {
 #[tokio::test]
 async fn a_program_that_fails_hangs_or_is_not_there_says_so() {
     let dir = private_dir();
-    let run = async |task: &ProgramTask, limit: Duration| Programs { limit }.run(task).await;
+    let stop = StopToken::new();
+    let run = async |task: &ProgramTask, limit: Duration| {
+        let programs = Programs {
+            limit,
+            ..Programs::default()
+        };
+        programs.run(task, &stop).await
+    };
     let long = Duration::from_secs(60);
     let task = program(dir.path(), "echo no space left >&2; exit 3", 0o700);
     let error = run(&task, long).await.unwrap_err().to_string();
@@ -419,4 +428,45 @@ async fn a_program_that_fails_hangs_or_is_not_there_says_so() {
     };
     let error = run(&nowhere, long).await.unwrap_err();
     assert!(matches!(error, ProgramError::NotHere { .. }), "{error}");
+}
+
+/// Ctrl-C ends the program, whatever it has started, and even if it does not want to.
+#[tokio::test]
+async fn a_stop_reaches_the_program_and_what_it_has_started() {
+    let dir = private_dir();
+    let pids = dir.path().join("pids");
+    let body = format!(
+        "trap '' TERM; sleep 600 & echo $! $$ > {0}.new; mv {0}.new {0}; while :; do sleep 1; done",
+        pids.display()
+    );
+    let task = program(dir.path(), &body, 0o700);
+    let stop = StopToken::new();
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let programs = Programs {
+                grace: Duration::from_millis(200),
+                ..Programs::default()
+            };
+            programs.run(&task, &stop).await
+        }
+    });
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !pids.exists() {
+        assert!(std::time::Instant::now() < deadline, "it did not begin");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.stop();
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, ProgramError::Stopped { .. }), "{error}");
+    let pids = elpis_run::fsx::read_to_string(&pids).unwrap();
+    // A zombie waits for whoever adopts orphans here; it runs no more.
+    let runs = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while pids.split_whitespace().any(runs) {
+        assert!(std::time::Instant::now() < deadline, "{pids} run on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -77,6 +77,7 @@ pub(super) const HISTORY: &[Spec] = &[
     spec("string_purge", None, "days", "keep string data in the history database"),
     spec("event_purge", None, "days", "keep events in the history database"),
     spec("trap_history_purge", None, "days", "keep SNMP traps in the history database"),
+    spec("days_compact", None, "days", "compact data there when they are older (not done by Elpis)"),
 ];
 
 /// What else is read, though not by the settings.

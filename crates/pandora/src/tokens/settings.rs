@@ -82,6 +82,8 @@ pub struct HistoryRetention {
     pub event_purge: Option<u32>,
     /// Days of SNMP traps (`trap_history_purge`).
     pub trap_purge: Option<u32>,
+    /// Days from which numeric data should be compacted there: only shown.
+    pub days_compact: Option<u32>,
 }
 
 impl PandoraSettings {
@@ -227,6 +229,18 @@ fn history(read: &mut Reader<'_>, is_encrypted: bool) -> Option<HistorySettings>
     if !enabled {
         return None;
     }
+    for (token, missing) in [
+        ("history_db_host", host.is_none()),
+        ("history_db_name", name.is_none()),
+        ("history_db_user", user.is_none()),
+    ] {
+        if missing {
+            let what = format!(
+                "history_db_enabled is set and {token} is not: the history database is left out"
+            );
+            read.findings.push(TokenFinding::Contradiction { what });
+        }
+    }
     let password = match password {
         Some(_) if is_encrypted => Password::Encrypted,
         password => Password::Plain(password),
@@ -256,6 +270,7 @@ impl HistoryRetention {
             string_purge: read.days("string_purge"),
             event_purge: read.days("event_purge"),
             trap_purge: read.days("trap_history_purge"),
+            days_compact: read.days("days_compact"),
         };
         (retention, read.settings, read.findings)
     }

@@ -280,7 +280,7 @@ fn the_history_databases_own_tokens_have_no_defaults() {
         ..HistoryRetention::default()
     };
     assert_eq!(retention, expected);
-    assert_eq!((listing.len(), findings.len()), (4, 1));
+    assert_eq!((listing.len(), findings.len()), (5, 1));
 }
 
 proptest! {

@@ -54,9 +54,10 @@ async fn every_statement_of_every_task_is_bounded() {
         let mut number = || parts.next().unwrap().parse::<u64>().unwrap();
         let (affected, examined) = (number(), number());
         assert!(affected <= LIMIT, "{affected} rows changed by {line}");
-        // A walk may measure a window of 2000 index entries for several chunks at once, which the
-        // server counts up to three times; the large tables have 20,000 rows and more.
-        assert!(examined <= 6500, "{examined} rows read by {line}");
+        // A walk may measure a window of 2000 index entries for several chunks at once, or ask of
+        // 2000 values elsewhere, which the server counts up to four times; the large tables have
+        // 20,000 rows and more.
+        assert!(examined <= 4 * 2000 + 100, "{examined} rows read by {line}");
         changed_rows += affected;
     }
     assert!(changed_rows >= report.changed(), "{changed_rows} recorded");
@@ -99,6 +100,8 @@ async fn many_orphans_need_little_memory() {
     let before = peak_kb();
     let ask = Ask {
         rows: 2000,
+        // Nearly all of them, which a person would have to confirm.
+        orphans: 1.0,
         ..Ask::only(&["orphan_alerts", "orphan_increments"])
     };
     let report = ask.run(&db).await;

@@ -28,6 +28,8 @@ pub(crate) struct Ask {
     pub(crate) locks: Vec<String>,
     /// Rows of a chunk.
     pub(crate) rows: u64,
+    /// The largest share of a table that is believed to be orphans.
+    pub(crate) orphans: f64,
 }
 
 impl Default for Ask {
@@ -38,6 +40,7 @@ impl Default for Ask {
             only: Vec::new(),
             locks: own_locks(),
             rows: 500,
+            orphans: 0.5,
         }
     }
 }
@@ -69,6 +72,7 @@ impl Ask {
             max_clock_skew: Duration::MAX,
             allow_replica: false,
             throttle: ThrottleRules::default(),
+            max_orphan_share: self.orphans,
             tasks,
         };
         let clock = VirtualClock::new(self.now);

@@ -131,9 +131,13 @@ impl Installation {
     /// A database of this installation on a server that all tests of a binary share: one that
     /// forgets on a crash, which no test of this kind has, and is quick at making tables.
     pub fn install(&self) -> MariaDb {
+        self.install_on(Installation::server())
+    }
+
+    /// That server.
+    pub fn server() -> &'static PrivateServer {
         static SERVER: OnceLock<PrivateServer> = OnceLock::new();
-        let server = SERVER.get_or_init(|| MariaDb::own_server(&QUICK));
-        self.install_on(server)
+        SERVER.get_or_init(|| MariaDb::own_server(&QUICK))
     }
 
     /// A database of this installation on `server`.

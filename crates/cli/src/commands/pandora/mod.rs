@@ -2,7 +2,9 @@
 //! the operator.
 
 mod doctor;
+mod history;
 mod install;
+mod locks;
 mod plan;
 mod run;
 mod selection;
@@ -24,6 +26,7 @@ use crate::output::Printer;
 use crate::settings::{Database, Pandora, Server, Settings};
 
 pub(super) use doctor::doctor;
+pub(crate) use history::HistoryPlan;
 pub(super) use install::{Options as InstallOptions, install};
 pub(crate) use plan::PandoraPlans;
 pub(super) use plan::plan;
@@ -90,7 +93,7 @@ pub(super) async fn ask(
     };
     let tasks = elpis_pandora::catalogue(&housekeeping, &pandora.zone, now);
     let tasks = with_own_rules(tasks, &settings.policy.tables);
-    selection.check(&tasks)?;
+    selection.check(tasks.iter().chain(&history::tasks()))?;
     let own = &settings.policy;
     let mut names = locks();
     names.extend(
@@ -111,6 +114,7 @@ pub(super) async fn ask(
             max_clock_skew: own.max_clock_skew,
             allow_replica: own.allow_replica,
             throttle: own.throttle.clone(),
+            max_orphan_share: pandora.max_orphan_share,
             tasks: tasks
                 .into_iter()
                 .filter(|task| selection.takes(task))

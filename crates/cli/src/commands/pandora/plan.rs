@@ -2,11 +2,14 @@
 
 use anyhow::Result;
 use elpis_maint_core::compact::{CompactPlan, SeriesInspection};
-use elpis_maint_core::housekeeping::{HousekeepingEvent, HousekeepingInspection, HousekeepingPlan};
+use elpis_maint_core::housekeeping::{
+    Housekeeping, HousekeepingEvent, HousekeepingFacts, HousekeepingInspection, HousekeepingPlan,
+};
 use elpis_maint_core::{MySqlStore, Refusal};
 use elpis_run::{Clock, FnObserver, RealClock};
 use serde::Serialize;
 
+use super::history::{self, History, HistoryPlan};
 use super::{Selection, Wanted, ask, master, named};
 use crate::commands::journal::{self, Measured};
 use crate::commands::store::mysql;
@@ -15,18 +18,44 @@ use crate::interrupt::Interrupt;
 use crate::output::{self, Printer, Spinner};
 use crate::settings::Settings;
 
-/// The plans of both halves of a run. In JSON: the first one's, with the compaction's as one more
-/// field.
+/// The plans of all parts of a run. In JSON: the first one's, with the compaction's and the history
+/// database's as further fields.
 #[derive(Debug, Serialize)]
 pub(crate) struct PandoraPlans {
     #[serde(flatten)]
     pub(crate) housekeeping: HousekeepingPlan,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) compaction: Option<CompactPlan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) history: Option<HistoryPlan>,
+}
+
+/// What is true of a database, as far as these tasks are concerned.
+pub(super) async fn facts(
+    wanted: &Housekeeping,
+    exact: bool,
+    store: &mut MySqlStore,
+    printer: Printer,
+    interrupt: &Interrupt,
+) -> Result<HousekeepingFacts> {
+    let spinner = Spinner::new(printer.is_watched());
+    spinner.show("looking at the tables".to_owned());
+    let counting = FnObserver(|event: &HousekeepingEvent| {
+        if let HousekeepingEvent::Counted { sweep, due, .. } = event {
+            spinner.show(format!("counting {sweep}: {}", output::number(*due)));
+        }
+    });
+    let inspection = HousekeepingInspection {
+        clock: &RealClock::new(),
+        observer: &counting,
+        stop: &interrupt.stop,
+        exact,
+    };
+    Ok(inspection.run(wanted, store).await?)
 }
 
 impl PandoraPlans {
-    /// Looks at the database and makes the plans.
+    /// Looks at the product's own database and makes the plans.
     pub(super) async fn make(
         wanted: &Wanted,
         exact: bool,
@@ -35,27 +64,14 @@ impl PandoraPlans {
         printer: Printer,
         interrupt: &Interrupt,
     ) -> Result<PandoraPlans> {
-        let spinner = Spinner::new(printer.is_watched());
-        spinner.show("looking at the tables".to_owned());
-        let counting = FnObserver(|event: &HousekeepingEvent| {
-            if let HousekeepingEvent::Counted { sweep, due, .. } = event {
-                spinner.show(format!("counting {sweep}: {}", output::number(*due)));
-            }
-        });
-        let clock = RealClock::new();
-        let inspection = HousekeepingInspection {
-            clock: &clock,
-            observer: &counting,
-            stop: &interrupt.stop,
-            exact,
-        };
-        let facts = inspection.run(&wanted.housekeeping, store).await?;
+        let facts = facts(&wanted.housekeeping, exact, store, printer, interrupt).await?;
         let series = if wanted.compaction.series.is_empty() {
             None
         } else {
+            let spinner = Spinner::new(printer.is_watched());
             spinner.show("looking at a sample of the series".to_owned());
             let inspection = SeriesInspection {
-                clock: &clock,
+                clock: &RealClock::new(),
                 stop: &interrupt.stop,
             };
             Some(inspection.run(&wanted.compaction, store).await?)
@@ -67,6 +83,7 @@ impl PandoraPlans {
         Ok(PandoraPlans {
             housekeeping,
             compaction,
+            history: None,
         })
     }
 
@@ -114,8 +131,23 @@ pub(crate) async fn plan(
         }
         Ok(rates)
     };
-    let plans =
+    let mut plans =
         PandoraPlans::make(&wanted, exact, &mut store, measured, printer, interrupt).await?;
+    if let Some(place) = &wanted.settings.history
+        && history::is_meant(selection)
+    {
+        let plan = async {
+            let mut history = History::open(settings, (pandora, place), selection, printer).await?;
+            let (rates, _) = journal::rates(&settings.state, history.store.target());
+            history.plan(exact, &rates, printer, interrupt).await
+        };
+        plans.history = Some(match plan.await {
+            Ok(plan) => HistoryPlan::Known(Box::new(plan)),
+            Err(error) => HistoryPlan::Unknown {
+                error: format!("{error:#}"),
+            },
+        });
+    }
     if printer.json {
         printer.document(&plans)?;
     } else {
@@ -131,9 +163,15 @@ pub(crate) async fn plan(
     for refusal in &refusals {
         printer.always(&format!("refused: {refusal}"));
     }
-    Ok(Verdict::silent(if refusals.is_empty() {
-        Code::Done
-    } else {
-        Code::Refused
-    }))
+    if !refusals.is_empty() {
+        return Ok(Verdict::silent(Code::Refused));
+    }
+    Ok(match &plans.history {
+        Some(HistoryPlan::Unknown { error }) => Verdict::new(
+            Code::Partial,
+            format!("the history database: {error}"),
+            "a run would keep the product's own database in order and end with the same words",
+        ),
+        _ => Verdict::silent(Code::Done),
+    })
 }

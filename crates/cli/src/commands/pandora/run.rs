@@ -1,25 +1,26 @@
-//! `run --pandora`: every task of the product's maintenance, then compaction, under the locks of
-//! the product's own tools.
+//! `run --pandora`: every task of the product's maintenance, then compaction, then the history
+//! database, under the locks of the product's own tools.
 
 use anyhow::Result;
-use elpis_maint_core::compact::{CompactError, CompactPlan, CompactReport, Compaction};
 use elpis_maint_core::housekeeping::{
-    HousekeepingError, HousekeepingPlan, HousekeepingReport, HousekeepingRun, PartReport,
+    HousekeepingError, HousekeepingPlan, HousekeepingReport, HousekeepingRun,
 };
-use elpis_maint_core::{AdaptiveThrottle, Ended, Limits, MySqlStore, StoreError, Unthrottled};
-use elpis_pandora::{Programs, record_maintenance};
+use elpis_maint_core::{Ended, Limits, MySqlStore, Store, StoreError};
+use elpis_pandora::{HistorySettings, Programs, record_maintenance};
 use elpis_run::journal::SqliteJournal;
-use elpis_run::{Clock, Holder, RealClock, Throttle};
+use elpis_run::{Clock, Holder, RealClock};
 use jiff::Zoned;
 
-use super::{PandoraPlans, Selection, Wanted, ask, master, named, session};
+use super::history::{self, History};
+use super::{PandoraPlans, Selection, Wanted, ask, locks, master, named, session};
 use crate::commands::journal::{self, Measured};
-use crate::commands::run::{locked, remaining_after};
+use crate::commands::plan::Jobs;
+use crate::commands::run::{self as running, Also, Job, locked, remaining_after};
 use crate::commands::store::{PROGRAM, mysql};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer};
-use crate::settings::{Server, Settings};
+use crate::settings::{Pandora, Server, Settings};
 
 /// What the operator asks of one run.
 #[derive(Debug, Clone)]
@@ -58,13 +59,25 @@ pub(crate) async fn run(
     }
     say_when(printer, "Starting");
     let stage = Stage {
-        settings,
-        options,
         wanted: &wanted,
-        printer,
-        interrupt,
+        selection: &options.selection,
+        job: Job {
+            settings,
+            options: running::Options {
+                limits: options.limits,
+                jobs: Jobs {
+                    purge: true,
+                    compact: options.selection.compact,
+                },
+                exact: options.exact,
+                throttled: options.throttled,
+            },
+            printer,
+            interrupt,
+            also: Also::nobody(),
+        },
     };
-    let ended = stage.play(server).await;
+    let ended = stage.play((pandora, server)).await;
     say_when(printer, "Ending");
     ended
 }
@@ -78,160 +91,228 @@ fn say_when(printer: Printer, what: &str) {
 }
 
 struct Stage<'a> {
-    settings: &'a Settings,
-    options: &'a Options,
     wanted: &'a Wanted,
-    printer: Printer,
-    interrupt: &'a Interrupt,
+    selection: &'a Selection,
+    job: Job<'a>,
+}
+
+/// What came of one database.
+struct Half {
+    ended: Ended,
+    /// What a person should see to although it came to its end.
+    concerns: Vec<String>,
+    /// Of the limits of the whole run.
+    left: Limits,
 }
 
 impl Stage<'_> {
-    /// Neither half begins if one of them would be refused.
-    async fn play(&self, server: &Server) -> Result<Verdict> {
-        let journal = journal::open(&self.settings.state)?;
-        let mut store = mysql(self.settings, server, self.printer).await?;
-        let exact = self.options.exact;
-        let measured = |target: &str| Ok(Measured::read(&journal, target)?);
-        let plans = PandoraPlans::make(
-            self.wanted,
-            exact,
-            &mut store,
-            measured,
-            self.printer,
-            self.interrupt,
-        );
+    async fn play(&self, (pandora, server): (&Pandora, &Server)) -> Result<Verdict> {
+        let Job {
+            settings,
+            printer,
+            interrupt,
+            ..
+        } = self.job;
+        let journal = journal::open(&settings.state)?;
+        let mut store = mysql(settings, server, printer).await?;
+        let database = server.name.as_deref().unwrap_or_default();
+        let names = (&self.wanted.housekeeping.locks[..], database);
+        let taken = locks::take(&mut store, names, &journal, printer, interrupt);
+        if taken.await?.is_err() {
+            return Ok(Verdict::from(&Ended::Interrupted));
+        }
+        let main = self.main(server, &journal, &mut store).await;
+        // The locks go with the session anyway; a session that is lost cannot give them back.
+        let _ = store.unlock().await;
+        let mut main = main?;
+        if main.ended == Ended::Done
+            && let Some(place) = &self.wanted.settings.history
+            && history::is_meant(self.selection)
+        {
+            if spent(main.left) {
+                main.ended = all_taken();
+            } else {
+                let half = self.history((pandora, place), main.left, &journal).await?;
+                main.ended = half.ended;
+                main.concerns.extend(half.concerns);
+            }
+        }
+        Ok(match main.ended {
+            Ended::Done if main.concerns.is_empty() => Verdict::silent(Code::Done),
+            Ended::Done => Verdict::new(
+                Code::Partial,
+                main.concerns.join("; "),
+                "everything else was done; see to this, the next run tries again",
+            ),
+            ended => Verdict::from(&ended),
+        })
+    }
+
+    /// The product's own database. Neither half begins if one of them would be refused.
+    async fn main(
+        &self,
+        server: &Server,
+        journal: &SqliteJournal,
+        store: &mut MySqlStore,
+    ) -> Result<Half> {
+        let Job {
+            printer, interrupt, ..
+        } = self.job;
+        let exact = self.job.options.exact;
+        let measured = |target: &str| Ok(Measured::read(journal, target)?);
+        let plans = PandoraPlans::make(self.wanted, exact, store, measured, printer, interrupt);
         let plans = plans.await?;
         let refusals = plans.refusals();
         if !refusals.is_empty() {
             return Err(HousekeepingError::Refused(refusals).into());
         }
         for warning in plans.warnings() {
-            self.printer.say(&format!("warning: {warning}"));
+            printer.say(&format!("warning: {warning}"));
         }
-        let clock = RealClock::new();
-        let begun = clock.monotonic();
-        let mut left = self.options.limits;
-        let mut failed_programs = Vec::new();
-        if !plans.housekeeping.tasks.is_empty() {
-            let report = self
-                .housekeeping(&plans.housekeeping, &journal, &mut store)
-                .await?;
-            if !self.printer.json {
-                self.printer.data(&output::housekept(&report))?;
-            }
-            failed_programs = failures(&report);
-            let elapsed = clock.monotonic().saturating_sub(begun);
-            left = remaining_after(left, report.changed(), elapsed);
-            let spent = left.max_rows == Some(0) || left.max_time.is_some_and(|t| t.is_zero());
-            match report.ended {
-                Ended::Done if spent && plans.compaction.is_some() => {
-                    let why = "the tasks before took all that this run may".to_owned();
-                    return Ok(Verdict::from(&Ended::Limit { why }));
-                }
-                Ended::Done => {}
-                ended => return Ok(Verdict::from(&ended)),
-            }
+        let mut half = self
+            .housekeeping(&plans.housekeeping, self.job.options.limits, journal, store)
+            .await?;
+        if half.ended != Ended::Done {
+            return Ok(half);
         }
         if let Some(plan) = &plans.compaction {
-            let report = self.compact(plan, left, &journal, &mut store).await?;
-            if !self.printer.json {
-                self.printer
-                    .data(&format!("\n{}", output::compacted(&report)))?;
+            if spent(half.left) {
+                half.ended = all_taken();
+                return Ok(half);
             }
-            if report.ended != Ended::Done {
-                return Ok(Verdict::from(&report.ended));
+            let clock = RealClock::new();
+            let begun = clock.monotonic();
+            let report = self.job.compact(plan, half.left, journal, store).await?;
+            let elapsed = clock.monotonic().saturating_sub(begun);
+            half.left = remaining_after(half.left, report.removed(), elapsed);
+            half.ended = report.ended.clone();
+            if !printer.json {
+                printer.data(&format!("\n{}", output::compacted(&report)))?;
             }
         }
-        if self.options.selection.is_whole() {
+        if half.ended == Ended::Done && self.selection.is_whole() {
             let mut session = session(server).await?;
-            record_maintenance(&mut session, clock.now()).await?;
+            record_maintenance(&mut session, RealClock::new().now()).await?;
             session.close().await?;
         }
-        if failed_programs.is_empty() {
-            return Ok(Verdict::silent(Code::Done));
+        Ok(half)
+    }
+
+    /// The history database. Whatever is wrong there, the product's own database was kept in order:
+    /// it is a concern, no error.
+    async fn history(
+        &self,
+        (pandora, place): (&Pandora, &HistorySettings),
+        limits: Limits,
+        journal: &SqliteJournal,
+    ) -> Result<Half> {
+        let done = self.history_run((pandora, place), limits, journal).await;
+        let left_alone = |error: anyhow::Error| Half {
+            ended: Ended::Done,
+            concerns: vec![format!("the history database: {error:#}")],
+            left: limits,
+        };
+        Ok(done.unwrap_or_else(left_alone))
+    }
+
+    async fn history_run(
+        &self,
+        (pandora, place): (&Pandora, &HistorySettings),
+        limits: Limits,
+        journal: &SqliteJournal,
+    ) -> Result<Half> {
+        let Job {
+            settings,
+            printer,
+            interrupt,
+            ..
+        } = self.job;
+        let mut history =
+            History::open(settings, (pandora, place), self.selection, printer).await?;
+        let database = history.database.clone();
+        let names = (&history.wanted.locks[..], database.as_str());
+        let taken = locks::take(&mut history.store, names, journal, printer, interrupt);
+        if taken.await?.is_err() {
+            return Ok(Half {
+                ended: Ended::Interrupted,
+                concerns: Vec::new(),
+                left: limits,
+            });
         }
-        Ok(Verdict::new(
-            Code::Partial,
-            failed_programs.join("; "),
-            "everything else was done; see to the program, which the next run starts again",
-        ))
+        let rates = Measured::read(journal, history.store.target())?;
+        let exact = self.job.options.exact;
+        let plan = history.plan(exact, &rates, printer, interrupt).await?;
+        if !plan.refusals.is_empty() {
+            return Err(HousekeepingError::Refused(plan.refusals).into());
+        }
+        for warning in &plan.warnings {
+            printer.say(&format!("warning: {database}: {warning}"));
+        }
+        if !printer.json {
+            printer.data(&format!("\nhistory database {database}:"))?;
+        }
+        self.housekeeping(&plan, limits, journal, &mut history.store)
+            .await
     }
 
     async fn housekeeping(
         &self,
         plan: &HousekeepingPlan,
+        limits: Limits,
         journal: &SqliteJournal,
         store: &mut MySqlStore,
-    ) -> Result<HousekeepingReport> {
+    ) -> Result<Half> {
+        if plan.tasks.is_empty() {
+            return Ok(Half {
+                ended: Ended::Done,
+                concerns: Vec::new(),
+                left: limits,
+            });
+        }
+        let Job {
+            printer, interrupt, ..
+        } = self.job;
         let clock = RealClock::new();
-        let progress = output::housekeeping_progress(self.printer);
-        self.interrupt.wait_for_safe_point();
+        let begun = clock.monotonic();
+        let progress = output::housekeeping_progress(printer);
+        interrupt.wait_for_safe_point();
         let mut run = HousekeepingRun {
             journal,
-            throttle: &mut *self.throttle(),
+            throttle: &mut *self.job.throttle(),
             observer: progress.as_ref(),
             clock: &clock,
-            stop: &self.interrupt.stop,
+            stop: &interrupt.stop,
             holder: Holder::current(PROGRAM, clock.now()),
-            limits: self.options.limits,
+            limits,
             programs: &Programs::default(),
         };
         let result = run.run(plan, store).await;
-        result.map_err(|error| match error {
+        let report: HousekeepingReport = result.map_err(|error| match error {
             HousekeepingError::NotBegun(StoreError::LockHeld { .. }) => {
                 locked(error, journal, &plan.target)
             }
             error => error.into(),
-        })
-    }
-
-    async fn compact(
-        &self,
-        plan: &CompactPlan,
-        limits: Limits,
-        journal: &SqliteJournal,
-        store: &mut MySqlStore,
-    ) -> Result<CompactReport> {
-        let clock = RealClock::new();
-        let progress = output::compact_progress(self.printer);
-        self.interrupt.wait_for_safe_point();
-        let mut compaction = Compaction {
-            journal,
-            throttle: &mut *self.throttle(),
-            observer: progress.as_ref(),
-            clock: &clock,
-            stop: &self.interrupt.stop,
-            holder: Holder::current(PROGRAM, clock.now()),
-            limits,
-            verify: true,
-        };
-        let result = compaction.run(plan, store).await;
-        result.map_err(|error| match error {
-            CompactError::NotBegun(StoreError::LockHeld { .. }) => {
-                locked(error, journal, &plan.target)
-            }
-            error => error.into(),
-        })
-    }
-
-    fn throttle(&self) -> Box<dyn Throttle> {
-        if self.options.throttled {
-            let rules = self.settings.policy.throttle.clone();
-            Box::new(AdaptiveThrottle::new(rules))
-        } else {
-            Box::new(Unthrottled::default())
+        })?;
+        if !printer.json {
+            printer.data(&output::housekept(&report))?;
         }
+        let elapsed = clock.monotonic().saturating_sub(begun);
+        Ok(Half {
+            concerns: report.concerns().into_iter().map(str::to_owned).collect(),
+            left: remaining_after(limits, report.changed(), elapsed),
+            ended: report.ended,
+        })
     }
 }
 
-/// What the programs outside of the database said.
-fn failures(report: &HousekeepingReport) -> Vec<String> {
-    let parts = report.tasks.iter().flat_map(|task| &task.parts);
-    let failed = parts.filter_map(|part| match part {
-        PartReport::Program {
-            error: Some(error), ..
-        } => Some(error.clone()),
-        _ => None,
-    });
-    failed.collect()
+/// Whether nothing of the limits is left.
+fn spent(left: Limits) -> bool {
+    left.max_rows == Some(0) || left.max_time.is_some_and(|time| time.is_zero())
+}
+
+/// How a run ends whose first parts took all that it may.
+fn all_taken() -> Ended {
+    Ended::Limit {
+        why: "the tasks before took all that this run may".to_owned(),
+    }
 }

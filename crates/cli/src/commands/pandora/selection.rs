@@ -55,14 +55,16 @@ impl Selection {
 
     /// # Errors
     /// A name that is neither a group nor one of `tasks`.
-    pub(crate) fn check(&self, tasks: &[Task]) -> Result<(), WrongPart> {
-        let known = |part: &str| {
-            part == COMPACT || group(part).is_some() || tasks.iter().any(|task| task.id == part)
-        };
+    pub(crate) fn check<'a>(
+        &self,
+        tasks: impl IntoIterator<Item = &'a Task>,
+    ) -> Result<(), WrongPart> {
+        let ids: Vec<String> = tasks.into_iter().map(|task| task.id.clone()).collect();
+        let known = |part: &String| part == COMPACT || group(part).is_some() || ids.contains(part);
         match self.only.iter().find(|part| !known(part)) {
             Some(part) => Err(WrongPart {
                 part: part.clone(),
-                known: tasks.iter().map(|task| task.id.clone()).collect(),
+                known: ids,
             }),
             None => Ok(()),
         }

@@ -31,6 +31,8 @@ pub struct MySqlStore {
     probe: LoadProbe,
     database: String,
     target: String,
+    /// How many locks each call of `lock` took that was not given back yet.
+    locked: Vec<usize>,
 }
 
 impl MySqlStore {
@@ -68,7 +70,13 @@ impl MySqlStore {
             probe,
             database,
             target,
+            locked: Vec::new(),
         })
+    }
+
+    /// Where it is, as runs are filed in the journal.
+    pub fn target(&self) -> &str {
+        &self.target
     }
 
     /// One try at a chunk: a single statement, or a transaction if children go first.
@@ -228,20 +236,19 @@ impl Store for MySqlStore {
     }
 
     async fn lock(&mut self, names: &[String]) -> Result<(), StoreError> {
-        self.session
-            .lock(names, Duration::ZERO)
-            .await
-            .map_err(|e| match e {
-                MySqlError::LockHeld { name, holder } => StoreError::LockHeld { name, holder },
-                other => failed("taking the locks", other),
-            })
+        let taken = self.session.lock(names, Duration::ZERO).await;
+        taken.map_err(|e| match e {
+            MySqlError::LockHeld { name, holder } => StoreError::LockHeld { name, holder },
+            other => failed("taking the locks", other),
+        })?;
+        self.locked.push(names.len());
+        Ok(())
     }
 
     async fn unlock(&mut self) -> Result<(), StoreError> {
-        self.session
-            .unlock()
-            .await
-            .map_err(|e| failed("giving the locks back", e))
+        let last = self.locked.pop().unwrap_or_default();
+        let given_back = self.session.unlock_last(last).await;
+        given_back.map_err(|e| failed("giving the locks back", e))
     }
 
     async fn load(&mut self) -> Result<Load, StoreError> {

@@ -112,7 +112,12 @@ impl Sql {
 
     /// A table, read along this index.
     pub(super) fn read_by(self, table: &str, index: &str) -> Result<Sql, StoreError> {
-        let sql = self.name(table)?;
+        self.name(table)?.along(index)
+    }
+
+    /// The table that was named last is read along this index.
+    pub(super) fn along(self, index: &str) -> Result<Sql, StoreError> {
+        let sql = self;
         match sql.dialect {
             #[cfg(feature = "mysql")]
             Dialect::MySql => Ok(sql.raw(" FORCE INDEX (").name(index)?.raw(")")),
@@ -158,7 +163,18 @@ impl Sql {
 
     /// The rows of a stretch, as a condition on the walk's columns.
     pub(super) fn stretch(
+        self,
+        columns: &[String],
+        stretch: Stretch<'_>,
+    ) -> Result<Sql, StoreError> {
+        self.stretch_of("", columns, stretch)
+    }
+
+    /// The same where other tables have columns of these names: `alias` stands before each, with
+    /// its dot.
+    pub(super) fn stretch_of(
         mut self,
+        alias: &str,
         columns: &[String],
         stretch: Stretch<'_>,
     ) -> Result<Sql, StoreError> {
@@ -166,13 +182,16 @@ impl Sql {
         // An empty position stands for the beginning.
         if let Some(from) = stretch.from.filter(|from| !from.at.is_empty()) {
             let op = if from.inclusive { " >= " } else { " > " };
-            self = self.compare(columns, &from.at, " > ", op)?;
+            self = self.compare((alias, columns), &from.at, " > ", op)?;
             any = true;
         }
         if let Some(to) = stretch.to {
-            self = self
-                .raw(if any { " AND " } else { "" })
-                .compare(columns, to, " < ", " <= ")?;
+            self = self.raw(if any { " AND " } else { "" }).compare(
+                (alias, columns),
+                to,
+                " < ",
+                " <= ",
+            )?;
             any = true;
         }
         Ok(if any { self } else { self.raw("1 = 1") })
@@ -182,7 +201,7 @@ impl Sql {
     /// this form, not from `(a, b) > (?, ?)`.
     fn compare(
         mut self,
-        columns: &[String],
+        (alias, columns): (&str, &[String]),
         values: &[Scalar],
         strict: &str,
         last: &str,
@@ -191,7 +210,8 @@ impl Sql {
         for depth in 0..columns.len().min(values.len()) {
             self = self.raw(if depth == 0 { "(" } else { " OR (" });
             for (column, value) in columns.iter().zip(values).take(depth) {
-                self = self.name(column)?.raw(" = ").value(value).raw(" AND ");
+                self = self.raw(alias).name(column)?;
+                self = self.raw(" = ").value(value).raw(" AND ");
             }
             let op = if depth + 1 == columns.len() {
                 last
@@ -199,6 +219,7 @@ impl Sql {
                 strict
             };
             self = self
+                .raw(alias)
                 .name(&columns[depth])?
                 .raw(op)
                 .value(&values[depth])

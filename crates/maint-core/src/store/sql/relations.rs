@@ -1,7 +1,8 @@
 //! The statements of sweeps.
 //!
 //! Rows are judged by `LEFT JOIN ... IS NULL` and by joins, never by `NOT IN`: each statement sees
-//! a bounded number of rows and asks the other tables about these, one by one along an index.
+//! a bounded number of rows and asks the other tables about these, one by one along an index. What
+//! is read is not copied first, and only what was found comes over the wire.
 
 use super::{Dialect, Sql, Stretch};
 use crate::store::relations::RowKey;
@@ -26,20 +27,23 @@ pub(in crate::store) fn boundary(
 
 /// The keys of a stretch's rows that meet the conditions. A row that is met by several rows of
 /// another table may come several times, one after the other.
+///
+/// What bounds it is the stretch: its end was measured, or there were fewer rows than that left.
 pub(in crate::store) fn candidates(
     dialect: Dialect,
     task: &SweepTask,
     stretch: Stretch<'_>,
-    limit: u64,
 ) -> Result<Sql, StoreError> {
-    let mut sql = keys(Sql::new(dialect, in_this_order(dialect)), task)?.raw(" FROM (SELECT ");
-    for (i, column) in task.columns_read().into_iter().enumerate() {
-        sql = sql.raw(if i == 0 { "" } else { ", " }).name(column)?;
-        sql = sql.raw(" AS ").name(column)?;
+    let sql = keys(Sql::new(dialect, in_this_order(dialect)), task)?;
+    let mut sql = sql.raw(" FROM ").name(&task.table)?.raw(" AS t");
+    if let SweepWalk::Key {
+        index: Some(index), ..
+    } = &task.walk
+    {
+        sql = sql.along(index)?;
     }
-    sql = along(sql, task, stretch)?.raw(" LIMIT ").number(limit);
-    let sql = conditions(joined(sql.raw(") AS t"), task)?, task)?;
-    in_order(sql, task)
+    let sql = conditions(joined(sql, task)?, task)?.raw(" AND ");
+    in_order(sql.stretch_of(ROW, task.key(), stretch)?, task)
 }
 
 /// Those of `found` that still meet the conditions: their keys, then `more` columns. With `lock`,
@@ -62,17 +66,43 @@ pub(in crate::store) fn confirmed(
     Ok(if lock { sql.for_update() } else { sql })
 }
 
-/// The next `limit` different values of the walk's column.
+/// The next `limit` different values of the walk's column, each with 1 if its relations are as the
+/// task wants them, else 0. A value that several rows of another table have may come several times,
+/// one after the other.
 pub(in crate::store) fn values(
     dialect: Dialect,
     task: &SweepTask,
     from: Option<&Position>,
     limit: u64,
 ) -> Result<Sql, StoreError> {
-    let sql = Sql::new(dialect, "SELECT DISTINCT ").names(task.key())?;
+    let column = task.key().first().map_or("", String::as_str);
+    let found = |sql: Sql, alias: &str, join: &Join, there: &str| {
+        let (_, other) = join.on.first().map_or(("", ""), |(a, b)| (a, b));
+        sql.raw(alias)
+            .raw(".")
+            .name(other)
+            .map(|sql| sql.raw(there))
+    };
+    let mut sql = Sql::new(dialect, "SELECT t.").name(column)?;
+    sql = sql.raw(", CASE WHEN 1 = 1");
+    for (i, join) in task.missing.iter().enumerate() {
+        sql = found(sql.raw(" AND "), &format!("m{i}"), join, " IS NULL")?;
+    }
+    for (i, join) in task.present.iter().enumerate() {
+        sql = found(sql.raw(" AND "), &format!("p{i}"), join, " IS NOT NULL")?;
+    }
+    sql = sql.raw(" THEN 1 ELSE 0 END FROM (SELECT DISTINCT ");
     // NULL is no value; comparing with the last one leaves it out by itself.
-    let sql = along(sql, task, Stretch { from, to: None })?;
-    Ok(sql.raw(" LIMIT ").number(limit))
+    sql = along(sql.name(column)?, task, Stretch { from, to: None })?;
+    sql = sql.raw(" LIMIT ").number(limit).raw(") AS t");
+    let missing = task.missing.iter().enumerate();
+    let missing = missing.map(|(i, join)| (format!("m{i}"), join));
+    let present = task.present.iter().enumerate();
+    let present = present.map(|(i, join)| (format!("p{i}"), join));
+    for (alias, join) in missing.chain(present) {
+        sql = join_by(sql, " LEFT JOIN ", &alias, join)?;
+    }
+    in_order(sql, task)
 }
 
 /// Those of `values` that the other table has.
@@ -271,15 +301,21 @@ fn joined(mut sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
     let missing = task.missing.iter().enumerate();
     let missing = missing.map(|(i, join)| (" LEFT JOIN ", format!("m{i}"), join));
     for (kind, alias, join) in present.chain(missing) {
-        sql = sql.raw(kind).name(&join.table)?.raw(" AS ").raw(&alias);
-        let alias = format!("{alias}.");
-        for (i, (own, there)) in join.on.iter().enumerate() {
-            sql = sql.raw(if i == 0 { " ON " } else { " AND " });
-            sql = sql.raw(&alias).name(there)?.raw(" = ").raw(ROW).name(own)?;
-        }
-        for filter in &join.filters {
-            sql = tested(sql.raw(" AND "), &alias, filter)?;
-        }
+        sql = join_by(sql, kind, &alias, join)?;
+    }
+    Ok(sql)
+}
+
+/// One more table, of which the row `t` asks.
+fn join_by(sql: Sql, kind: &str, alias: &str, join: &Join) -> Result<Sql, StoreError> {
+    let mut sql = sql.raw(kind).name(&join.table)?.raw(" AS ").raw(alias);
+    let alias = format!("{alias}.");
+    for (i, (own, there)) in join.on.iter().enumerate() {
+        sql = sql.raw(if i == 0 { " ON " } else { " AND " });
+        sql = sql.raw(&alias).name(there)?.raw(" = ").raw(ROW).name(own)?;
+    }
+    for filter in &join.filters {
+        sql = tested(sql.raw(" AND "), &alias, filter)?;
     }
     Ok(sql)
 }

@@ -167,11 +167,20 @@ pub(super) fn wanted() -> Housekeeping {
         max_clock_skew: Duration::MAX,
         allow_replica: false,
         throttle: ThrottleRules::default(),
+        max_orphan_share: 1.0,
         tasks: tasks(),
     }
 }
 
 pub(super) async fn plan<S: RelationStore>(store: &mut S, exact: bool) -> HousekeepingPlan {
+    plan_of(&wanted(), store, exact).await
+}
+
+pub(super) async fn plan_of<S: RelationStore>(
+    wanted: &Housekeeping,
+    store: &mut S,
+    exact: bool,
+) -> HousekeepingPlan {
     let (clock, stop) = (VirtualClock::new(now()), StopToken::new());
     let inspection = HousekeepingInspection {
         clock: &clock,
@@ -179,8 +188,8 @@ pub(super) async fn plan<S: RelationStore>(store: &mut S, exact: bool) -> Housek
         stop: &stop,
         exact,
     };
-    let facts = inspection.run(&wanted(), store).await.unwrap();
-    HousekeepingPlan::new(&wanted(), &facts, &Rates::new())
+    let facts = inspection.run(wanted, store).await.unwrap();
+    HousekeepingPlan::new(wanted, &facts, &Rates::new())
 }
 
 pub(super) struct Runner<'a> {

@@ -53,6 +53,12 @@ INSERT INTO tagente_modulo (id_agente_modulo, id_agente, id_tipo_modulo, nombre,
     behind < 30, 1
   FROM gen_module;
 
+-- Due once a week, and once a month.
+UPDATE tagente_modulo AS m JOIN gen_module AS g ON g.id = m.id_agente_modulo
+  SET m.module_interval = 604800 WHERE g.behind IN (47, 49);
+UPDATE tagente_modulo AS m JOIN gen_module AS g ON g.id = m.id_agente_modulo
+  SET m.cron_interval = '0 3 1 * *' WHERE g.behind = 48;
+
 -- States; 75 to 79 have two.
 INSERT INTO tagente_estado (id_agente_modulo, datos, `timestamp`, estado, id_agente, utimestamp,
                             current_interval, last_try)
@@ -75,6 +81,8 @@ INSERT INTO tagente_estado (id_agente_modulo, datos, `timestamp`, estado, id_age
     JOIN seq_1_to_2 AS copy ON copy.seq = 1 OR m.behind BETWEEN 75 AND 79
     WHERE behind NOT BETWEEN 65 AND 74 AND behind NOT BETWEEN 80 AND 89 AND behind >= 5
   ) AS s ORDER BY n;
+UPDATE tagente_estado AS e JOIN gen_module AS g ON g.id = e.id_agente_modulo
+  SET e.last_status_change = {now} - 20 * 86400 WHERE g.behind = 49;
 -- States of modules that are gone.
 INSERT INTO tagente_estado (id_agente_modulo, datos, estado, id_agente, utimestamp)
   SELECT 5000000 + seq, '1', 0, 1, {now} FROM seq_1_to_40;

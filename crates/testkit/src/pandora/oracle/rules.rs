@@ -286,6 +286,8 @@ pub const RULES: &[Rule] = &[
              JOIN `tagente` AS a ON a.id_agente = m.id_agente
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
              WHERE {delete_notinit} AND m.disabled = 0 AND a.disabled = 0 AND e.estado = 4
+               AND m.module_interval <= 86400 AND a.intervalo <= 86400
+               AND m.cron_interval IN ('', '* * * * *')
                AND e.last_status_change < {now} - 86400",
         ),
     ),
@@ -294,7 +296,10 @@ pub const RULES: &[Rule] = &[
         Marks::Modules(
             "SELECT m.id_agente_modulo FROM `tagente_modulo` AS m
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
+             LEFT JOIN `tagente` AS a ON a.id_agente = m.id_agente
              WHERE {delete_notinit} AND m.disabled = 0 AND e.estado IN (4, 5)
+               AND (e.last_status_change > 0 OR m.module_interval <= 86400
+                 AND a.intervalo <= 86400 AND m.cron_interval IN ('', '* * * * *'))
                AND e.utimestamp < {now} - {days_delete_not_initialized} * 86400
                AND e.last_status_change < {now} - {days_delete_not_initialized} * 86400",
         ),

@@ -1,0 +1,129 @@
+//! A Pandora FMS installation as its operator sees it: `--pandora` and nothing else.
+
+mod background;
+mod history;
+mod job;
+mod locks;
+mod programs;
+mod shown;
+mod whole;
+
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use elpis_mysql::PrivateServer;
+use elpis_testkit::pandora::Installation;
+use elpis_testkit::{Database, MariaDb};
+use jiff::Timestamp;
+
+use crate::harness::{Said, World};
+
+/// The account that the configuration names. The server's own reader would not see its password.
+const PASSWORD: &str = "^p4ss ^w#rd'\"$ `é";
+
+/// Two of the product's locks have the same name in every database of a server, and the tests
+/// share one: only one of them works at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An installation, its database, and its configuration.
+struct Site {
+    world: World,
+    db: MariaDb,
+}
+
+impl Site {
+    /// The smallest installation with this much more in `tconfig`.
+    fn with(tokens: &[(&str, &str)]) -> Site {
+        let mut installation = Installation {
+            now: Timestamp::now(),
+            ..Installation::small()
+        };
+        for (token, value) in tokens {
+            installation = installation.token(token, value);
+        }
+        let db = installation.install();
+        let site = Site {
+            world: World::empty(),
+            db,
+        };
+        let name = site.db.name();
+        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
+        site.db.sql(&format!(
+            "CREATE USER IF NOT EXISTS '{name}'@'localhost' IDENTIFIED BY '{password}';\
+             GRANT ALL ON {name}.* TO '{name}'@'localhost';\
+             INSERT INTO tconfig (token, value) VALUES ('db_scheme_version', '7.0NG');"
+        ));
+        site.configure("pandorafms");
+        site
+    }
+
+    /// The server that all of them share.
+    fn server() -> &'static PrivateServer {
+        Installation::server()
+    }
+
+    fn configure(&self, servername: &str) {
+        let socket = self.db.options.socket.clone().unwrap();
+        let name = self.db.name();
+        let text = format!(
+            "# Pandora FMS\nservername {servername}\ndbname {name}\ndbuser {name}\n\
+             dbpass {PASSWORD}\ndbhost {}\nlog_file /var/log/p.log\nha_hosts_file {}\n",
+            socket.display(),
+            self.world.path("ha.conf").display()
+        );
+        let path = self.world.path("pandora_server.conf");
+        elpis_run::fsx::write_durable(&path, text.as_bytes(), 0o600).unwrap();
+    }
+
+    fn output(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// With a state directory of its own, since root's would be the system's.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.world.command(args);
+        command.env_remove("ELPIS_CONFIG");
+        let conf = self.world.path("pandora_server.conf");
+        command.arg("--pandora").arg(conf);
+        let writes = ["run", "status"].contains(&args[0]);
+        if writes && !args.contains(&"--config") {
+            self.world
+                .write("state.toml", "[state]\ndirectory = \"state\"\n");
+            command.arg("--config").arg(self.world.path("state.toml"));
+        }
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Said {
+        let in_front = args[0] == "run" && !args.contains(&"--background");
+        let _alone = in_front.then(alone);
+        let said = self.world.said(&self.output(args));
+        for word in ["p4ss", "w#rd"] {
+            assert!(
+                !said.out.contains(word) && !said.err.contains(word),
+                "{said:?}"
+            );
+        }
+        said
+    }
+
+    fn number(&self, sql: &str) -> u64 {
+        self.db.number(sql)
+    }
+
+    fn last_run(&self) -> Vec<u64> {
+        let sql = "SELECT value FROM tconfig WHERE token = 'db_maintance';";
+        self.db
+            .sql(sql)
+            .lines()
+            .map(|line| line.parse().unwrap())
+            .collect()
+    }
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}

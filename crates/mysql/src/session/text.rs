@@ -1,0 +1,41 @@
+//! Statements that are bytes: SQL text that somebody else wrote, in whatever character set.
+
+use mysql_async::prelude::Queryable;
+use tokio::time::timeout;
+
+use super::Session;
+use crate::Error;
+
+/// What a statement came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// Rows it changed.
+    pub rows: u64,
+    /// Warnings it left, the server's own limit at most.
+    pub warnings: u16,
+}
+
+impl Session {
+    /// Runs one statement that need not be UTF-8, as text. Rows it may return are dropped.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub async fn execute_bytes(&mut self, sql: &[u8]) -> Result<Executed, Error> {
+        let after = self
+            .settings
+            .statement_timeout()
+            .saturating_add(self.settings.grace);
+        let conn = self.ready()?;
+        let exchange = async {
+            let result = conn.query_iter(sql).await?;
+            let executed = Executed {
+                rows: result.affected_rows(),
+                warnings: result.warnings(),
+            };
+            result.drop_result().await?;
+            Ok(executed)
+        };
+        let outcome = timeout(after, exchange).await;
+        self.settle(outcome, after)
+    }
+}
