@@ -9,7 +9,7 @@ use crate::archive::{
 use crate::crypt::Keys;
 use crate::event::BackupEvent;
 use crate::name::ArchiveName;
-use crate::store::{Note, ObjectStore, StoreError, Stored, Verification};
+use crate::store::{Note, ObjectStore, RehearsalNote, StoreError, Stored, Verification};
 
 /// Verifies archives of a store and notes what came out.
 pub struct Inspector<'a> {
@@ -78,6 +78,7 @@ impl Inspector<'_> {
             complete: None,
             verified: None,
             pinned: None,
+            rehearsed: None,
         });
         self.store.annotate(
             name,
@@ -105,8 +106,28 @@ impl Inspector<'_> {
             })
     }
 
+    /// Notes what a rehearsal of an archive came to.
+    ///
+    /// # Errors
+    /// When it cannot be noted, or there is no such archive.
+    pub fn rehearsed(&self, name: &ArchiveName, outcome: RehearsalNote) -> Result<(), StoreError> {
+        let found = self.stored(name)?;
+        let missing = || StoreError::Unknown {
+            place: self.store.place(),
+            name: name.clone(),
+        };
+        let note = found.note.ok_or_else(missing)?;
+        let rehearsed = Some(outcome);
+        self.store.annotate(name, &Note { rehearsed, ..note })
+    }
+
     fn whole(&self, name: &ArchiveName, found: &Contents, before: Option<Stored>) -> Note {
         let manifest = found.manifest.as_ref();
+        let before = before.and_then(|stored| stored.note);
+        // Another file of the same name was not rehearsed.
+        let same = before
+            .as_ref()
+            .filter(|note| note.sha256 == hex(&found.sha256));
         Note {
             sha256: hex(&found.sha256),
             bytes: found.bytes,
@@ -117,7 +138,8 @@ impl Inspector<'_> {
                 at: self.clock.now(),
                 broken: None,
             }),
-            pinned: before.and_then(|stored| stored.note?.pinned),
+            rehearsed: same.and_then(|note| note.rehearsed.clone()),
+            pinned: before.and_then(|note| note.pinned),
         }
     }
 
@@ -138,6 +160,7 @@ impl Inspector<'_> {
                 at: self.clock.now(),
                 broken: Some(error.to_string()),
             }),
+            rehearsed: None,
             pinned: note.and_then(|note| note.pinned),
         }
     }

@@ -12,6 +12,9 @@
 //! | dump MySQL and MariaDB consistently        | [`Dump`], and [`dump_to_file`] for a plain SQL file |
 //! | leave a busy server and its replicas alone | [`DumpLimits`], [`DumpThrottle`] |
 //! | read archives without trusting them        | [`archive::Archive`], [`archive::ArchiveReader`] |
+//! | put an archive back                        | [`restore`] |
+//! | prove that it can be put back              | `Rehearsal` (feature `rehearse`) |
+//! | stop services around it                    | [`Standstill`], [`CommandServices`] |
 //! | keep archives                              | [`LocalStore`], [`ObjectStore`] |
 //! | know which of them are whole               | [`Inspector`] |
 //! | remove what is no longer needed            | [`Prune`], [`PrunePlan`] |
@@ -80,9 +83,13 @@ mod name;
 mod plan;
 pub mod profile;
 mod prune;
+#[cfg(feature = "rehearse")]
+mod rehearse;
 mod report;
+pub mod restore;
 mod source;
 mod sql_file;
+mod standstill;
 pub mod store;
 mod work;
 
@@ -101,6 +108,10 @@ pub use name::{ArchiveName, NameError};
 pub use plan::{BackupPlan, Facts, InspectError, RootFacts};
 pub use profile::{Profile, ProfileError};
 pub use prune::{Decision, KeepRules, NoRules, Prune, PruneError, PrunePlan, PruneReport};
+#[cfg(feature = "rehearse")]
+pub use rehearse::{
+    CheckResult, Expect, OpenArchive, Probe, Rehearsal, RehearsalReport, RehearseError,
+};
 pub use report::{BackupReport, Phases};
 pub use source::{
     Collected, CollectedData, DatabaseFacts, Intake, MySqlSource, Source, SourceError,
@@ -108,4 +119,7 @@ pub use source::{
 #[cfg(feature = "sqlite")]
 pub use source::{SqliteError, SqliteSource};
 pub use sql_file::{SqlFileError, SqlFileReport, dump_to_file};
+pub use standstill::{
+    CommandError, CommandServices, FlagFile, MaintenanceFlag, Notices, Standstill, run_command,
+};
 pub use store::{LocalStore, ObjectStore, StoreError};

@@ -121,7 +121,7 @@ pub(crate) fn free_bytes(path: &Path) -> Result<u64, FsError> {
 }
 
 /// Sixteen hexadecimal digits from the kernel's generator; without it, from time and process.
-fn random_name() -> String {
+pub(crate) fn random_name() -> String {
     let mut bytes = [0u8; 8];
     let filled = OpenOptions::new()
         .read(true)

@@ -58,6 +58,7 @@ impl Backup<'_> {
                 broken: None,
             }),
             pinned: None,
+            rehearsed: None,
         };
         self.publish(run, &finished, &work.name, &note)?;
         Ok(BackupReport {

@@ -11,7 +11,7 @@ mod catalogue;
 mod lookup;
 
 pub use catalogue::{Catalogue, RangeColumn, TableFacts};
-pub(super) use lookup::database;
+pub(crate) use lookup::database;
 
 /// What [`Dump::inspect`](super::Dump::inspect) found. Nothing was changed for it.
 #[derive(Clone, Debug, Serialize)]

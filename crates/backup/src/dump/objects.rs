@@ -12,18 +12,18 @@ use super::query::{Query, bytes, text};
 use super::text::comment;
 
 /// The texts of a database's objects, as they were right after the snapshot.
-pub(super) struct Objects {
+pub(crate) struct Objects {
     /// What has to be there before the rows.
-    pub(super) before: Vec<u8>,
+    pub(crate) before: Vec<u8>,
     /// What comes after them.
-    pub(super) after: Vec<u8>,
-    pub(super) definers: BTreeSet<String>,
-    pub(super) warnings: Vec<String>,
+    pub(crate) after: Vec<u8>,
+    pub(crate) definers: BTreeSet<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Asks for everything in `found`. The session's default database becomes that one: the server
 /// leaves out its name then, so that the text can be loaded into a database of another name.
-pub(super) async fn objects(
+pub(crate) async fn objects(
     session: &mut Session,
     found: &Catalogue,
     definers: Definers,

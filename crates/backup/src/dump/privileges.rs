@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// The privileges of the session's account, roles included as far as they are active.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Privileges {
+pub(crate) struct Privileges {
     grants: Vec<(Scope, BTreeSet<String>)>,
 }
 
@@ -18,18 +18,18 @@ enum Scope {
 impl Privileges {
     /// Reads the lines of `SHOW GRANTS`. Grants on single tables, columns and routines do not
     /// count: nothing here needs as little as that.
-    pub(super) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let grants = lines.into_iter().filter_map(parse_line).collect();
         Self { grants }
     }
 
     /// Whether `privilege` is held on everything.
-    pub(super) fn global(&self, privilege: &str) -> bool {
+    pub(crate) fn global(&self, privilege: &str) -> bool {
         self.held(privilege, |scope| *scope == Scope::Global)
     }
 
     /// Whether `privilege` is held on all of `database`.
-    pub(super) fn on(&self, privilege: &str, database: &str) -> bool {
+    pub(crate) fn on(&self, privilege: &str, database: &str) -> bool {
         self.held(privilege, |scope| match scope {
             Scope::Global => true,
             Scope::Database(pattern) => is_like(database, pattern),

@@ -10,5 +10,5 @@ mod walk;
 pub(crate) use collect::{Collector, Tree};
 pub(crate) use owners::Owners;
 pub use pattern::{Pattern, PatternError};
-pub(crate) use read::Stopping;
+pub(crate) use read::{Stopping, xattrs};
 pub(crate) use walk::{Walk, identity};

@@ -201,7 +201,7 @@ impl<R: Read> Read for Stopping<'_, R> {
 }
 
 /// Extended attributes; none where the file system has none.
-pub(super) fn xattrs(file: &impl std::os::fd::AsFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn xattrs(file: &impl std::os::fd::AsFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut list = vec![0u8; 1 << 16];
     let length = match flistxattr(file, list.as_mut_slice()) {
         Ok(length) => length,

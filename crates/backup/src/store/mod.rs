@@ -120,6 +120,23 @@ pub struct Note {
     /// Why it must never be pruned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<String>,
+    /// What the last rehearsal came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsed: Option<RehearsalNote>,
+}
+
+/// The last time an archive was restored for a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearsalNote {
+    /// When.
+    pub at: Timestamp,
+    /// What was not as it should be; empty if everything was.
+    pub failed: Vec<String>,
+    /// How long the restore took, in milliseconds.
+    pub restore_ms: u64,
+    /// When the newest data in it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_data: Option<Timestamp>,
 }
 
 /// The last time an archive was verified.

@@ -17,6 +17,8 @@ mod foreign;
 mod hostile;
 mod property;
 mod prune;
+mod restore_db;
+mod restore_files;
 mod reuse;
 #[cfg(feature = "s3")]
 mod s3;

@@ -42,6 +42,7 @@ fn stored(given: &Given, zone: &TimeZone) -> Stored {
                 _ => verified(Some("cut off")),
             },
             pinned: given.pinned.then(|| "a reason".to_owned()),
+            rehearsed: None,
         }),
     }
 }

@@ -189,7 +189,18 @@ pub(crate) struct World {
 impl World {
     /// With an empty tree as its only component.
     pub(crate) fn new(container: Container) -> World {
-        let dir = tempfile::tempdir().unwrap();
+        World::in_dir(tempfile::tempdir().unwrap(), container)
+    }
+
+    /// In memory, where flushing costs nothing: for what is done a hundred times. Extended
+    /// attributes may not be kept there.
+    pub(crate) fn in_memory(container: Container) -> World {
+        let memory = tempfile::tempdir_in("/dev/shm");
+        let dir = memory.or_else(|_| tempfile::tempdir());
+        World::in_dir(dir.unwrap(), container)
+    }
+
+    fn in_dir(dir: tempfile::TempDir, container: Container) -> World {
         let tree = dir.path().join("tree");
         std::fs::create_dir(&tree).unwrap();
         std::fs::create_dir(dir.path().join("store")).unwrap();

@@ -1,18 +1,23 @@
 //! The command line of `elpis-backup`. Only clap: no logic, no defaults that depend on anything.
 
+mod restore;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use elpis_backup::archive::Container;
 
+pub(crate) use self::restore::{Compared, Reach, Rehearse, Restore, Resume, TakeBack};
+use self::restore::{FORGET_EXAMPLES, REHEARSE_EXAMPLES, RESTORE_EXAMPLES, UNDO_EXAMPLES};
 use super::values::{container, duration, rate};
 
 /// Backup of a whole installation: databases, configuration and files, as of one moment, in one
 /// archive that is whole or not there.
 ///
-/// Without a verb it is the old pandora_backup.sh: `elpis-backup -c CONSOLE -d DEST [-b] [-q]`.
+/// Without a verb it is the old pandora_backup.sh: `elpis-backup -c CONSOLE -d DEST [-b] [-q]`, and
+/// `elpis-backup -c CONSOLE -s ARCHIVE [-f] [-b] [-q]`.
 #[derive(Debug, Parser)]
 #[command(name = "elpis-backup", version, max_term_width = 100, after_help = MAIN_EXAMPLES)]
 pub(crate) struct Arguments {
@@ -27,19 +32,26 @@ pub(crate) struct Arguments {
 /// The old command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of the old command")]
+#[command(group(ArgGroup::new("direction").args(["destination", "source"])))]
 pub(crate) struct Classic {
     /// Path to the Pandora FMS console, such as /var/www/html/pandora_console, or to a
     /// pandora_server.conf where no console is
-    #[arg(short = 'c', value_name = "CONSOLE", requires = "destination")]
+    #[arg(short = 'c', value_name = "CONSOLE", requires = "direction")]
     pub(crate) console: Option<PathBuf>,
     /// Destination path for the backup file, such as /tmp
     #[arg(short = 'd', value_name = "DEST", requires = "console")]
     pub(crate) destination: Option<PathBuf>,
-    /// No database backup
+    /// The backup file to restore; its database, unless -f says more
+    #[arg(short = 's', value_name = "ARCHIVE", requires = "console")]
+    pub(crate) source: Option<PathBuf>,
+    /// Restore also the files
+    #[arg(short = 'f', requires = "source")]
+    pub(crate) files: bool,
+    /// No database backup or restore
     #[arg(short = 'b', requires = "console")]
     pub(crate) no_database: bool,
-    /// Also the history database, if the installation has one
-    #[arg(long, requires = "console", conflicts_with = "no_database")]
+    /// Also back up the history database, if the installation has one
+    #[arg(long, requires = "destination", conflicts_with = "no_database")]
     pub(crate) history: bool,
     /// An option file with an administrator's account [default: /etc/elpis/backup.cnf if it is
     /// there, else root at the server's socket, else the product's own account]
@@ -98,6 +110,20 @@ pub(crate) enum Verb {
     /// Verify an archive and put its files into a new directory
     #[command(after_help = EXTRACT_EXAMPLES)]
     Extract(Extract),
+    /// Put an archive's database, its files or both back into their places
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(Restore),
+    /// Take a restore back
+    #[command(after_help = UNDO_EXAMPLES)]
+    Undo(TakeBack),
+    /// Finish a restore whose process died
+    Resume(Resume),
+    /// Remove what is kept of a restore for an undo
+    #[command(after_help = FORGET_EXAMPLES)]
+    Forget(TakeBack),
+    /// Restore an archive into a throwaway server and directory, and see whether it works
+    #[command(after_help = REHEARSE_EXAMPLES)]
+    Rehearse(Rehearse),
     /// Copy archives to the store of the configuration, or go on with it
     #[command(after_help = UPLOAD_EXAMPLES)]
     Upload(Upload),
@@ -313,10 +339,13 @@ Examples:
   elpis-backup demo                      see everything at work on an installation of its own
   elpis-backup create                    the nightly job
   elpis-backup list --max-age 26h        the check that there was one
+  elpis-backup rehearse                  the proof that it can be restored
+  elpis-backup restore --newest --dry-run
   elpis-backup -c /var/www/html/pandora_console -d /tmp      as pandora_backup.sh
 
-Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 5 needs a person,
-6 another run holds the lock, 7 partial, broken or too old, 8 unreachable, 130 interrupted.";
+Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 4 stopped part-way,
+5 needs a person, 6 another run holds the lock, 7 partial, broken or too old, 8 unreachable,
+130 interrupted.";
 
 const CREATE_EXAMPLES: &str = "\
 An archive gets its name when it is complete, on disk and verified; after any error or signal there

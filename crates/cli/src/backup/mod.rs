@@ -8,8 +8,9 @@ mod places;
 mod remote;
 mod settings;
 mod sources;
+mod standstill;
 mod values;
 
 pub use commands::backup;
-pub(crate) use places::{NotEmpty, Nothing};
+pub(crate) use places::{NoRestore, NotEmpty, Nothing};
 pub(crate) use settings::ConfigError;

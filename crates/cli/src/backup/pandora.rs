@@ -1,18 +1,19 @@
 //! An installed Pandora FMS: what belongs into its backup, and how its databases are reached.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
+use elpis_backup::archive::Product;
 use elpis_backup::profile::DumpRules;
 use elpis_backup::{MySqlSource, Profile, Source};
 use elpis_mysql::{ConnectOptions, Session, SessionSettings, Tls};
 use elpis_pandora::{
-    BackupSet, Database, HistoryPlace, LOCAL_SOCKETS, Part, Portrait, ServerConf, console_database,
-    ha_host, portrait,
+    BackupSet, Database, HistoryPlace, Part, Portrait, ServerConf, chosen_host, console_database,
+    portrait,
 };
 use elpis_run::{Secret, fsx};
 
-use super::settings::{DEFAULT_OPTIONS, connect_options_over};
+use super::settings::{ConfigError, DEFAULT_OPTIONS, connect_options_over};
 use super::sources::{source, throttle};
 
 /// What the operator says of an installation.
@@ -82,6 +83,41 @@ pub(super) fn look(wanted: &Wanted, is_root: bool) -> Result<Found> {
     Ok(found)
 }
 
+/// A database that is to be restored, and who may do it.
+pub(super) struct Reached {
+    pub(super) connect: ConnectOptions,
+    /// What the product calls its database.
+    pub(super) name: String,
+    /// What the installed product says of itself; nothing where there is none.
+    pub(super) product: Product,
+    /// What the operator should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Finds the database of an installation, which may be lost. Changes nothing; blocks.
+pub(super) fn reach(wanted: &Wanted, is_root: bool) -> Result<Reached> {
+    let (_, own) = read_files(wanted)?;
+    let own = own.ok_or(ConfigError::Unsaid {
+        what: "which database the installation has",
+        hint: "take `database` out of `without`, or use -c CONSOLE",
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut warnings = Vec::new();
+    let target = target(&own);
+    let connect = runtime.block_on(account(wanted, &own, target, is_root, &mut warnings))?;
+    let name = wanted.database.clone().unwrap_or(own.name);
+    // A server without the database has nothing to compare with, and nothing to warn of.
+    let said = runtime.block_on(ask(&connect, &name, &mut Vec::new()))?;
+    Ok(Reached {
+        connect,
+        name,
+        product: said.product,
+        warnings,
+    })
+}
+
 /// What belongs into the backup, and how the product reaches its database if that does.
 fn read_files(wanted: &Wanted) -> Result<(BackupSet, Option<Database>)> {
     // A relative path means what it means here, and `.` is no part of a name.
@@ -117,25 +153,12 @@ fn read_files(wanted: &Wanted) -> Result<(BackupSet, Option<Database>)> {
     Ok((set, Some(database)))
 }
 
-/// The database's host as the product's HA daemon chose it, if there is one.
-fn chosen_host(conf: &ServerConf) -> Result<Option<String>> {
-    let path = conf.ha_hosts_file()?;
-    if path.symlink_metadata().is_err() {
-        return Ok(None);
-    }
-    Ok(ha_host(path, &fsx::read(path)?)?)
-}
-
 /// Where the product finds its database; its clients take `localhost` for the socket.
 fn target(database: &Database) -> ConnectOptions {
-    let socket = database.socket.clone().or_else(|| {
-        let is_local = database.host == "localhost";
-        is_local.then(local_socket).flatten()
-    });
     ConnectOptions {
         host: database.host.clone(),
         port: database.port,
-        socket,
+        socket: database.socket_here(),
         tls: database.tls.as_ref().map_or(Tls::Off, |tls| Tls::Required {
             ca: tls.ca.clone(),
             verify_host: tls.verify,
@@ -143,11 +166,6 @@ fn target(database: &Database) -> ConnectOptions {
         program: super::commands::PROGRAM.to_owned(),
         ..ConnectOptions::default()
     }
-}
-
-fn local_socket() -> Option<PathBuf> {
-    let there = |path: &&str| Path::new(path).symlink_metadata().is_ok();
-    LOCAL_SOCKETS.into_iter().find(there).map(PathBuf::from)
 }
 
 /// The account that may do most: the administrator's of an option file, root at the socket, or
@@ -195,7 +213,7 @@ async fn ask(connect: &ConnectOptions, name: &str, warnings: &mut Vec<String>) -
         Err(error) if error.code().is_some() => {
             warnings.push(format!("the product's version is not known: {error}"));
             Portrait {
-                product: elpis_backup::archive::Product::default(),
+                product: Product::default(),
                 history: None,
             }
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::pandora::Wanted;
 use super::remote::{EncryptionSettings, StoreSettings};
+use super::standstill::RestoreSettings;
 use crate::environment::Environment;
 
 /// Where the configuration is when nobody says otherwise.
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(super) pandora: Option<Wanted>,
     pub(super) store: StoreSettings,
     pub(super) encryption: EncryptionSettings,
+    pub(super) restore: RestoreSettings,
     pub(crate) is_root: bool,
 }
 
@@ -68,6 +70,7 @@ struct RawConfig {
     pandora: Option<RawPandora>,
     store: StoreSettings,
     encryption: EncryptionSettings,
+    restore: RestoreSettings,
 }
 
 /// `[pandora]`: an installation instead of a profile.
@@ -131,6 +134,7 @@ impl Settings {
             pandora,
             store: raw.store.beside(&beside),
             encryption: raw.encryption.beside(&beside),
+            restore: raw.restore.beside(&beside),
             is_root: environment.is_root,
             target: raw.target.directory.map(&beside),
             state: state.ok_or(ConfigError::Unsaid {
@@ -205,6 +209,9 @@ fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
             "[profile] and [pandora] are there; a backup has one of them".to_owned(),
         ));
     }
+    raw.restore
+        .check()
+        .map_err(|reason| wrong(format!("restore.{reason}")))?;
     if let Some(profile) = &raw.profile {
         profile
             .check()
@@ -319,6 +326,11 @@ mod tests {
                 "[profile]\nname = 'a'\nprefix = 'a/b'\n",
                 "profile.prefix: must be",
             ),
+            (
+                "[restore]\nstop = [['systemctl', 'stop', 'x']]\n",
+                "restore.start: is missing",
+            ),
+            ("[restore]\nstop = [[]]\nstart = [['x']]\n", "restore.stop"),
             (
                 "[pandora]\ninstallation = '/c'\nwithout = ['consoles']\n",
                 "pandora.without: \"consoles\" is no part",

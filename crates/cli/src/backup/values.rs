@@ -3,6 +3,28 @@
 use std::time::Duration;
 
 use elpis_backup::archive::Container;
+use elpis_backup::restore::Accept;
+
+/// A difference that an operator takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// Between the databases.
+    Database(Accept),
+    /// Links that lead out of their tree.
+    OutsideLinks,
+}
+
+/// The name of a difference.
+pub(super) fn accepted(text: &str) -> Result<Accepted, String> {
+    if text == "outside-links" {
+        return Ok(Accepted::OutsideLinks);
+    }
+    let known = "schema, server, charset, replica, writers, space, non-atomic or outside-links";
+    let accept: Result<Accept, _> = text.parse();
+    accept
+        .map(Accepted::Database)
+        .map_err(|_| format!("must be one of {known}"))
+}
 
 /// What an archive is to be.
 pub(super) fn container(text: &str) -> Result<Container, String> {

@@ -1,5 +1,7 @@
 //! What can happen to `elpis-backup`.
 
+mod restore;
+
 use std::error::Error;
 
 use elpis_backup::archive::{ExtractError, VerifyError, WriteError};
@@ -73,7 +75,7 @@ fn inside<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     } else if let Some(SqlFileError::Fs(held)) = error.downcast_ref() {
         Some(held)
     } else {
-        inside_copy(error)
+        inside_copy(error).or_else(|| restore::inside(error))
     };
     held.map_or(error, inside)
 }
@@ -106,6 +108,9 @@ fn config_hint(error: &ConfigError) -> Option<&'static str> {
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
+    if let Some(judgement) = restore::known(error) {
+        return Some(judgement);
+    }
     if let Some(error) = error.downcast_ref::<BackupError>() {
         return match error {
             BackupError::Refused { .. } => Some((

@@ -114,13 +114,18 @@ pub(crate) fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 17] = [
     "create",
     "dump",
     "verify",
     "list",
     "inspect",
     "extract",
+    "restore",
+    "undo",
+    "resume",
+    "forget",
+    "rehearse",
     "prune",
     "pin",
     "unpin",

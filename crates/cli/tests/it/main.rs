@@ -36,6 +36,10 @@ mod pandora;
 mod plan;
 #[cfg(feature = "maint")]
 mod secrets;
+#[cfg(feature = "backup")]
+mod rehearse;
+#[cfg(feature = "backup")]
+mod restore;
 #[cfg(feature = "maint")]
 mod server;
 #[cfg(feature = "maint")]

@@ -14,6 +14,8 @@ use elpis_run::{FsError, StopToken};
 use rustix::fs::{Mode, OFlags};
 use tree::Tree;
 
+use super::entry::{Entry, EntryKind};
+use super::manifest::{Content, MemberRecord};
 use super::open::{Archive, Verified};
 use super::path::MemberPath;
 use super::reader::{ArchiveReader, ReadError, ReadLimits};
@@ -148,10 +150,28 @@ impl Archive<Verified> {
             .mode(0o700)
             .create(root)
             .map_err(|source| FsError::new("create directory", root, source))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = rustix::fs::open(root, flags, Mode::empty())
-            .map_err(|errno| FsError::new("open directory", root, errno.into()))?;
-        let mut tree = Tree::new(root, handle);
+        let everything = Destination {
+            root,
+            only: how.only,
+        };
+        let mut extracted = self.unpack(&[everything], how)?;
+        Ok(extracted.pop().unwrap_or_default())
+    }
+
+    /// Puts members into several directories in one reading. A member goes to the first that wants
+    /// it; [`Extract::only`] is not looked at. What was extracted is told in the order of `to`.
+    ///
+    /// # Errors
+    /// [`ExtractError`]; something may lie in the directories then.
+    pub(crate) fn unpack(
+        &self,
+        to: &[Destination<'_>],
+        how: &Extract<'_>,
+    ) -> Result<Vec<Extracted>, ExtractError> {
+        let mut trees = Vec::with_capacity(to.len());
+        for destination in to {
+            trees.push(Tree::new(destination.root, open_dir(destination.root)?));
+        }
         let packed = self.bytes.reader().map_err(ReadError::Stream)?;
         let decoder = self.form.unpack(packed).map_err(ReadError::Stream)?;
         let mut reader = ArchiveReader::new(decoder, ReadLimits::default());
@@ -160,18 +180,49 @@ impl Archive<Verified> {
             if how.stop.is_stopped() {
                 return Err(ExtractError::Stopped);
             }
-            let told = expected.next().filter(|told| told.path == entry.path);
+            let told = expected.next().filter(|told| is_the_same(&entry, told));
             let told = told.ok_or_else(|| ExtractError::Changed {
                 member: entry.path.clone(),
             })?;
-            let wanted =
-                how.only.is_empty() || how.only.iter().any(|only| entry.path.is_within(only));
-            if wanted {
-                tree.put(&entry, &told.content, &mut reader, how)?;
+            if let Some(at) = to.iter().position(|place| place.wants(&entry.path)) {
+                trees[at].put(&entry, &told.content, &mut reader, how)?;
             }
         }
-        tree.finish()
+        trees.into_iter().map(Tree::finish).collect()
     }
+}
+
+/// A directory of ours that is there and empty, and what goes into it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) root: &'a Path,
+    /// These members and what lies below them; everything if empty.
+    pub(crate) only: &'a [MemberPath],
+}
+
+impl Destination<'_> {
+    fn wants(&self, member: &MemberPath) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| member.is_within(only))
+    }
+}
+
+/// Whether a member is what was verified, as far as its header tells: whoever can write to the
+/// archive meanwhile gets nothing else on disk. The sum of its data is compared when it is read.
+fn is_the_same(entry: &Entry, told: &MemberRecord) -> bool {
+    let content = match (&entry.kind, &told.content) {
+        (EntryKind::File { size, .. }, Content::File { size: verified, .. }) => size == verified,
+        (EntryKind::Directory, content) => *content == Content::Directory,
+        (EntryKind::Symlink(target), content) => *content == Content::symlink(target),
+        (EntryKind::Hardlink(target), Content::Hardlink { target: verified }) => target == verified,
+        _ => false,
+    };
+    content && entry.path == told.path
+}
+
+fn open_dir(root: &Path) -> Result<std::os::fd::OwnedFd, FsError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(root, flags, Mode::empty())
+        .map_err(|errno| FsError::new("open directory", root, errno.into()))
 }
 
 fn expect_free(target: &Path) -> Result<(), ExtractError> {

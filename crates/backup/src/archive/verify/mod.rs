@@ -206,7 +206,7 @@ impl Verify<'_> {
 }
 
 /// Whether a link at `path` leads out of the archive.
-pub(in crate::archive) fn leaves(path: &MemberPath, target: &[u8]) -> bool {
+pub(crate) fn leaves(path: &MemberPath, target: &[u8]) -> bool {
     if target.first() == Some(&b'/') {
         return true;
     }

@@ -25,12 +25,12 @@ pub struct Catalogue {
     pub triggers: Vec<String>,
     /// Its procedures, functions and packages.
     #[serde(skip)]
-    pub(in crate::dump) routines: Vec<Routine>,
+    pub(crate) routines: Vec<Routine>,
     /// Its events.
     pub events: Vec<String>,
     /// Columns of its views, in their order.
     #[serde(skip)]
-    pub(in crate::dump) view_columns: HashMap<String, Vec<String>>,
+    pub(crate) view_columns: HashMap<String, Vec<String>>,
 }
 
 impl Catalogue {
@@ -102,10 +102,10 @@ pub(in crate::dump) struct ColumnFacts {
 
 /// One procedure, function or package.
 #[derive(Clone, Debug)]
-pub(in crate::dump) struct Routine {
-    pub(in crate::dump) name: String,
+pub(crate) struct Routine {
+    pub(crate) name: String,
     /// `PROCEDURE`, `FUNCTION`, `PACKAGE` or `PACKAGE BODY`.
-    pub(in crate::dump) kind: String,
+    pub(crate) kind: String,
     pub(in crate::dump) readable: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::dump::query::Query;
 ///
 /// Whoever holds tables must name them: the server opens every table it is asked about, and one
 /// that it has not been asked to leave out may belong to a `RENAME` that waits for those held.
-pub(in crate::dump) async fn database(
+pub(crate) async fn database(
     session: &mut Session,
     name: &str,
     only: Option<&HashSet<String>>,

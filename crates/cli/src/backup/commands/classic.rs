@@ -1,17 +1,23 @@
-//! The old command: `-c CONSOLE -d DEST [-b] [-q]`, as in existing cron lines.
+//! The old command: `-c CONSOLE -d DEST [-b] [-q]`, as in existing cron lines, and
+//! `-c CONSOLE -s ARCHIVE [-f] [-b] [-q]`.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use elpis_backup::profile::DumpRules;
 use elpis_backup::{BackupError, LocalStore};
 use elpis_pandora::Part;
 
-use super::{Context, create};
-use crate::backup::args::Classic;
+use super::{Context, create, restore};
+use crate::backup::args::{Classic, Reach, Restore};
 use crate::backup::pandora::{self, Wanted};
 use crate::exit::Verdict;
 use crate::output::Printer;
 
 pub(super) fn run(context: &Context, args: Classic) -> Result<Verdict> {
+    if let Some(source) = args.source.clone() {
+        return restore_from(context, args, source);
+    }
     let (Some(installation), Some(destination)) = (args.console, args.destination) else {
         return Ok(Verdict::silent(crate::exit::Code::Usage));
     };
@@ -65,4 +71,24 @@ pub(super) fn run(context: &Context, args: Classic) -> Result<Verdict> {
         context.printer.say(&format!("warning: {warning}"));
     }
     Ok(create::verdict(&report))
+}
+
+/// The mode is what the arguments say, never what happens to be on disk: a file that is not there
+/// is an error.
+fn restore_from(context: &Context, args: Classic, source: PathBuf) -> Result<Verdict> {
+    if args.no_database && !args.files {
+        let refusals = vec!["with -b and without -f there is nothing to restore".to_owned()];
+        return Err(BackupError::Refused { refusals }.into());
+    }
+    let wanted = Restore::classic(
+        source,
+        args.files,
+        args.no_database,
+        Reach {
+            console: args.console,
+            option_file: args.option_file,
+        },
+        args.database,
+    );
+    restore::manual(context, &wanted)
 }

@@ -9,6 +9,8 @@ mod inspect;
 mod list;
 mod pin;
 mod prune;
+mod rehearse;
+mod restore;
 mod upload;
 mod verify;
 
@@ -150,6 +152,11 @@ fn dispatch(context: &Context, verb: Verb) -> Result<Verdict> {
         Verb::List(args) => list::run(context, args),
         Verb::Inspect(args) => inspect::run(context, &args),
         Verb::Extract(args) => extract::run(context, &args),
+        Verb::Restore(args) => restore::run(context, &args),
+        Verb::Undo(args) => restore::back::undo(context, &args),
+        Verb::Resume(args) => restore::back::resume(context, &args),
+        Verb::Forget(args) => restore::back::forget(context, &args),
+        Verb::Rehearse(args) => rehearse::run(context, &args),
         Verb::Upload(args) => upload::run(context, args),
         Verb::Prune(args) => prune::run(context, args),
         Verb::Pin(args) => pin::run(context, args.target.target, &args.archive, Some(args.why)),

@@ -1,0 +1,112 @@
+//! The text on its way to the sessions: rows in chunks, everything else one by one, all numbered
+//! alike whenever the same text is read.
+
+use std::io::Read;
+
+use tokio::sync::mpsc::Sender;
+
+use super::event::{Quiet, silence};
+use crate::restore::error::TextError;
+use crate::restore::sql::{Kind, Object, Part, SqlReader};
+use crate::restore::survey::Summing;
+
+/// What comes next.
+pub(super) enum Order {
+    /// Rows of one table.
+    Rows(Chunk),
+    /// Anything else.
+    Statement {
+        id: u64,
+        sql: Vec<u8>,
+        kind: Kind,
+        /// The statement makes an event that must not fire yet.
+        silenced: bool,
+    },
+    /// The end, with the sum of the text.
+    End { blake3: String },
+}
+
+/// Statements with rows of one table, for one transaction.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub(super) id: u64,
+    pub(super) table: String,
+    pub(super) statements: Vec<Vec<u8>>,
+    pub(super) bytes: u64,
+}
+
+/// Where orders go.
+pub(super) type Orders = Sender<Result<Order, TextError>>;
+
+/// Reads `text` to its end, or until nobody takes orders any more.
+pub(super) fn feed(text: impl Read, chunk_bytes: usize, orders: &Orders) {
+    if let Err(error) = read(text, chunk_bytes, orders) {
+        // Nobody may want to know.
+        let _ = orders.blocking_send(Err(error));
+    }
+}
+
+fn read(text: impl Read, chunk_bytes: usize, orders: &Orders) -> Result<(), TextError> {
+    let mut summing = Summing::new(text);
+    let mut reader = SqlReader::new(&mut summing);
+    let mut next_id = 0;
+    let mut id = || {
+        next_id += 1;
+        next_id
+    };
+    let mut chunk = Chunk::default();
+    // Whoever gave the orders up has seen an error of his own.
+    let send = |order| orders.blocking_send(Ok(order)).is_ok();
+    while let Some(part) = reader.next()? {
+        let Part::Statement { mut sql, kind } = part else {
+            continue;
+        };
+        let is_rows = matches!(&kind, Kind::Rows { table, .. } if *table == chunk.table);
+        let is_full = chunk.bytes >= chunk_bytes as u64;
+        if !chunk.statements.is_empty() && (!is_rows || is_full) {
+            chunk.id = id();
+            if !send(Order::Rows(std::mem::take(&mut chunk))) {
+                return Ok(());
+            }
+        }
+        if let Kind::Rows { table, .. } = kind {
+            chunk.table = table;
+            chunk.bytes += sql.len() as u64;
+            chunk.statements.push(sql);
+            continue;
+        }
+        if matches!(kind, Kind::Skip | Kind::Use { .. }) {
+            continue;
+        }
+        let mut silenced = false;
+        if let Kind::Object {
+            object: Object::Event,
+            name,
+            is_made: true,
+        } = &kind
+        {
+            match silence(&sql, reader.modes()) {
+                Some(Quiet::Silenced(quiet)) => (sql, silenced) = (quiet, true),
+                Some(Quiet::Already) => {}
+                None => {
+                    return Err(TextError::Event {
+                        event: name.clone(),
+                    });
+                }
+            }
+        }
+        let order = Order::Statement {
+            id: id(),
+            sql,
+            kind,
+            silenced,
+        };
+        if !send(order) {
+            return Ok(());
+        }
+    }
+    drop(reader);
+    let (_, blake3) = summing.finish();
+    send(Order::End { blake3 });
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Putting an archive back so that it cannot make things worse.
+
+mod accept;
+mod compare;
+mod engine;
+mod error;
+mod event;
+mod facts;
+mod files;
+mod grants;
+mod load;
+mod names;
+mod plan;
+mod policy;
+mod report;
+mod run;
+mod runs;
+mod services;
+mod session;
+mod sql;
+mod steps;
+mod survey;
+mod swap;
+mod text;
+mod undo;
+mod work;
+
+pub use accept::{Accept, AcceptError, Refusal};
+pub use engine::Restore;
+pub use error::{Live, RestoreError, TextError};
+pub use event::RestoreEvent;
+pub use facts::{LiveFacts, RestoreFacts};
+
+pub use files::{
+    FILES_JOB, FileCheck, FileRestore, FileRoot, FilesError, FilesFacts, FilesPlan, FilesReport,
+    FilesResumed, FilesRun, FilesState, FilesWish, PlaceFacts, PlaceKind, RootPlan, RootReport,
+    Staged, files_runs,
+};
+pub use plan::{PlannedTable, RestorePlan};
+pub use policy::{Compare, Grants, RestorePolicy};
+pub use report::{ForgetReport, RestorePhases, RestoreReport, UndoReport};
+pub use runs::{RestoreRun, RestoreState, runs};
+pub use services::{ServiceError, Services};
+pub use sql::{SplitError, StatementError};
+pub use survey::{Survey, SurveyedTable};
+pub use text::{SqlText, Surveyed, Unsurveyed};
+
+/// The job of a restore in the journal.
+pub const JOB: &str = "restore";
+/// The job of taking one back.
+pub const UNDO_JOB: &str = "restore-undo";
+/// The job of giving up the old tables of one.
+pub const FORGET_JOB: &str = "restore-forget";

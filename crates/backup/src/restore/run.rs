@@ -1,0 +1,485 @@
+//! Carrying a plan out: everything beside the live database first, the exchange last.
+
+use std::time::Duration;
+
+use elpis_mysql::Params;
+
+use super::compare::compare;
+use super::error::RestoreError;
+use super::event::RestoreEvent;
+use super::grants;
+use super::load::{Loader, Marks};
+use super::plan::RestorePlan;
+use super::policy::Grants;
+use super::report::{RestorePhases, RestoreReport};
+use super::session::{Ask, quoted};
+use super::swap::{Moves, Scripts, Whose, base_tables, exists, probe};
+use super::text::{SqlText, Surveyed};
+use super::work::Work;
+
+impl Work<'_> {
+    /// Everything that is not done yet.
+    pub(super) fn drive(
+        &mut self,
+        text: Option<&SqlText<Surveyed>>,
+    ) -> Result<RestoreReport, RestoreError> {
+        let mut report = RestoreReport {
+            run: Some(self.steps.run),
+            database: self.plan.policy.database.clone(),
+            old: self.plan.old.clone(),
+            tables: self.plan.tables.len() as u64,
+            rows: self.plan.tables.iter().map(|table| table.text.rows).sum(),
+            warnings: self.plan.warnings.clone(),
+            ..RestoreReport::default()
+        };
+        self.step("side database", |work| work.make_side())?;
+        let mut phases = RestorePhases::default();
+        let clock = self.restore.clock;
+        let begun = clock.monotonic();
+        if !self.steps.is_done("load") {
+            let run = self.steps.run;
+            let text = text.ok_or(RestoreError::NeedsText { run })?;
+            if text.survey().blake3 != self.plan.text {
+                return Err(RestoreError::run(
+                    run,
+                    "it restores another text than this one",
+                ));
+            }
+            self.step("load", |work| work.load(text, &mut report))?;
+        }
+        phases.load_s = (clock.monotonic() - begun).as_secs_f64();
+        let begun = clock.monotonic();
+        self.step("indexes", |work| work.indexes())?;
+        phases.indexes_s = (clock.monotonic() - begun).as_secs_f64();
+        let begun = clock.monotonic();
+        self.step("compare", |work| work.compare())?;
+        phases.compare_s = (clock.monotonic() - begun).as_secs_f64();
+        let begun = clock.monotonic();
+        let exchanged = self.exchange()?;
+        if let Some(took) = exchanged {
+            report.exchange_ms = took.as_secs_f64() * 1000.0;
+        }
+        self.exchange_step("objects", |work| work.install())?;
+        self.exchange_step("grants", |work| work.grants(text, &mut report))?;
+        self.exchange_step("events", |work| work.events())?;
+        self.exchange_step("start services", |work| work.start_services())?;
+        phases.standstill_s = (clock.monotonic() - begun).as_secs_f64();
+        self.exchange_step("clean up", |work| work.drop_database(&work.plan.side))?;
+        report.phases = phases;
+        report.warnings.append(&mut self.warnings);
+        Ok(report)
+    }
+
+    fn make_side(&mut self) -> Result<(), RestoreError> {
+        let side = quoted(&self.plan.side)?;
+        let live = self.plan.facts.live.as_ref();
+        let charset = self.plan.charset.clone();
+        let charset = charset.or_else(|| live.map(|l| (l.charset.clone(), l.collation.clone())));
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(async {
+            let options = match charset {
+                Some((charset, collation)) => {
+                    format!(
+                        " CHARACTER SET {} COLLATE {}",
+                        word(&charset)?,
+                        word(&collation)?
+                    )
+                }
+                None => String::new(),
+            };
+            control
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {side}{options}"))
+                .await?;
+            Marks::new(&plan.side)?.create(control).await
+        })
+    }
+
+    fn load(
+        &mut self,
+        text: &SqlText<Surveyed>,
+        report: &mut RestoreReport,
+    ) -> Result<(), RestoreError> {
+        let loader = Loader {
+            plan: self.plan,
+            opening: self.opening(),
+            observer: self.observer(),
+            stop: self.restore.stop,
+        };
+        let loaded = loader.load(&self.runtime, &mut self.control, text.reader()?)?;
+        report.loaded = loaded.rows;
+        report.retries = loaded.retries;
+        if loaded.warnings > 0 {
+            self.warn(format!(
+                "the server had {} warnings about rows",
+                loaded.warnings
+            ));
+        }
+        // The text has set this session up for its own ends.
+        self.reconnect()
+    }
+
+    /// Builds the indexes that were left for later, some tables at a time.
+    fn indexes(&mut self) -> Result<(), RestoreError> {
+        let opening = self.opening();
+        let observer = self.observer();
+        let sessions = self.plan.policy.sessions;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let marks = Marks::new(&plan.side)?;
+        runtime.block_on(async {
+            let mut waiting = Vec::new();
+            for made in marks.remembered(control).await? {
+                // What an earlier try has built is there.
+                let is_built = marks.show(control, &made.table).await? == made.create;
+                if let Some(alter) = made.add_keys(&plan.side)?.filter(|_| !is_built) {
+                    waiting.push((made.table, alter));
+                }
+            }
+            let mut building = tokio::task::JoinSet::new();
+            loop {
+                while building.len() < sessions
+                    && let Some((table, alter)) = waiting.pop()
+                {
+                    let opening = opening.clone();
+                    building.spawn(async move {
+                        let fail = |source| {
+                            RestoreError::server(format!("building the indexes of {table}"), source)
+                        };
+                        let mut session = opening.open().await.map_err(fail)?;
+                        session.execute(&alter, Params::Empty).await.map_err(fail)?;
+                        Ok::<String, RestoreError>(table)
+                    });
+                }
+                match building.join_next().await {
+                    None => return Ok(()),
+                    Some(Ok(built)) => {
+                        let table = built?;
+                        observer.on(&RestoreEvent::Indexed { table });
+                    }
+                    Some(Err(error)) => {
+                        return Err(RestoreError::Threads(std::io::Error::other(error)));
+                    }
+                }
+            }
+        })
+    }
+
+    fn compare(&mut self) -> Result<(), RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            restore,
+            ..
+        } = self;
+        runtime.block_on(compare(control, &restore.connect, plan, restore.stop))
+    }
+
+    /// Exchanges the tables. What fails before that is put back at once; `None` if another process
+    /// had done it.
+    fn exchange(&mut self) -> Result<Option<Duration>, RestoreError> {
+        self.step("capture", |work| work.capture_new())?;
+        let mut took = None;
+        let exchanged = self.prepare().and_then(|()| {
+            self.exchange_step("rename", |work| {
+                took = work.rename()?;
+                Ok(())
+            })
+        });
+        let Err(error) = exchanged else {
+            if let Some(took) = took {
+                let took_ms = took.as_secs_f64() * 1000.0;
+                self.restore
+                    .observer
+                    .on(&RestoreEvent::Exchanged { took_ms });
+            }
+            return Ok(took);
+        };
+        // Whatever the answer was: what is, is what counts.
+        if self.reconnect().is_ok() && !self.is_exchanged()? {
+            self.put_back()?;
+            self.steps.note_put_back(&error)?;
+            let why = elpis_run::with_causes(&error);
+            self.restore.observer.on(&RestoreEvent::PutBack { why });
+        }
+        Err(error)
+    }
+
+    /// What the text made besides tables, and the database that will keep the old tables.
+    fn capture_new(&mut self) -> Result<(), RestoreError> {
+        let old = quoted(&self.plan.old)?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let new = runtime.block_on(async {
+            control
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {old}"))
+                .await?;
+            let mut new = Scripts::read(control, &plan.side).await?;
+            new.firing = Marks::new(&plan.side)?.firing(control).await?;
+            new.check()?;
+            new.keep(control, &plan.old, Whose::New).await?;
+            Ok::<Scripts, RestoreError>(new)
+        })?;
+        for warning in new.warnings {
+            self.warn(warning);
+        }
+        self.reconnect()
+    }
+
+    /// Everything of the exchange but the exchange.
+    fn prepare(&mut self) -> Result<(), RestoreError> {
+        self.exchange_step("capture old", |work| work.capture_old())?;
+        self.exchange_step("stop services", |work| work.stop_services())?;
+        self.exchange_step("take down", |work| work.take_down())
+    }
+
+    fn capture_old(&mut self) -> Result<(), RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        let old = runtime.block_on(async {
+            let old = match exists(control, database).await? {
+                true => Scripts::read(control, database).await?,
+                false => Scripts::default(),
+            };
+            old.check()?;
+            old.keep(control, &plan.old, Whose::Old).await?;
+            Ok::<Scripts, RestoreError>(old)
+        })?;
+        for warning in old.warnings {
+            self.warn(format!("of the live database: {warning}"));
+        }
+        self.reconnect()
+    }
+
+    fn take_down(&mut self) -> Result<(), RestoreError> {
+        let (observer, clock) = (self.observer(), self.restore.clock);
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        runtime.block_on(async {
+            let coming = base_tables(control, &plan.side).await?;
+            let live = quoted(database)?;
+            control
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {live}"))
+                .await?;
+            Scripts::take_down(control, &plan.side, &[]).await?;
+            probe(control, database, &plan.policy, clock, &observer).await?;
+            Scripts::take_down(control, database, &coming).await
+        })
+    }
+
+    fn rename(&mut self) -> Result<Option<Duration>, RestoreError> {
+        let observer = self.observer();
+        let clock = self.restore.clock;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        runtime.block_on(async {
+            let coming = base_tables(control, &plan.side).await?;
+            if coming.is_empty() {
+                // A process that died had done it.
+                return Ok(None);
+            }
+            let mut moves = Moves::default();
+            moves.add(&base_tables(control, database).await?, database, &plan.old)?;
+            moves.add(&coming, &plan.side, database)?;
+            let took = moves
+                .carry_out(control, &plan.policy, clock, &observer)
+                .await?;
+            Ok(Some(took))
+        })
+    }
+
+    /// Whether the live database has the tables of the text.
+    pub(super) fn is_exchanged(&mut self) -> Result<bool, RestoreError> {
+        if !self.steps.was_announced("rename") {
+            return Ok(false);
+        }
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(async {
+            let left = base_tables(control, &plan.side).await?;
+            let lost = !left.is_empty() && left.len() < plan.tables.len();
+            if lost {
+                let what = format!(
+                    "{} of {} tables are left in {}",
+                    left.len(),
+                    plan.tables.len(),
+                    plan.side
+                );
+                return Err(RestoreError::NeedsPerson { what });
+            }
+            Ok(left.is_empty())
+        })
+    }
+
+    /// Makes what was taken down again and starts the services: the live database is as it was.
+    pub(super) fn put_back(&mut self) -> Result<(), RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        runtime.block_on(async {
+            if !exists(control, database).await? {
+                return Ok(());
+            }
+            if plan.facts.live.is_none() {
+                // It was made for what did not come.
+                if base_tables(control, database).await?.is_empty() {
+                    let name = quoted(database)?;
+                    return control.tell(&format!("DROP DATABASE {name}")).await;
+                }
+                return Ok(());
+            }
+            match Scripts::kept(control, &plan.old, Whose::Old).await? {
+                Some(old) => old.put_back(control, database).await,
+                None => Ok(()),
+            }
+        })?;
+        self.start_services()
+    }
+
+    fn install(&mut self) -> Result<(), RestoreError> {
+        let (old, new) = self.kept()?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(new.install(control, &plan.policy.database, &old))?;
+        self.reconnect()
+    }
+
+    fn events(&mut self) -> Result<(), RestoreError> {
+        let (_, new) = self.kept()?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(new.install_events(control, &plan.policy.database))?;
+        self.reconnect()
+    }
+
+    /// The objects of the live database as it was, and of the text.
+    pub(super) fn kept(&mut self) -> Result<(Scripts, Scripts), RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(async {
+            let old = Scripts::kept(control, &plan.old, Whose::Old).await?;
+            let new = Scripts::kept(control, &plan.old, Whose::New).await?;
+            match (old, new) {
+                (Some(old), Some(new)) => Ok((old, new)),
+                _ => Err(RestoreError::NeedsPerson {
+                    what: format!(
+                        "{} does not have the objects that were kept in it",
+                        plan.old
+                    ),
+                }),
+            }
+        })
+    }
+
+    fn grants(
+        &mut self,
+        text: Option<&SqlText<Surveyed>>,
+        report: &mut RestoreReport,
+    ) -> Result<(), RestoreError> {
+        let Some(text) = text else {
+            self.warn(
+                "accounts and rights were not compared: the archive was not given".to_owned(),
+            );
+            return Ok(());
+        };
+        let Some(wanted) = text.grants()? else {
+            return Ok(());
+        };
+        let apply = self.plan.policy.grants == Grants::Apply;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let missing = runtime.block_on(grants::missing(
+            control,
+            &wanted,
+            &plan.policy.database,
+            apply,
+        ));
+        match missing {
+            Ok(missing) => report.missing_grants = missing,
+            // The data is there; who may use it is the next question, and not worth the data.
+            Err(error) => self.warn(format!(
+                "accounts and rights could not be compared: {}",
+                elpis_run::with_causes(&error)
+            )),
+        }
+        Ok(())
+    }
+
+    pub(super) fn drop_database(&mut self, name: &str) -> Result<(), RestoreError> {
+        let Work {
+            runtime, control, ..
+        } = self;
+        let name = quoted(name)?;
+        runtime.block_on(control.tell(&format!("DROP DATABASE IF EXISTS {name}")))
+    }
+}
+
+/// A character set or collation as a word: nothing else may stand in a statement.
+fn word(name: &str) -> Result<&str, RestoreError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    match !name.is_empty() && name.chars().all(plain) {
+        true => Ok(name),
+        false => Err(RestoreError::NeedsPerson {
+            what: format!("{name:?} is no character set"),
+        }),
+    }
+}
+
+impl RestorePlan {
+    /// What the run works on, as the journal has it.
+    pub(super) fn target(&self) -> String {
+        format!("{}/{}", self.facts.target, self.policy.database)
+    }
+}

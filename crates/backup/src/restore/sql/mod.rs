@@ -1,0 +1,16 @@
+//! SQL text: cut into statements, each recognised before it is carried out.
+
+mod kind;
+mod modes;
+mod reader;
+mod splitter;
+mod tokens;
+mod tuples;
+
+pub use kind::StatementError;
+pub(in crate::restore) use kind::{Kind, Object};
+pub(in crate::restore) use modes::Modes;
+pub(in crate::restore) use reader::{Part, SqlReader};
+pub use splitter::SplitError;
+pub(in crate::restore) use tokens::{Token, tokens};
+pub(in crate::restore) use tuples::{RowSum, Tuples};

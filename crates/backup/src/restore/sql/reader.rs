@@ -1,0 +1,243 @@
+//! Statements with what they are, one after the other.
+
+use std::io::Read;
+
+use super::kind::{Kind, Words};
+use super::splitter::{Item, Splitter};
+use crate::restore::error::TextError;
+
+/// The longest statement that is read: the most that any server takes.
+const LONGEST: usize = 1 << 30;
+
+/// What a text consists of.
+pub(in crate::restore) enum Part {
+    /// A comment of one line between statements.
+    Remark(Vec<u8>),
+    /// A statement and what it is.
+    Statement { sql: Vec<u8>, kind: Kind },
+}
+
+/// Reads a text statement by statement. The modes under which quotes are read follow its `SET`s.
+pub(in crate::restore) struct SqlReader<R> {
+    splitter: Splitter<R>,
+}
+
+impl<R: Read> SqlReader<R> {
+    pub(in crate::restore) fn new(inner: R) -> Self {
+        SqlReader {
+            splitter: Splitter::new(inner, LONGEST),
+        }
+    }
+
+    /// The next part; `None` at the end.
+    pub(in crate::restore) fn next(&mut self) -> Result<Option<Part>, TextError> {
+        let sql = match self.splitter.next()? {
+            None => return Ok(None),
+            Some(Item::Remark(remark)) => return Ok(Some(Part::Remark(remark))),
+            Some(Item::Statement(sql)) => sql,
+        };
+        let at = self.splitter.position().saturating_sub(sql.len() as u64);
+        let kind = Words::new(&sql, &self.splitter.modes)
+            .kind()
+            .map_err(|source| TextError::Statement { at, source })?;
+        if kind == Kind::Set {
+            self.splitter.modes.follow(&sql);
+        }
+        Ok(Some(Part::Statement { sql, kind }))
+    }
+
+    /// How quotes are read now.
+    pub(in crate::restore) fn modes(&self) -> &super::modes::Modes {
+        &self.splitter.modes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::restore::sql::kind::{Object, StatementError};
+    use proptest::prelude::*;
+
+    /// Gives a text in small portions.
+    struct Portions<'a>(&'a [u8], usize);
+
+    impl Read for Portions<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let now = self.0.len().min(into.len()).min(self.1);
+            let (first, rest) = self.0.split_at(now);
+            into[..now].copy_from_slice(first);
+            self.0 = rest;
+            Ok(now)
+        }
+    }
+
+    fn all(text: &[u8], portion: usize) -> Result<Vec<(String, Kind)>, TextError> {
+        let mut reader = SqlReader::new(Portions(text, portion));
+        let mut found = Vec::new();
+        while let Some(part) = reader.next()? {
+            if let Part::Statement { sql, kind } = part {
+                found.push((String::from_utf8_lossy(&sql).into_owned(), kind));
+            }
+        }
+        Ok(found)
+    }
+
+    const DUMP: &str = "/*M!999999\\- enable the sandbox mode */ \n\
+        -- MariaDB dump 10.19 ; it's\n\
+        # another ; `\n\
+        /* plain ; ' */\n\
+        /*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */;\n\
+        DROP TABLE IF EXISTS `a;b`;\n\
+        CREATE TABLE `a;b` (`c` text DEFAULT 'it''s; \\' -- no', `d``;` int) COMMENT=\"x;\\\"\"; ;\n\
+        LOCK TABLES `a;b` WRITE;\n\
+        INSERT INTO `a;b` (`c`,`d``;`) VALUES ('(;)\\\\',-1),('--',0); INSERT INTO x VALUES (1);\n\
+        /*!50003 SET sql_mode = 'NO_BACKSLASH_ESCAPES' */ ;\n\
+        DELIMITER ;;\n\
+        /*!50003 CREATE*/ /*!50017 DEFINER=`ro``ot`@`%`*/ /*!50003 TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN SET @a = 'c:\\'; SET @b = 1; END */;;\n\
+        DELIMITER ;\n\
+        /*!50003 SET sql_mode = @OLD_SQL_MODE */ ;\n\
+        CREATE ALGORITHM=UNDEFINED DEFINER=CURRENT_USER SQL SECURITY INVOKER VIEW v AS SELECT 1;\n\
+        DO SETVAL(`s`, 3, 0, 0);\n\
+        ALTER DATABASE `x` CHARACTER SET latin1 COLLATE latin1_bin ;\n\
+        USE `pandora`;\n\
+        -- Dump completed";
+
+    #[test]
+    fn a_dump_is_cut_where_the_server_would_cut_it() {
+        let found = all(DUMP.as_bytes(), 1 << 20).unwrap();
+        let kinds: Vec<&Kind> = found.iter().map(|(_, kind)| kind).collect();
+        let rows = |table: &str, values| Kind::Rows {
+            table: table.to_owned(),
+            values,
+        };
+        let object = |object, name: &str| Kind::Object {
+            object,
+            name: name.to_owned(),
+            is_made: true,
+        };
+        let expected = [
+            Kind::Set,
+            Kind::NoTable {
+                tables: vec!["a;b".into()],
+            },
+            Kind::Table {
+                table: "a;b".into(),
+            },
+            Kind::Skip,
+            rows("a;b", 37),
+            rows("x", 20),
+            Kind::Set,
+            object(Object::Trigger, "t"),
+            Kind::Set,
+            object(Object::View, "v"),
+            Kind::Schema,
+            Kind::Collate { options: 18 },
+            Kind::Use {
+                database: "pandora".into(),
+            },
+        ];
+        assert_eq!(kinds, expected.iter().collect::<Vec<_>>());
+        assert!(found[7].0.ends_with("END */"), "{}", found[7].0);
+        // However it arrives.
+        for portion in [1, 2, 3, 7, 64] {
+            assert_eq!(all(DUMP.as_bytes(), portion).unwrap(), found);
+        }
+    }
+
+    #[test]
+    fn commands_of_the_client_and_other_peoples_statements_are_refused() {
+        for text in [
+            "\\! rm -rf /;",
+            "SELECT 1 \\G;",
+            "source /etc/passwd;",
+            "system id;",
+            "\\. x\n;",
+            "tee /tmp/x\n;",
+            "INSERT INTO t VALUES (1) \\! id\n;",
+            "GRANT ALL ON *.* TO x;",
+            "DELETE FROM t;",
+            "UPDATE t SET a = 1;",
+            "SELECT 1 INTO OUTFILE '/tmp/x';",
+            "LOAD DATA INFILE 'x' INTO TABLE t;",
+            "INSTALL PLUGIN x SONAME 'y';",
+            "CREATE USER x;",
+            "DROP USER x;",
+            "SET GLOBAL general_log = 1;",
+            "SET @@global.read_only = 1;",
+            "SET PASSWORD = 'x';",
+            "SET @a = 1, GLOBAL x = 2;",
+            "INSERT INTO `live`.t VALUES (1);",
+            "CREATE TABLE live.t (a int);",
+            "DROP TABLE IF EXISTS a, live.t;",
+            "ALTER TABLE live.t ADD b int;",
+            "CREATE TRIGGER live.t BEFORE INSERT ON x FOR EACH ROW SET @a = 1;",
+            "INSERT INTO t SELECT * FROM u;",
+            "INSERT INTO t SET a = 1;",
+            "CALL p();",
+            "1;",
+            "'x';",
+            "KILL 5;",
+            "SHUTDOWN;",
+            "DELIMITER\n",
+            "DELIMITER '\n",
+        ] {
+            assert!(all(text.as_bytes(), 5).is_err(), "{text}");
+        }
+        let error = all(b"INSERT INTO t (a) VALUES (1); DELETE FROM t;", 9).unwrap_err();
+        let TextError::Statement {
+            source: StatementError::Unknown { start },
+            ..
+        } = error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!(start, "DELETE FROM t");
+    }
+
+    #[test]
+    fn names_are_read_in_the_quotes_of_their_mode() {
+        let text = r#"SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES';
+                      CREATE DEFINER="r"@"l" PROCEDURE "p""2"() SELECT 'a\' AS "b\";"#;
+        let found = all(text.as_bytes(), 99).unwrap();
+        let Kind::Object { name, .. } = &found[1].1 else {
+            panic!("{found:?}");
+        };
+        assert_eq!(name, "p\"2");
+    }
+
+    #[test]
+    fn what_is_cut_off_or_never_closed_is_refused() {
+        for text in [
+            "SET NAMES utf8",
+            "SET @a = 'x;",
+            "SET @a = `x;",
+            "/* x ",
+            "SET @a = 1 /* ;",
+        ] {
+            assert!(all(text.as_bytes(), 3).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_without_a_panic(text: Vec<u8>, portion in 1..40_usize) {
+            let whole = all(&text, 1 << 20).map_err(|error| error.to_string());
+            prop_assert_eq!(all(&text, portion).map_err(|error| error.to_string()), whole);
+        }
+
+        #[test]
+        fn any_mixture_of_marks_is_cut_alike_however_it_arrives(
+            words in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "'", "\"", "`", "\\", ";", "--", "-- ", "#", "\n", "/*", "*/", "/*!40000 ", "/*M!999999\\- ",
+                    "SET ", "x", "=", "delimiter ", ";;", "INSERT INTO t VALUES (", ")", ",", "''",
+                ]), 0..40),
+            portion in 1..9_usize,
+        ) {
+            let text = words.concat();
+            let whole = all(text.as_bytes(), 1 << 20).map_err(|error| error.to_string());
+            let parts = all(text.as_bytes(), portion).map_err(|error| error.to_string());
+            prop_assert_eq!(parts, whole);
+        }
+    }
+}

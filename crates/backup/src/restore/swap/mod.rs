@@ -1,0 +1,8 @@
+//! The exchange of the live database's tables, and of everything that cannot be renamed.
+
+mod objects;
+mod rename;
+mod script;
+
+pub(super) use objects::{Scripts, Whose};
+pub(super) use rename::{Moves, base_tables, exists, probe};

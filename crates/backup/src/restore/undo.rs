@@ -1,0 +1,188 @@
+//! Taking a restore back, and giving up what taking it back would need.
+
+use serde::{Deserialize, Serialize};
+
+use elpis_run::RunId;
+
+use super::error::RestoreError;
+use super::event::RestoreEvent;
+use super::names::beside;
+use super::plan::RestorePlan;
+use super::report::UndoReport;
+use super::session::{Ask, quoted};
+use super::swap::{Moves, Scripts, base_tables, exists, probe};
+use super::work::Work;
+
+/// The plan of a run that takes a restore back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct UndoPlan {
+    /// The restore.
+    pub(super) restore: RunId,
+    pub(super) plan: RestorePlan,
+    /// Whether the live database had the restored tables when this began.
+    pub(super) exchanged: bool,
+}
+
+impl RestorePlan {
+    /// The database that keeps what the restore brought, once it is taken back.
+    pub(super) fn new_database(&self) -> String {
+        let tag = self.side.rsplit('_').next().unwrap_or_default();
+        beside(&self.policy.database, "new", tag)
+    }
+}
+
+impl Work<'_> {
+    /// Everything of taking a restore back that is not done yet.
+    pub(super) fn take_back(&mut self, undo: &UndoPlan) -> Result<UndoReport, RestoreError> {
+        let database = self.plan.policy.database.clone();
+        let kept = if undo.exchanged {
+            self.step("stop services", |work| work.stop_services())?;
+            self.exchange_step("take down", |work| work.take_new_down())?;
+            self.exchange_step("rename", |work| work.rename_back())?;
+            self.exchange_step("objects", |work| work.install_old())?;
+            self.exchange_step("events", |work| work.old_events())?;
+            self.exchange_step("start services", |work| work.start_services())?;
+            Some(self.plan.new_database())
+        } else {
+            self.exchange_step("put back", |work| work.put_back())?;
+            None
+        };
+        self.exchange_step("clean up", |work| {
+            work.drop_database(&work.plan.side)?;
+            work.drop_if_ours(&work.plan.old)
+        })?;
+        Ok(UndoReport {
+            run: self.steps.run,
+            restore: undo.restore,
+            database,
+            kept,
+            warnings: std::mem::take(&mut self.warnings),
+        })
+    }
+
+    fn take_new_down(&mut self) -> Result<(), RestoreError> {
+        let (observer, clock) = (self.observer(), self.restore.clock);
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(async {
+            let coming = base_tables(control, &plan.old).await?;
+            let database = &plan.policy.database;
+            probe(control, database, &plan.policy, clock, &observer).await?;
+            Scripts::take_down(control, database, &coming).await
+        })
+    }
+
+    fn rename_back(&mut self) -> Result<(), RestoreError> {
+        let observer = self.observer();
+        let clock = self.restore.clock;
+        let new = self.plan.new_database();
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        let had_tables = plan
+            .facts
+            .live
+            .as_ref()
+            .is_some_and(|live| !live.tables.is_empty());
+        let took = runtime.block_on(async {
+            let coming = base_tables(control, &plan.old).await?;
+            let going = base_tables(control, database).await?;
+            // A process that died may have done it.
+            let is_done = match had_tables {
+                true => coming.is_empty(),
+                false => going.is_empty(),
+            };
+            if is_done {
+                return Ok(None);
+            }
+            let name = quoted(&new)?;
+            control
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {name}"))
+                .await?;
+            let mut moves = Moves::default();
+            moves.add(&going, database, &new)?;
+            moves.add(&coming, &plan.old, database)?;
+            let took = moves
+                .carry_out(control, &plan.policy, clock, &observer)
+                .await?;
+            Ok::<_, RestoreError>(Some(took))
+        })?;
+        if let Some(took) = took {
+            let took_ms = took.as_secs_f64() * 1000.0;
+            self.restore
+                .observer
+                .on(&RestoreEvent::Exchanged { took_ms });
+        }
+        Ok(())
+    }
+
+    fn install_old(&mut self) -> Result<(), RestoreError> {
+        let (old, new) = self.kept()?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        runtime.block_on(async {
+            old.install(control, database, &new).await?;
+            // It was made for the restore.
+            if plan.facts.live.is_none() && base_tables(control, database).await?.is_empty() {
+                let name = quoted(database)?;
+                control
+                    .tell(&format!("DROP DATABASE IF EXISTS {name}"))
+                    .await?;
+            }
+            Ok::<_, RestoreError>(())
+        })?;
+        self.reconnect()
+    }
+
+    fn old_events(&mut self) -> Result<(), RestoreError> {
+        if self.plan.facts.live.is_none() {
+            return Ok(());
+        }
+        let (old, _) = self.kept()?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(old.install_events(control, &plan.policy.database))?;
+        self.reconnect()
+    }
+
+    /// Removes a database that holds nothing but what a restore keeps for itself.
+    fn drop_if_ours(&mut self, name: &str) -> Result<(), RestoreError> {
+        let Work {
+            runtime, control, ..
+        } = self;
+        runtime.block_on(async {
+            if !exists(control, name).await? {
+                return Ok(());
+            }
+            let tables = base_tables(control, name).await?;
+            if tables.is_empty() {
+                let name = quoted(name)?;
+                return control.tell(&format!("DROP DATABASE {name}")).await;
+            }
+            Err(RestoreError::NeedsPerson {
+                what: format!(
+                    "{name} still has {} tables: {}",
+                    tables.len(),
+                    tables.join(" ")
+                ),
+            })
+        })
+    }
+}

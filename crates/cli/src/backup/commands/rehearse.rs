@@ -1,0 +1,143 @@
+//! `rehearse`: restore archives for a trial and note what came out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use elpis_backup::archive::{Archive, Verified, VerifyError};
+use elpis_backup::{Inspector, ObjectStore, RehearsalReport, Rehearsal};
+use elpis_pandora::{RestoreSet, rehearsal_probes};
+use elpis_run::Clock;
+
+use super::restore::{RestoreProgress, files, reach};
+use super::{Context, Found, verify};
+use crate::backup::args::Rehearse;
+use crate::backup::places::Nothing;
+use crate::exit::{Code, Verdict};
+use crate::output::{number, seconds};
+
+pub(super) fn run(context: &Context, args: &Rehearse) -> Result<Verdict> {
+    let mut reports = Vec::new();
+    for archive in chosen(context, args)? {
+        let found = context.find(&archive, args.target.target.clone())?;
+        let report = rehearse(context, args, &found)?;
+        note(context, &found, &report);
+        if !context.printer.json {
+            context.printer.data(&lines(&report))?;
+        }
+        reports.push(report);
+    }
+    if context.printer.json {
+        context.printer.document(&reports)?;
+    } else if reports.is_empty() {
+        context.printer.say("every archive was rehearsed before");
+    }
+    let failed = reports.iter().filter(|report| !report.is_passed()).count();
+    Ok(match failed {
+        0 => Verdict::silent(Code::Done),
+        failed => Verdict::new(
+            Code::Partial,
+            format!("{failed} of {} archives have failed", reports.len()),
+            "do not rely on them: make another backup and rehearse that",
+        ),
+    })
+}
+
+/// The archives that the arguments mean.
+fn chosen(context: &Context, args: &Rehearse) -> Result<Vec<PathBuf>> {
+    if !args.archives.is_empty() {
+        return Ok(args.archives.clone());
+    }
+    let store = context.any_store(args.target.target.clone())?;
+    let place = PathBuf::from(store.place());
+    let mut archives = store.list()?;
+    if archives.is_empty() {
+        bail!(Nothing {
+            place: store.place()
+        });
+    }
+    archives.retain(|archive| !archive.is_broken());
+    if args.all {
+        archives.retain(|archive| {
+            let note = archive.note.as_ref();
+            note.is_none_or(|note| note.rehearsed.is_none())
+        });
+    } else {
+        archives.truncate(1);
+    }
+    let path = |archive: elpis_backup::store::Stored| place.join(archive.name.to_string());
+    Ok(archives.into_iter().map(path).collect())
+}
+
+fn rehearse(context: &Context, args: &Rehearse, found: &Found) -> Result<RehearsalReport> {
+    let open = || -> Result<Archive<Verified>, VerifyError> { verify::verify(context, found) };
+    let first = open()?;
+    let side = match args.side_database {
+        false => None,
+        true => Some(reach::find(context, &args.reach, None)?.connect),
+    };
+    let product = first.manifest().map(|manifest| manifest.product.clone());
+    let roots = RestoreSet::default().roots(first.contents());
+    let check = files::check_of(first.contents());
+    let now = context.clock.now();
+    let began = found.stored.as_ref().map_or(now, |(_, name)| name.began(&context.zone));
+    let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let rehearsal = Rehearsal {
+        scratch: &scratch,
+        mariadbd: args.mariadbd.as_deref(),
+        side,
+        roots,
+        check,
+        probes: rehearsal_probes(&product.unwrap_or_default()),
+        max_data_age: args.max_data_age,
+        clock: &context.clock,
+        stop: &context.interrupt.stop,
+        holder: context.holder(),
+        observer: Arc::new(RestoreProgress::new(context.printer)),
+    };
+    Ok(rehearsal.run(first, &open, began)?)
+}
+
+/// Notes the outcome if the archive is in a store.
+fn note(context: &Context, found: &Found, report: &RehearsalReport) {
+    let Some((store, name)) = &found.stored else {
+        return;
+    };
+    let inspector = Inspector {
+        store: store.as_ref() as &dyn ObjectStore,
+        keys: &context.keys,
+        clock: &context.clock,
+        zone: context.zone.clone(),
+        stop: &context.interrupt.stop,
+        observer: &(),
+    };
+    if let Err(error) = inspector.rehearsed(name, report.note()) {
+        let said = format!("warning: the outcome is not noted: {error}");
+        context.printer.say(&said);
+    }
+}
+
+fn lines(report: &RehearsalReport) -> String {
+    let verdict = if report.is_passed() { "can be restored" } else { "FAILED" };
+    let mut lines = vec![format!("{}: {verdict}", name(&report.archive))];
+    if report.databases > 0 {
+        let (tables, rows) = (number(report.tables), number(report.rows));
+        let took = seconds(report.databases_s);
+        lines.push(format!("  {tables} tables, {rows} rows in {took} on {}", report.server));
+    }
+    if report.files > 0 {
+        let (files, took) = (number(report.files), seconds(report.files_s));
+        lines.push(format!("  {files} files in {took}"));
+    }
+    for check in &report.checks {
+        let mark = if check.passed { "ok" } else { "FAILED" };
+        lines.push(format!("  {mark}: {}: {}", check.name, check.said));
+    }
+    lines.extend(report.warnings.iter().map(|warning| format!("  warning: {warning}")));
+    lines.join("\n")
+}
+
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}

@@ -1,0 +1,3 @@
+<?php $config["dbpass"]=<<<EOT
+x
+EOT;

@@ -1,0 +1,4 @@
+SELECT "a;b", `c;d` # x;
+; /* ; */ -- y;
+\! rm -rf /
+INSERT INTO t VALUES ('open
