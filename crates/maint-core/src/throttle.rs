@@ -94,11 +94,29 @@ impl Throttle for AdaptiveThrottle {
     }
 }
 
-/// No throttle: chunks of a fixed size, one after the other, whatever the load.
+/// No throttle: large chunks, one after the other, whatever the load. Even so nobody waits long
+/// behind one: chunks of more than 10,000 rows are as large as about 0.4 s allow.
 #[derive(Debug, Clone, Copy)]
 pub struct Unthrottled {
-    /// Rows a chunk.
+    /// The most rows of a chunk.
     pub rows: u64,
+}
+
+/// How long one chunk without throttle may take.
+const LONG: Duration = Duration::from_millis(400);
+/// A chunk without throttle that is never too large.
+const MODEST: u64 = 10_000;
+
+impl Unthrottled {
+    /// What fits, by the rate of the chunk before; modest before anything was measured.
+    fn fitting(&self, last: Option<&ChunkTiming>) -> u64 {
+        let modest = self.rows.min(MODEST);
+        let Some(chunk) = last else { return modest };
+        let work = chunk.examined.max(chunk.changed);
+        let seconds = chunk.took.as_secs_f64().max(1e-6);
+        let fits = (work as f64 / seconds * LONG.as_secs_f64()) as u64;
+        fits.clamp(modest, self.rows)
+    }
 }
 
 impl Default for Unthrottled {
@@ -109,9 +127,9 @@ impl Default for Unthrottled {
 }
 
 impl Throttle for Unthrottled {
-    fn pace(&mut self, _last: Option<&ChunkTiming>, _load: &Load) -> Pace {
+    fn pace(&mut self, last: Option<&ChunkTiming>, _load: &Load) -> Pace {
         Pace::Go {
-            rows: self.rows,
+            rows: self.fitting(last),
             pause: Duration::ZERO,
         }
     }
@@ -226,5 +244,33 @@ mod tests {
             ..Load::default()
         };
         assert!(why(throttle.pace(None, &behind)).contains("history list"));
+    }
+
+    #[test]
+    fn without_throttle_chunks_are_large_but_never_take_long() {
+        let idle = Load::default();
+        let mut throttle = Unthrottled::default();
+        let rows = |pace: Pace| match pace {
+            Pace::Go { rows, pause } => {
+                assert_eq!(pause, Duration::ZERO);
+                rows
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(rows(throttle.pace(None, &idle)), 10_000);
+        let after = |changed: u64, took: Duration| ChunkTiming {
+            asked: changed,
+            examined: 0,
+            changed,
+            took,
+        };
+        let quick = after(10_000, ms(50));
+        assert_eq!(rows(throttle.pace(Some(&quick), &idle)), 50_000);
+        let slow = after(50_000, ms(800));
+        assert_eq!(rows(throttle.pace(Some(&slow), &idle)), 25_000);
+        let crawling = after(10_000, ms(9000));
+        assert_eq!(rows(throttle.pace(Some(&crawling), &idle)), 10_000);
+        let mut small = Unthrottled { rows: 500 };
+        assert_eq!(rows(small.pace(Some(&crawling), &idle)), 500);
     }
 }

@@ -120,7 +120,10 @@ pub fn rehearsal_probes(product: &Product) -> Vec<Probe> {
         sql: sql.to_owned(),
         expect,
     };
-    let schema = product.version.clone().map_or(Expect::Something, Expect::Exactly);
+    let schema = product
+        .version
+        .clone()
+        .map_or(Expect::Something, Expect::Exactly);
     vec![
         probe(
             "schema version",

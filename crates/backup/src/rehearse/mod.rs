@@ -110,7 +110,10 @@ impl Rehearsal<'_> {
     ) -> Result<RehearsalReport, RehearseError> {
         // What a killed rehearsal has left; if it cannot go, there may be room all the same.
         let _ = sweep(self.scratch);
-        let work = WorkDir::create(self.scratch)?;
+        // A server has a working directory of its own.
+        let scratch = std::fs::canonicalize(self.scratch)
+            .map_err(|source| FsError::new("use directory", self.scratch, source))?;
+        let work = WorkDir::create(&scratch)?;
         let manifest = archive.manifest().cloned();
         let mut report = RehearsalReport {
             archive: archive.path().to_owned(),

@@ -87,6 +87,7 @@ impl Restore<'_> {
         plan: &RestorePlan,
         text: &SqlText<Surveyed>,
     ) -> Result<RestoreReport, RestoreError> {
+        self.expect_none_unfinished(plan)?;
         if !plan.refusals.is_empty() {
             let refusals = plan.refusals.clone();
             return Err(RestoreError::Refused { refusals });
@@ -94,9 +95,8 @@ impl Restore<'_> {
         let runtime = runtime()?;
         let database = &plan.policy.database;
         let control = runtime.block_on(control(&self.opening(&plan.policy), database))?;
-        if let Some(run) = self.unfinished(&plan.target())? {
-            return Err(RestoreError::Unfinished { run });
-        }
+        // Another one may have begun while this one waited for the lock.
+        self.expect_none_unfinished(plan)?;
         let run = self.journal.create(&self.new_run(JOB, plan, json!(plan)))?;
         self.observer.on(&RestoreEvent::Started {
             run,
@@ -105,7 +105,7 @@ impl Restore<'_> {
         });
         let steps = self.steps(run);
         let work = self.work(plan, runtime, control, steps);
-        self.finish(work, |work| work.drive(Some(text)), Work::live)
+        self.finish(work, |work| work.drive(Some(text)), |work| work.live())
     }
 
     /// Goes on with a restore whose process died or that ended early. The text is only needed as
@@ -141,7 +141,7 @@ impl Restore<'_> {
         let mut steps = self.steps(run);
         steps.take_over(&history)?;
         let work = self.work(&plan, runtime, control, steps);
-        self.finish(work, |work| work.drive(text), Work::live)
+        self.finish(work, |work| work.drive(text), |work| work.live())
     }
 
     /// Takes a restore back, finished or not: the live database is what it was before. What was
@@ -286,8 +286,12 @@ impl Restore<'_> {
         let run = work.steps.run;
         match act(&mut work) {
             Ok(done) => {
-                self.journal
-                    .finish(run, self.clock.now(), &outcome(&work.warnings))?;
+                let mut remarks = std::mem::take(&mut work.warnings);
+                if work.steps.put_back > 0 {
+                    remarks.push("the exchange was put back before it came about".to_owned());
+                }
+                let outcome = outcome(&remarks);
+                self.journal.finish(run, self.clock.now(), &outcome)?;
                 Ok(done)
             }
             Err(source) => Err(RestoreError::Interrupted {
@@ -330,14 +334,18 @@ impl Restore<'_> {
             .ok_or_else(|| RestoreError::run(run, "it is no restore of a database"))
     }
 
-    /// A restore of the same target that is neither done nor taken back.
-    fn unfinished(&self, target: &str) -> Result<Option<RunId>, RestoreError> {
+    /// No restore of the same database may be neither done nor taken back.
+    fn expect_none_unfinished(&self, plan: &RestorePlan) -> Result<(), RestoreError> {
         let open = |state| matches!(state, RestoreState::Unfinished | RestoreState::Undoing);
+        let target = plan.target();
         let all = runs(self.journal)?;
         let found = all
             .into_iter()
             .find(|run| run.target == target && open(run.state));
-        Ok(found.map(|run| run.run))
+        match found {
+            Some(run) => Err(RestoreError::Unfinished { run: run.run }),
+            None => Ok(()),
+        }
     }
 
     /// The run that has begun to take this restore back.

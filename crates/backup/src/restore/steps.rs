@@ -23,7 +23,7 @@ pub(super) struct Steps<'a> {
     announced: BTreeSet<String>,
     done: BTreeSet<String>,
     /// How often the exchange was put back.
-    put_back: usize,
+    pub(super) put_back: usize,
 }
 
 impl<'a> Steps<'a> {

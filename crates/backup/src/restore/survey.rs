@@ -1,7 +1,7 @@
 //! What a text holds, found by reading all of it before anything is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io::Read;
 
 use elpis_run::{Observer, StopToken};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use super::error::TextError;
 use super::event::RestoreEvent;
 use super::names::OWN_PREFIX;
 use super::sql::{Kind, Object, Part, RowSum, SqlReader, Token, Tuples, tokens};
+use super::sum::Summing;
 use crate::archive::{DatabaseRecord, Manifest, Product};
 use crate::dump::DatabaseReport;
 
@@ -299,37 +300,6 @@ impl Found {
             bytes,
             blake3,
         })
-    }
-}
-
-/// Sums what passes through it.
-pub(super) struct Summing<R> {
-    inner: R,
-    hasher: blake3::Hasher,
-    bytes: u64,
-}
-
-impl<R: Read> Summing<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Summing {
-            inner,
-            hasher: blake3::Hasher::new(),
-            bytes: 0,
-        }
-    }
-
-    /// Bytes, and their BLAKE3.
-    pub(super) fn finish(self) -> (u64, String) {
-        (self.bytes, self.hasher.finalize().to_hex().to_string())
-    }
-}
-
-impl<R: Read> Read for Summing<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(into)?;
-        self.hasher.update(&into[..got]);
-        self.bytes += got as u64;
-        Ok(got)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use elpis_run::RunId;
+use elpis_run::{RunId, with_causes};
 
 use super::error::RestoreError;
 use super::event::RestoreEvent;
@@ -36,9 +36,7 @@ impl Work<'_> {
     pub(super) fn take_back(&mut self, undo: &UndoPlan) -> Result<UndoReport, RestoreError> {
         let database = self.plan.policy.database.clone();
         let kept = if undo.exchanged {
-            self.step("stop services", |work| work.stop_services())?;
-            self.exchange_step("take down", |work| work.take_new_down())?;
-            self.exchange_step("rename", |work| work.rename_back())?;
+            self.exchange_back()?;
             self.exchange_step("objects", |work| work.install_old())?;
             self.exchange_step("events", |work| work.old_events())?;
             self.exchange_step("start services", |work| work.start_services())?;
@@ -60,6 +58,49 @@ impl Work<'_> {
         })
     }
 
+    /// Exchanges the tables again. What fails before that is put back at once.
+    fn exchange_back(&mut self) -> Result<(), RestoreError> {
+        let exchanged = self
+            .exchange_step("stop services", |work| work.stop_services())
+            .and_then(|()| self.exchange_step("take down", |work| work.take_new_down()))
+            .and_then(|()| self.exchange_step("rename", |work| work.rename_back()));
+        let Err(error) = exchanged else {
+            return Ok(());
+        };
+        if self.reconnect().is_ok() && !self.is_back()? {
+            let (_, new) = self.kept()?;
+            let Work {
+                runtime,
+                control,
+                plan,
+                ..
+            } = self;
+            runtime.block_on(new.put_back(control, &plan.policy.database))?;
+            self.start_services()?;
+            self.steps.note_put_back(&error)?;
+            let why = with_causes(&error);
+            self.restore.observer.on(&RestoreEvent::PutBack { why });
+        }
+        Err(error)
+    }
+
+    /// Whether the live database has the tables that it had before the restore.
+    pub(super) fn is_back(&mut self) -> Result<bool, RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let live = plan.facts.live.as_ref();
+        // Where there were none, none may be there.
+        let asked = match live.is_some_and(|live| !live.tables.is_empty()) {
+            true => &plan.old,
+            false => &plan.policy.database,
+        };
+        Ok(runtime.block_on(base_tables(control, asked))?.is_empty())
+    }
+
     fn take_new_down(&mut self) -> Result<(), RestoreError> {
         let (observer, clock) = (self.observer(), self.restore.clock);
         let Work {
@@ -77,6 +118,10 @@ impl Work<'_> {
     }
 
     fn rename_back(&mut self) -> Result<(), RestoreError> {
+        if self.is_back()? {
+            // A process that died had done it.
+            return Ok(());
+        }
         let observer = self.observer();
         let clock = self.restore.clock;
         let new = self.plan.new_database();
@@ -87,40 +132,22 @@ impl Work<'_> {
             ..
         } = self;
         let database = &plan.policy.database;
-        let had_tables = plan
-            .facts
-            .live
-            .as_ref()
-            .is_some_and(|live| !live.tables.is_empty());
         let took = runtime.block_on(async {
-            let coming = base_tables(control, &plan.old).await?;
-            let going = base_tables(control, database).await?;
-            // A process that died may have done it.
-            let is_done = match had_tables {
-                true => coming.is_empty(),
-                false => going.is_empty(),
-            };
-            if is_done {
-                return Ok(None);
-            }
             let name = quoted(&new)?;
             control
                 .tell(&format!("CREATE DATABASE IF NOT EXISTS {name}"))
                 .await?;
             let mut moves = Moves::default();
-            moves.add(&going, database, &new)?;
-            moves.add(&coming, &plan.old, database)?;
-            let took = moves
+            moves.add(&base_tables(control, database).await?, database, &new)?;
+            moves.add(&base_tables(control, &plan.old).await?, &plan.old, database)?;
+            moves
                 .carry_out(control, &plan.policy, clock, &observer)
-                .await?;
-            Ok::<_, RestoreError>(Some(took))
+                .await
         })?;
-        if let Some(took) = took {
-            let took_ms = took.as_secs_f64() * 1000.0;
-            self.restore
-                .observer
-                .on(&RestoreEvent::Exchanged { took_ms });
-        }
+        let took_ms = took.as_secs_f64() * 1000.0;
+        self.restore
+            .observer
+            .on(&RestoreEvent::Exchanged { took_ms });
         Ok(())
     }
 

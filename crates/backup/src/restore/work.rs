@@ -16,7 +16,6 @@ use super::names;
 use super::plan::RestorePlan;
 use super::session::Opening;
 use super::steps::Steps;
-use super::swap::base_tables;
 
 /// How long the server may take to notice that an earlier session is gone and free its lock.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -149,18 +148,9 @@ impl<'a> Work<'a> {
         if !self.steps.was_announced("rename") {
             return Live::New;
         }
-        if self.reconnect().is_err() {
-            return Live::Unknown;
-        }
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
-        match runtime.block_on(base_tables(control, &plan.old)) {
-            Ok(kept) if kept.is_empty() => rest,
-            Ok(_) => Live::New,
+        match self.reconnect().and_then(|()| self.is_back()) {
+            Ok(true) => rest,
+            Ok(false) => Live::New,
             Err(_) => Live::Unknown,
         }
     }

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use elpis_backup::archive::{Container, ReadLimits, Verify};
+use elpis_backup::archive::{ArchiveReader, Container, ReadLimits, Verify};
+use elpis_backup::restore::SqlText;
 use elpis_run::StopToken;
 use tar::{Builder, EntryType, Header};
 
@@ -439,4 +440,30 @@ fn an_archive_that_changes_after_it_was_verified_is_not_extracted() {
     let out = world.dir.path().join("out");
     assert!(archive.extract(&out, &how).is_err());
     assert_eq!(crate::support::names(world.dir.path()), ["store", "tree"]);
+}
+
+/// What the fuzzers begin with (`scripts/fuzz`), and what they have found.
+#[test]
+fn the_fuzzers_seeds_are_read_or_refused() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let seeds = |kind: &str| {
+        let found = std::fs::read_dir(corpus.join(kind)).unwrap();
+        let found: Vec<PathBuf> = found.map(|entry| entry.unwrap().path()).collect();
+        assert!(!found.is_empty());
+        found
+    };
+    for path in seeds("tar") {
+        let tar = std::fs::read(&path).unwrap();
+        let mut reader = ArchiveReader::new(&tar[..], ReadLimits::default());
+        let mut members = 0;
+        while reader.next_entry().unwrap().is_some() {
+            members += 1;
+        }
+        assert!(members > 0, "{}", path.display());
+    }
+    for path in seeds("sql") {
+        let text = SqlText::open(&path).unwrap().survey(&StopToken::new(), &());
+        let is_whole = path.ends_with("usual.sql");
+        assert_eq!(text.is_ok(), is_whole, "{}: {text:?}", path.display());
+    }
 }

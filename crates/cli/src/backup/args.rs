@@ -1,5 +1,6 @@
 //! The command line of `elpis-backup`. Only clap: no logic, no defaults that depend on anything.
 
+mod examples;
 mod restore;
 
 use std::path::PathBuf;
@@ -9,6 +10,10 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use elpis_backup::archive::Container;
 
+use self::examples::{
+    CREATE_EXAMPLES, DEMO_EXAMPLES, DUMP_EXAMPLES, EXTRACT_EXAMPLES, LIST_EXAMPLES, MAIN_EXAMPLES,
+    PRUNE_EXAMPLES, UPLOAD_EXAMPLES, VERIFY_EXAMPLES,
+};
 pub(crate) use self::restore::{Compared, Reach, Rehearse, Restore, Resume, TakeBack};
 use self::restore::{FORGET_EXAMPLES, REHEARSE_EXAMPLES, RESTORE_EXAMPLES, UNDO_EXAMPLES};
 use super::values::{container, duration, rate};
@@ -333,70 +338,3 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=50_000_000))]
     pub(crate) rows: u64,
 }
-
-const MAIN_EXAMPLES: &str = "\
-Examples:
-  elpis-backup demo                      see everything at work on an installation of its own
-  elpis-backup create                    the nightly job
-  elpis-backup list --max-age 26h        the check that there was one
-  elpis-backup rehearse                  the proof that it can be restored
-  elpis-backup restore --newest --dry-run
-  elpis-backup -c /var/www/html/pandora_console -d /tmp      as pandora_backup.sh
-
-Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 4 stopped part-way,
-5 needs a person, 6 another run holds the lock, 7 partial, broken or too old, 8 unreachable,
-130 interrupted.";
-
-const CREATE_EXAMPLES: &str = "\
-An archive gets its name when it is complete, on disk and verified; after any error or signal there
-is none. Exit code 7 means that there is one, but some files could not be read.
-
-Examples:
-  elpis-backup create --dry-run          what is there, and is there room for it?
-  elpis-backup create --container tar.gz --target /mnt/usb
-  elpis-backup create --format json      one event a line";
-
-const DUMP_EXAMPLES: &str = "\
-Examples:
-  elpis-backup dump pandora -o /backup/pandora.sql --option-file /root/.my.cnf
-  mariadb pandora < /backup/pandora.sql";
-
-const VERIFY_EXAMPLES: &str = "\
-Archives of the old script are read as well: every frame, every header, and the end of the dump.
-
-Examples:
-  elpis-backup verify                    the newest one
-  elpis-backup verify --all --format json
-  elpis-backup verify /tmp/pandorafms_backup_2018-03-12-15-16-53.tar.gz";
-
-const LIST_EXAMPLES: &str = "\
-Examples:
-  elpis-backup list
-  elpis-backup list --max-age 26h --verified --quiet
-  elpis-backup list --target /tmp --format json";
-
-const EXTRACT_EXAMPLES: &str = "\
-Examples:
-  elpis-backup extract pandorafms_backup_2026-11-21-02-00-00.tar.gz /tmp/look
-  elpis-backup extract ARCHIVE /tmp/look --only etc/pandora";
-
-const UPLOAD_EXAMPLES: &str = "\
-An archive counts in the store when it has arrived whole and has been read back. After a cut line
-only what is missing is sent.
-
-Examples:
-  elpis-backup upload                    go on with what was begun
-  elpis-backup upload --all
-  elpis-backup list --target s3://bucket/prefix";
-
-const PRUNE_EXAMPLES: &str = "\
-Never removed: pinned archives, the newest verified one, and the newest that is not broken.
-
-Examples:
-  elpis-backup prune --dry-run
-  elpis-backup prune --keep-daily 7 --keep-weekly 5 --keep-monthly 12";
-
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  elpis-backup demo
-  elpis-backup demo --keep /tmp/elpis --rows 100000";

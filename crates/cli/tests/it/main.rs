@@ -34,12 +34,12 @@ mod interrupted;
 mod pandora;
 #[cfg(feature = "maint")]
 mod plan;
-#[cfg(feature = "maint")]
-mod secrets;
 #[cfg(feature = "backup")]
 mod rehearse;
 #[cfg(feature = "backup")]
 mod restore;
+#[cfg(feature = "maint")]
+mod secrets;
 #[cfg(feature = "maint")]
 mod server;
 #[cfg(feature = "maint")]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use elpis_mysql::PrivateServer;
 
-use crate::backup::{Site, archives};
+use crate::backup::Site;
 use crate::backup_server::{old, site};
 
 fn sql(server: &PrivateServer, text: &str) -> String {
@@ -80,7 +80,13 @@ fn an_archive_is_proved_in_a_private_server_and_the_proof_is_noted() {
     let none = ["--mariadbd", "/no/such/mariadbd"];
     let said = rehearse(&none);
     assert_eq!(said.code, 2, "{said:?}");
-    let side = ["--side-database", "-c", "pandora_console", "--option-file", "backup.cnf"];
+    let side = [
+        "--side-database",
+        "-c",
+        "pandora_console",
+        "--option-file",
+        "backup.cnf",
+    ];
     let said = rehearse(&[&none[..], &side].concat());
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.contains("on a side database on"), "{said:?}");
@@ -103,5 +109,8 @@ fn an_archive_that_is_whole_may_fail_its_rehearsal() {
     let reports: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(reports[0]["checks"][0]["name"], "files of console");
     assert_eq!(reports[0]["checks"][0]["passed"], false);
-    assert_eq!(noted(&site)["failed"], serde_json::json!(["files of console"]));
+    assert_eq!(
+        noted(&site)["failed"],
+        serde_json::json!(["files of console"])
+    );
 }

@@ -40,8 +40,10 @@ impl Case {
             "DELETE FROM pandora.tagente_datos WHERE utimestamp > 30000; \
              CREATE TABLE pandora.later (a INT); INSERT INTO pandora.later VALUES (7)",
         );
-        self.site.write("pandora_console/index.php", "<?php changed\n");
-        self.site.write("pandora_console/later.txt", "not in the archive\n");
+        self.site
+            .write("pandora_console/index.php", "<?php changed\n");
+        self.site
+            .write("pandora_console/later.txt", "not in the archive\n");
         std::fs::remove_file(self.site.path("pandora_console/.htaccess")).unwrap();
     }
 
@@ -85,8 +87,9 @@ impl Case {
     fn leftovers(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.site.dir.path()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut left: Vec<String> =
-            names.filter(|name| name.starts_with(".elpis-restore.")).collect();
+        let mut left: Vec<String> = names
+            .filter(|name| name.starts_with(".elpis-restore."))
+            .collect();
         let databases = sql(&self.server, "SHOW DATABASES LIKE '%elpis%'");
         left.extend(databases.lines().map(str::to_owned));
         left
@@ -128,14 +131,18 @@ fn the_manuals_cases_are_one_command_each() {
     let done = format!("Done. Backup in [DIR]/dest/{name} restored\n");
     assert!(said.err.ends_with(&done), "{said:?}");
     case.expect(Archived, Live);
-    let undone = case.site.run(&["undo", "-c", "pandora_console", ADMIN[0], ADMIN[1]]);
+    let undone = case
+        .site
+        .run(&["undo", "-c", "pandora_console", ADMIN[0], ADMIN[1]]);
     assert_eq!(undone.code, 0, "{undone:?}");
     case.expect(Live, Live);
 
     let said = old_way(&["-f"]);
     assert_eq!(said.code, 0, "{said:?}");
     case.expect(Archived, Archived);
-    let undone = case.site.run(&["undo", "-c", "pandora_console", ADMIN[0], ADMIN[1]]);
+    let undone = case
+        .site
+        .run(&["undo", "-c", "pandora_console", ADMIN[0], ADMIN[1]]);
     assert_eq!(undone.code, 0, "{undone:?}");
     case.expect(Live, Live);
 
@@ -148,14 +155,19 @@ fn the_manuals_cases_are_one_command_each() {
 
     assert!(!case.leftovers().is_empty());
     for _ in 0..3 {
-        let said = case.site.run(&["forget", "-c", "pandora_console", ADMIN[0], ADMIN[1]]);
+        let said = case
+            .site
+            .run(&["forget", "-c", "pandora_console", ADMIN[0], ADMIN[1]]);
         assert_eq!(said.code, 0, "{said:?}");
     }
     assert_eq!(case.leftovers(), [""; 0]);
     case.expect(Live, Live);
     let said = case.site.run(&["undo"]);
     assert_eq!(said.code, 2, "{said:?}");
-    assert!(said.err.contains("no restore of which anything is left"), "{said:?}");
+    assert!(
+        said.err.contains("no restore of which anything is left"),
+        "{said:?}"
+    );
 }
 
 /// The console is gone: the archive alone brings back files and database.
@@ -175,7 +187,9 @@ fn a_lost_console_comes_back_from_the_archive_alone() {
     let expected = config_php("127.0.0.1", case.server.port());
     assert_eq!(std::fs::read_to_string(&config).unwrap(), expected);
     assert_eq!(std::fs::metadata(&config).unwrap().mode() & 0o777, 0o600);
-    let said = case.site.run(&["undo", ADMIN[0], ADMIN[1], "-c", "pandora_console"]);
+    let said = case
+        .site
+        .run(&["undo", ADMIN[0], ADMIN[1], "-c", "pandora_console"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(!case.site.path("pandora_console").exists());
     assert_eq!(case.database(), ("30000".to_owned(), true));
@@ -194,22 +208,42 @@ fn another_host_gets_the_database_and_keeps_its_own_settings() {
     case.site.write("elsewhere/include/config.php", &config);
     let options = format!("[client]\nuser=root\nsocket={socket}\n");
     case.site.write("other.cnf", &options);
-    let args = ["restore", case.name(), "-c", "elsewhere", "--option-file", "other.cnf"];
+    let args = [
+        "restore",
+        case.name(),
+        "-c",
+        "elsewhere",
+        "--option-file",
+        "other.cnf",
+    ];
     let said = case.site.run(&args);
     // The product's account is not there: that is said.
     assert_eq!(said.code, 7, "{said:?}");
     assert!(said.out.contains("missing on this server"), "{said:?}");
-    assert_eq!(sql(&other, "SELECT COUNT(*) FROM pandora.tagente_datos").trim(), "60000");
+    assert_eq!(
+        sql(&other, "SELECT COUNT(*) FROM pandora.tagente_datos").trim(),
+        "60000"
+    );
     case.expect(Live, Live);
 }
 
 #[test]
 fn beside_the_one_in_use_under_another_name() {
     let case = Case::new();
-    let args = ["restore", case.name(), "-c", "pandora_console", "--to-database", "look"];
+    let args = [
+        "restore",
+        case.name(),
+        "-c",
+        "pandora_console",
+        "--to-database",
+        "look",
+    ];
     let said = case.site.run(&[&args[..], &ADMIN].concat());
     assert!([0, 7].contains(&said.code), "{said:?}");
-    assert_eq!(sql(&case.server, "SELECT COUNT(*) FROM look.tagente_datos").trim(), "60000");
+    assert_eq!(
+        sql(&case.server, "SELECT COUNT(*) FROM look.tagente_datos").trim(),
+        "60000"
+    );
     case.expect(Live, Live);
 }
 
@@ -217,19 +251,26 @@ fn beside_the_one_in_use_under_another_name() {
 fn a_plain_dump_is_restored_the_same_way() {
     let case = Case::new();
     let socket = case.server.socket().to_str().unwrap().to_owned();
-    let script = format!("mariadb-dump --no-defaults -uroot -S {socket} pandora | gzip > dump.sql.gz");
+    let script =
+        format!("mariadb-dump --no-defaults -uroot -S {socket} pandora | gzip > dump.sql.gz");
     let output = Command::new("sh")
         .args(["-c", &script])
         .current_dir(case.site.dir.path())
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    sql(&case.server, "TRUNCATE pandora.tagente_datos; DROP TABLE pandora.later");
+    sql(
+        &case.server,
+        "TRUNCATE pandora.tagente_datos; DROP TABLE pandora.later",
+    );
     let args = ["restore", "--sql", "dump.sql.gz", "-c", "pandora_console"];
     let said = case.site.run(&[&args[..], &ADMIN].concat());
     // Its rows were counted; a stranger's text has nothing to compare them with.
     assert_eq!(said.code, 7, "{said:?}");
-    assert!(said.out.contains("warning: another tool wrote the text"), "{said:?}");
+    assert!(
+        said.out.contains("warning: another tool wrote the text"),
+        "{said:?}"
+    );
     case.expect(Live, Live);
 }
 
@@ -247,12 +288,24 @@ fn an_archive_of_the_old_script_is_restored() {
          --transform 's,^/,,' {dir}/pandora_console/* && cd .. && rm -r t",
         dir = dir.display()
     );
-    let output = Command::new("sh").args(["-c", &script]).current_dir(dir).output().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(dir)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     let console = case.site.path("pandora_console");
-    std::fs::set_permissions(&console, std::os::unix::fs::PermissionsExt::from_mode(0o2711)).unwrap();
-    sql(&case.server, "TRUNCATE pandora.tagente_datos; DROP TABLE pandora.later");
-    case.site.write("pandora_console/index.php", "<?php broken\n");
+    std::fs::set_permissions(
+        &console,
+        std::os::unix::fs::PermissionsExt::from_mode(0o2711),
+    )
+    .unwrap();
+    sql(
+        &case.server,
+        "TRUNCATE pandora.tagente_datos; DROP TABLE pandora.later",
+    );
+    case.site
+        .write("pandora_console/index.php", "<?php broken\n");
     case.site.write("pandora_console/.htaccess", "kept\n");
     let archive = format!("{stamp}.tar.gz");
     let args = ["-c", "pandora_console", "-s", &archive, "-f"];
@@ -305,7 +358,13 @@ fn a_broken_archive_changes_nothing() {
         &flipped,
     ] {
         std::fs::write(&broken, bytes).unwrap();
-        let args = ["restore", broken.to_str().unwrap(), "-f", "-c", "pandora_console"];
+        let args = [
+            "restore",
+            broken.to_str().unwrap(),
+            "-f",
+            "-c",
+            "pandora_console",
+        ];
         let said = case.site.run(&[&args[..], &ADMIN].concat());
         assert_eq!(said.code, 7, "{said:?}");
     }
@@ -325,10 +384,20 @@ fn files_that_would_not_work_are_refused_with_the_database() {
         "pandora_console/include/config.php",
         &config_php("127.0.0.1", server.port()),
     );
-    let args = ["restore", archive.to_str().unwrap(), "-f", "-b", "-c", "pandora_console"];
+    let args = [
+        "restore",
+        archive.to_str().unwrap(),
+        "-f",
+        "-b",
+        "-c",
+        "pandora_console",
+    ];
     let said = site.run(&args);
     assert_eq!(said.code, 3, "{said:?}");
-    assert!(said.err.contains("would not work as it is in the archive"), "{said:?}");
+    assert!(
+        said.err.contains("would not work as it is in the archive"),
+        "{said:?}"
+    );
     let now = std::fs::read_to_string(site.path("pandora_console/include/config.php")).unwrap();
     assert_eq!(now, config_php("127.0.0.1", server.port()));
 }
@@ -336,12 +405,25 @@ fn files_that_would_not_work_are_refused_with_the_database() {
 #[test]
 fn a_dry_run_shows_both_plans_and_changes_nothing() {
     let case = Case::new();
-    let args = ["restore", case.name(), "-f", "--mirror", "-c", "pandora_console", "--dry-run"];
+    let args = [
+        "restore",
+        case.name(),
+        "-f",
+        "--mirror",
+        "-c",
+        "pandora_console",
+        "--dry-run",
+    ];
     let said = case.site.run(&[&args[..], &ADMIN].concat());
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.contains("database pandora:"), "{said:?}");
-    assert!(said.out.contains("[DIR]/pandora_console/later.txt"), "{said:?}");
-    let json = case.site.run(&[&args[..], &ADMIN, &["--format", "json"]].concat());
+    assert!(
+        said.out.contains("[DIR]/pandora_console/later.txt"),
+        "{said:?}"
+    );
+    let json = case
+        .site
+        .run(&[&args[..], &ADMIN, &["--format", "json"]].concat());
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["files"]["roots"][0]["component"], "console");
     assert_eq!(json["files"]["roots"][0]["extra"], 1);

@@ -1,12 +1,13 @@
 //! What a run of a sequence tells its observer while it works.
 
-use elpis_run::RunId;
+use elpis_run::{Observer, RunId};
 use serde::Serialize;
 
 use super::{Group, HousekeepingReport, TaskReport};
 use crate::PurgeEvent;
+use crate::pacing::Wait;
 use crate::store::Count;
-use crate::sweep::SweepReport;
+use crate::sweep::{Step, SweepReport};
 
 /// One thing that happened. In JSON: an object whose `event` names the variant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,6 +112,48 @@ pub enum HousekeepingEvent {
     TaskFinished(TaskReport),
     /// The run is over; the journal has its outcome.
     HousekeepingFinished(HousekeepingReport),
+}
+
+impl HousekeepingEvent {
+    /// What the sweep called `name` tells.
+    pub(super) fn of(name: &str, step: Step<'_>) -> HousekeepingEvent {
+        let sweep = name.to_owned();
+        match step {
+            Step::Waiting(Wait::For(why)) => HousekeepingEvent::Waiting {
+                sweep,
+                why: why.to_owned(),
+            },
+            Step::Waiting(Wait::Over(waited)) => HousekeepingEvent::Resumed {
+                sweep,
+                waited_s: waited.as_secs_f64(),
+            },
+            Step::Swept {
+                changed,
+                dependents,
+                total,
+                limit,
+                took,
+                paused,
+            } => HousekeepingEvent::Swept {
+                sweep,
+                changed,
+                dependents,
+                total,
+                limit,
+                took_ms: took.as_secs_f64() * 1000.0,
+                pause_ms: paused.as_secs_f64() * 1000.0,
+            },
+        }
+    }
+}
+
+/// The events of the retention part, among those of the whole.
+pub(super) struct AsHousekeeping<'a>(pub(super) &'a dyn Observer<HousekeepingEvent>);
+
+impl Observer<PurgeEvent> for AsHousekeeping<'_> {
+    fn on(&self, event: &PurgeEvent) {
+        self.0.on(&HousekeepingEvent::Purge(event.clone()));
+    }
 }
 
 /// Under a name of its own: both events call their kind `event`.

@@ -2,6 +2,7 @@
 
 use elpis_run::{Clock, Observer, StopToken};
 
+use super::event::AsHousekeeping;
 use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
 use crate::inspect::{InspectError, Inspection};
 use crate::store::{Count, RelationStore, StoreError};
@@ -9,7 +10,7 @@ use crate::sweep::{
     Resolved, SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, orphan_limit, resolve,
 };
 use crate::task::Shapes;
-use crate::{Policy, PurgeEvent, TableRule};
+use crate::{Policy, TableRule};
 
 /// Rows that one look of an exact inspection reads: some tens of milliseconds.
 const COUNT_CHUNK: u64 = 20_000;
@@ -28,15 +29,6 @@ pub struct HousekeepingInspection<'a> {
     pub stop: &'a StopToken,
     /// Whether rows are counted, in bounded steps, or estimated.
     pub exact: bool,
-}
-
-/// The events of the retention part, among those of the whole.
-struct AsHousekeeping<'a>(&'a dyn Observer<HousekeepingEvent>);
-
-impl Observer<PurgeEvent> for AsHousekeeping<'_> {
-    fn on(&self, event: &PurgeEvent) {
-        self.0.on(&HousekeepingEvent::Purge(event.clone()));
-    }
 }
 
 impl HousekeepingInspection<'_> {

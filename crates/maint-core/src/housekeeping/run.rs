@@ -8,15 +8,16 @@ use elpis_run::journal::{Event, Journal, JournalError, NewRun, Outcome, close_de
 use elpis_run::{Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
 use serde_json::{Value, json};
 
+use super::event::AsHousekeeping;
 use super::{
-    HousekeepingEvent, HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, ProgramError,
-    ProgramRunner, ProgramTask, TaskPlan, TaskReport,
+    HousekeepingError, HousekeepingEvent, HousekeepingPlan, HousekeepingReport, PartPlan,
+    PartReport, ProgramError, ProgramRunner, ProgramTask, TaskPlan, TaskReport,
 };
-use crate::pacing::{Pacer, Wait};
+use crate::pacing::Pacer;
 use crate::plan::server_refusals;
 use crate::store::{RelationStore, StoreError};
 use crate::sweep::{Step, SweepError, SweepPlan, SweepReport, Sweeper};
-use crate::{Ended, Limits, Purge, PurgeEvent, Refusal, TablePlan, TableReport};
+use crate::{Ended, Limits, Purge, PurgeEvent, TablePlan, TableReport};
 
 /// The name of this job in the journal.
 pub const HOUSEKEEPING_JOB: &str = "housekeeping";
@@ -39,38 +40,6 @@ pub struct HousekeepingRun<'a> {
     pub limits: Limits,
     /// Runs what is outside of the database.
     pub programs: &'a dyn ProgramRunner,
-}
-
-/// Why a run did not do what its plan said.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HousekeepingError {
-    /// A safety check failed before anything was touched.
-    #[error("refused, nothing was changed: {}", crate::purge::list(.0))]
-    Refused(Vec<Refusal>),
-    /// The database failed before anything was touched; this includes a lock held by another run.
-    #[error("could not begin, nothing was changed")]
-    NotBegun(#[source] StoreError),
-    /// The database failed in the middle.
-    #[error("stopped part-way after {} rows; what was changed stays changed", .report.changed())]
-    Stopped {
-        /// What was done until then.
-        report: Box<HousekeepingReport>,
-        /// What the store said.
-        source: StoreError,
-    },
-    /// The journal could not be written, so no further step was taken.
-    #[error("the journal could not be written, so the run stopped before the next step")]
-    Journal(#[from] JournalError),
-}
-
-/// The events of the retention part, among those of the whole.
-struct AsHousekeeping<'a>(&'a dyn Observer<HousekeepingEvent>);
-
-impl Observer<PurgeEvent> for AsHousekeeping<'_> {
-    fn on(&self, event: &PurgeEvent) {
-        self.0.on(&HousekeepingEvent::Purge(event.clone()));
-    }
 }
 
 impl HousekeepingRun<'_> {
@@ -308,7 +277,7 @@ impl HousekeepingRun<'_> {
             Ok(())
         };
         let (observer, name) = (self.observer, &plan.name);
-        let mut hear = |step: Step<'_>| observer.on(&told(name, step));
+        let mut hear = |step: Step<'_>| observer.on(&HousekeepingEvent::of(name, step));
         let mut sweeper = Sweeper {
             throttle: &mut *self.throttle,
             clock: self.clock,
@@ -413,35 +382,5 @@ fn outcome(report: &HousekeepingReport) -> Outcome {
             reason: concerns.join("; "),
         },
         _ => report.ended.outcome(),
-    }
-}
-
-fn told(name: &str, step: Step<'_>) -> HousekeepingEvent {
-    let sweep = name.to_owned();
-    match step {
-        Step::Waiting(Wait::For(why)) => HousekeepingEvent::Waiting {
-            sweep,
-            why: why.to_owned(),
-        },
-        Step::Waiting(Wait::Over(waited)) => HousekeepingEvent::Resumed {
-            sweep,
-            waited_s: waited.as_secs_f64(),
-        },
-        Step::Swept {
-            changed,
-            dependents,
-            total,
-            limit,
-            took,
-            paused,
-        } => HousekeepingEvent::Swept {
-            sweep,
-            changed,
-            dependents,
-            total,
-            limit,
-            took_ms: took.as_secs_f64() * 1000.0,
-            pause_ms: paused.as_secs_f64() * 1000.0,
-        },
     }
 }

@@ -207,3 +207,6 @@ fn failed(program: &Path, how: String) -> ProgramError {
         how,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@
 //! second name in the new tree of the very same file.
 
 mod error;
+mod exchange;
 mod keep;
 mod plan;
 mod record;

@@ -10,11 +10,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::FilesError;
-use super::keep::keep;
+use super::exchange::outcome;
 use super::plan::{FileRoot, FilesPlan};
 use super::record::{FILES_JOB, Recorded, STAGE, Slot, dirs_detail, slots_detail};
 use super::stage::{choose_dirs, discard, dress_like, names_top};
-use super::swap::Unsettled;
 use crate::archive::{Archive, ExtractError, Verified};
 
 /// Whether what was unpacked would work in its place. The product's profile knows.
@@ -221,74 +220,6 @@ impl FileRestore<'_> {
         Ok(FilesResumed::Finished(report))
     }
 
-    fn exchange(
-        &self,
-        run: RunId,
-        plan: &FilesPlan,
-        slots: &[Slot],
-        is_done: &dyn Fn(&str) -> bool,
-    ) -> Result<FilesReport, FilesError> {
-        let mut roots = Vec::new();
-        for (at, (slot, root)) in slots.iter().zip(&plan.roots).enumerate() {
-            let step = format!("swap {at}");
-            let mut kept = 0;
-            if !is_done(&step) {
-                let detail = json!({ "place": slot.place });
-                let swapped = self.step(run, &step, detail, || {
-                    kept = put(slot, !plan.mirror)?;
-                    Ok(((), json!({ "kept": kept })))
-                });
-                if let Err(error) = swapped {
-                    return Err(self.go_back(run, slots, error)?);
-                }
-            }
-            roots.push(RootReport {
-                component: root.root.component.clone(),
-                place: root.root.place.clone(),
-                entries: root.entries,
-                bytes: root.bytes,
-                kept,
-            });
-        }
-        self.finish(run, &Outcome::Done)?;
-        Ok(FilesReport {
-            run,
-            roots,
-            warnings: Vec::new(),
-        })
-    }
-
-    /// After a failure: every place as it was, or the truth about it.
-    fn go_back(
-        &self,
-        run: RunId,
-        slots: &[Slot],
-        error: FilesError,
-    ) -> Result<FilesError, FilesError> {
-        let note = Event::Note {
-            step: "going back".to_owned(),
-            detail: Value::String(with_causes(&error)),
-        };
-        self.journal.append(run, self.clock.now(), &note)?;
-        let mut touched = slots.iter().rev().filter(|slot| slot.is_touched());
-        let all_back = touched.all(|slot| slot.put_back().is_ok());
-        if !all_back {
-            // The run stays open: it can be resumed or undone.
-            return Ok(error);
-        }
-        let dirs: Vec<PathBuf> = slots.iter().map(|slot| slot.dir.clone()).collect();
-        let _ = discard(&dirs);
-        self.finish(run, &outcome(&error))?;
-        Ok(match error {
-            FilesError::Swap { place, source, .. } => FilesError::Swap {
-                place,
-                back: true,
-                source,
-            },
-            other => other,
-        })
-    }
-
     pub(super) fn lock(&self) -> Result<FileLock, FilesError> {
         Ok(FileLock::acquire(&self.lock, &self.holder)?)
     }
@@ -368,42 +299,5 @@ impl FileRestore<'_> {
         };
         self.journal.append(run, self.clock.now(), &event)?;
         result
-    }
-}
-
-/// Puts a tree into its place and returns how much of what was there has stayed in it.
-fn put(slot: &Slot, keeps: bool) -> Result<u64, FilesError> {
-    let swap = |source| FilesError::Swap {
-        place: slot.place.clone(),
-        back: false,
-        source,
-    };
-    let is_new = super::record::look(&slot.place) == Some(slot.new);
-    let keeps = keeps && slot.before.is_some() && slot.kept().is_dir();
-    let mut kept = 0;
-    if keeps && !is_new {
-        kept += keep(&slot.place, &slot.kept()).map_err(swap)?;
-    }
-    slot.put_new().map_err(|error| match error {
-        Unsettled::Fs(source) => swap(source),
-        Unsettled::Replaced => FilesError::Replaced {
-            place: slot.place.clone(),
-        },
-    })?;
-    if keeps {
-        // What came in between the first look and the exchange.
-        kept += keep(&slot.kept(), &slot.place).map_err(swap)?;
-    }
-    Ok(kept)
-}
-
-fn outcome(error: &FilesError) -> Outcome {
-    match error {
-        FilesError::Stopped => Outcome::Stopped {
-            reason: "by request".to_owned(),
-        },
-        error => Outcome::Failed {
-            error: with_causes(error),
-        },
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 use super::event::{Quiet, silence};
 use crate::restore::error::TextError;
 use crate::restore::sql::{Kind, Object, Part, SqlReader};
-use crate::restore::survey::Summing;
+use crate::restore::sum::Summing;
 
 /// What comes next.
 pub(super) enum Order {

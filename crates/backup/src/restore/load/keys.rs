@@ -27,12 +27,7 @@ pub(super) fn deferrable(create: &str) -> Vec<String> {
             }
         } else if line.starts_with("KEY `") {
             keys.push(line);
-        } else if !["PRIMARY KEY (", "UNIQUE KEY `"]
-            .iter()
-            .any(|kind| line.starts_with(kind))
-            && !(line.starts_with("CONSTRAINT `") && line.contains(" CHECK ("))
-            && !line.starts_with("CHECK (")
-        {
+        } else if !stays(line) {
             return Vec::new();
         }
     }
@@ -49,6 +44,14 @@ pub(super) fn deferrable(create: &str) -> Vec<String> {
         .into_iter()
         .map(str::to_owned)
         .collect()
+}
+
+/// Whether a line makes something that does not forbid to make other indexes later.
+fn stays(line: &str) -> bool {
+    line.starts_with("PRIMARY KEY (")
+        || line.starts_with("UNIQUE KEY `")
+        || line.starts_with("CHECK (")
+        || (line.starts_with("CONSTRAINT `") && line.contains(" CHECK ("))
 }
 
 /// The name in backticks that `text` begins with, as it stands.

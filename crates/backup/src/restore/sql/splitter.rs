@@ -225,7 +225,8 @@ impl<R: Read> Splitter<R> {
         next += 1;
         let mut version = 0_u64;
         while let Some(digit) = self.byte(next)?.filter(u8::is_ascii_digit) {
-            version = version.saturating_mul(10) + u64::from(digit - b'0');
+            let digit = u64::from(digit - b'0');
+            version = version.saturating_mul(10).saturating_add(digit);
             next += 1;
         }
         Ok(match version {

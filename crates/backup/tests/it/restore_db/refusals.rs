@@ -1,6 +1,5 @@
 //! What must not be restored, and where: refused with nothing changed.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use elpis_backup::archive::{Archive, Container};
@@ -14,7 +13,7 @@ use elpis_run::{Secret, StopToken};
 use super::{
     Bench, backup, causes, create, databases, mariadb, of_archive, policy, portrait, same, server,
 };
-use crate::support::verify;
+use crate::support::{sh, verify};
 
 #[test]
 fn archives_that_are_cut_off_or_flipped_are_never_verified() {
@@ -164,13 +163,12 @@ fn a_server_that_takes_only_small_packets_is_refused() {
 }
 
 #[test]
-fn a_disk_that_runs_full_leaves_the_live_database_alone() {
-    use crate::support::sh;
+fn a_disk_that_is_too_small_for_a_second_copy_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mount = dir.path().to_str().unwrap();
     sh(
         "mount",
-        &["-t", "tmpfs", "-o", "size=200m", "elpis", mount],
+        &["-t", "tmpfs", "-o", "size=250m", "elpis", mount],
         "/".as_ref(),
     );
     let full = PrivateServer::builder()
@@ -179,43 +177,27 @@ fn a_disk_that_runs_full_leaves_the_live_database_alone() {
         .start()
         .unwrap();
     let socket = full.socket();
-    create(socket, "full");
+    mariadb(
+        socket,
+        "",
+        "CREATE DATABASE full; CREATE TABLE full.t (a INT); INSERT INTO full.t VALUES (1)",
+    );
     let before = portrait(socket, "full");
     let (_world, path) = backup(&full.options(), &["full"], Container::TarZst);
     let text = of_archive(&path);
     let bench = Bench::new(full.options());
-    // What is left is less than the second copy needs, and the operator says that it is enough.
+    assert_eq!(bench.plan(&policy("full"), &text).refusals, []);
     let (left, _) = elpis_run::fsx::space(dir.path()).unwrap();
-    let ballast = dir.path().join("ballast");
-    std::fs::write(&ballast, vec![1; left as usize - (3 << 20)]).unwrap();
-    let refused = bench.plan(&policy("full"), &text).refusals;
-    assert_eq!(
-        refused
-            .iter()
-            .map(|refusal| refusal.accept)
-            .collect::<Vec<_>>(),
-        [Some(Accept::Space)]
-    );
-    let mut policy = policy("full");
-    policy.accept = BTreeSet::from([Accept::Space]);
-    let error = bench.run(&policy, &text).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            RestoreError::Interrupted {
-                live: Live::Old,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
-    std::fs::remove_file(&ballast).unwrap();
+    let ballast = usize::try_from(left).unwrap() - (40 << 20);
+    std::fs::write(dir.path().join("ballast"), vec![1; ballast]).unwrap();
+    let error = bench.run(&policy("full"), &text).unwrap_err();
+    let RestoreError::Refused { refusals } = &error else {
+        panic!("{error:?}");
+    };
+    let accepts: Vec<_> = refusals.iter().map(|refusal| refusal.accept).collect();
+    assert_eq!(accepts, [Some(Accept::Space)]);
     same(&portrait(socket, "full"), &before);
-    // With room it goes on, or is taken back.
-    let run = runs(&bench.journal).unwrap()[0].run;
-    bench.restore(None).resume(run, Some(&text)).unwrap();
-    same(&portrait(socket, "full"), &before);
-    assert_eq!(runs(&bench.journal).unwrap()[0].state, RestoreState::Done);
+    assert_eq!(databases(socket, "full"), ["full"]);
     drop(full);
     sh("umount", &["-l", mount], "/".as_ref());
 }
@@ -300,6 +282,30 @@ fn what_fails_before_the_exchange_is_put_back_and_can_be_tried_again() {
     let report = bench.restore(None).resume(run, None).unwrap();
     assert_eq!((report.loaded, report.rows), (0, text.survey().rows()));
     same(&portrait(socket, "tried"), &first);
+    // The way back is put back just the same while somebody reads.
+    runtime.block_on(async {
+        user.begin().await.unwrap();
+        let sql = "SELECT COUNT(*) FROM tried.child";
+        let _: Vec<u64> = user.rows(sql, Params::Empty).await.unwrap();
+    });
+    let error = bench.restore(None).undo(run).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            RestoreError::Interrupted {
+                live: Live::New,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    same(&portrait(socket, "tried"), &first);
+    assert_eq!(
+        runs(&bench.journal).unwrap()[0].state,
+        RestoreState::Undoing
+    );
+    assert!(bench.restore(None).resume(run, None).is_err());
+    runtime.block_on(user.rollback()).unwrap();
     bench.restore(None).undo(run).unwrap();
     same(&portrait(socket, "tried"), &second);
 }

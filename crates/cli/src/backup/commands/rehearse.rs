@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use elpis_backup::archive::{Archive, Verified, VerifyError};
-use elpis_backup::{Inspector, ObjectStore, RehearsalReport, Rehearsal};
+use elpis_backup::{Inspector, ObjectStore, Rehearsal, RehearsalReport};
 use elpis_pandora::{RestoreSet, rehearsal_probes};
 use elpis_run::Clock;
 
@@ -80,7 +80,10 @@ fn rehearse(context: &Context, args: &Rehearse, found: &Found) -> Result<Rehears
     let roots = RestoreSet::default().roots(first.contents());
     let check = files::check_of(first.contents());
     let now = context.clock.now();
-    let began = found.stored.as_ref().map_or(now, |(_, name)| name.began(&context.zone));
+    let began = found
+        .stored
+        .as_ref()
+        .map_or(now, |(_, name)| name.began(&context.zone));
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let rehearsal = Rehearsal {
         scratch: &scratch,
@@ -118,12 +121,19 @@ fn note(context: &Context, found: &Found, report: &RehearsalReport) {
 }
 
 fn lines(report: &RehearsalReport) -> String {
-    let verdict = if report.is_passed() { "can be restored" } else { "FAILED" };
+    let verdict = if report.is_passed() {
+        "can be restored"
+    } else {
+        "FAILED"
+    };
     let mut lines = vec![format!("{}: {verdict}", name(&report.archive))];
     if report.databases > 0 {
         let (tables, rows) = (number(report.tables), number(report.rows));
         let took = seconds(report.databases_s);
-        lines.push(format!("  {tables} tables, {rows} rows in {took} on {}", report.server));
+        lines.push(format!(
+            "  {tables} tables, {rows} rows in {took} on {}",
+            report.server
+        ));
     }
     if report.files > 0 {
         let (files, took) = (number(report.files), seconds(report.files_s));
@@ -133,7 +143,12 @@ fn lines(report: &RehearsalReport) -> String {
         let mark = if check.passed { "ok" } else { "FAILED" };
         lines.push(format!("  {mark}: {}: {}", check.name, check.said));
     }
-    lines.extend(report.warnings.iter().map(|warning| format!("  warning: {warning}")));
+    lines.extend(
+        report
+            .warnings
+            .iter()
+            .map(|warning| format!("  warning: {warning}")),
+    );
     lines.join("\n")
 }
 

@@ -172,6 +172,14 @@ pub(crate) async fn plan(
             format!("the history database: {error}"),
             "a run would keep the product's own database in order and end with the same words",
         ),
+        Some(HistoryPlan::Known(plan)) if !plan.refusals.is_empty() => {
+            let refusals: Vec<String> = plan.refusals.iter().map(ToString::to_string).collect();
+            Verdict::new(
+                Code::Partial,
+                format!("the history database: {}", refusals.join("; ")),
+                "a run would keep the product's own database in order and end with the same words",
+            )
+        }
         _ => Verdict::silent(Code::Done),
     })
 }

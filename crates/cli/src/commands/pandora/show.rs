@@ -184,7 +184,7 @@ fn elpis(settings: &Settings) -> Vec<Setting> {
         share,
         None,
         "",
-        "the most of a table that one run may delete",
+        "the most of a table that one run may delete; of orphans 0.5 if it is not set",
     ));
     let skew = settings.policy.max_clock_skew.as_secs().to_string();
     let usual = Some("30".to_owned());

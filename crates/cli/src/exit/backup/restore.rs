@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use elpis_backup::{CommandError, RehearseError};
 use elpis_backup::restore::{FilesError, RestoreError, TextError};
+use elpis_backup::{CommandError, RehearseError};
 use elpis_run::LockError;
 
 use super::Judgement;
@@ -11,9 +11,7 @@ use crate::backup::NoRestore;
 use crate::exit::Code;
 
 /// What is held by an error that passes on its text and cause.
-pub(super) fn inside<'a>(
-    error: &'a (dyn Error + 'static),
-) -> Option<&'a (dyn Error + 'static)> {
+pub(super) fn inside<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     if let Some(FilesError::Fs(held)) = error.downcast_ref() {
         return Some(held);
     }
@@ -55,7 +53,9 @@ pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
         return match error {
             RehearseError::Server(_) => Some((
                 Code::Usage,
-                Some("install mariadb-server, name its program with --mariadbd, or use --side-database"),
+                Some(
+                    "install mariadb-server, name its program with --mariadbd, or use --side-database",
+                ),
             )),
             RehearseError::Session(_) => Some((Code::Unreachable, Some("rehearse it again"))),
             RehearseError::Stopped => Some((Code::Interrupted, Some("nothing is left of it"))),
@@ -120,13 +120,12 @@ fn database(error: &RestoreError) -> Option<Judgement> {
         RestoreError::Server { .. } => Some((Code::Unreachable, Some(EITHER))),
         RestoreError::Locked { .. } => Some((Code::Locked, Some("wait for it to end"))),
         RestoreError::Unfinished { .. } => Some((Code::Refused, Some(EITHER))),
-        RestoreError::Run { .. } => {
-            Some((Code::Usage, Some("without --run the newest is meant")))
-        }
+        RestoreError::Run { .. } => Some((Code::Usage, Some("without --run the newest is meant"))),
         RestoreError::NeedsText { .. } => Some((Code::Usage, Some("use --from FILE"))),
-        RestoreError::Different { .. } | RestoreError::Compare(_) => {
-            Some((Code::Stopped, Some("`elpis-backup undo` removes what was loaded")))
-        }
+        RestoreError::Different { .. } | RestoreError::Compare(_) => Some((
+            Code::Stopped,
+            Some("`elpis-backup undo` removes what was loaded"),
+        )),
         RestoreError::Services { .. } => Some((
             Code::Stopped,
             Some("see to the service, then `elpis-backup resume` or `elpis-backup undo`"),
@@ -135,9 +134,10 @@ fn database(error: &RestoreError) -> Option<Judgement> {
             Code::Stopped,
             Some("stop them, or name what stops them under [restore]; then `elpis-backup resume`"),
         )),
-        RestoreError::NeedsPerson { .. } => {
-            Some((Code::NeedsPerson, Some("nothing was dropped: look before you act")))
-        }
+        RestoreError::NeedsPerson { .. } => Some((
+            Code::NeedsPerson,
+            Some("nothing was dropped: look before you act"),
+        )),
         RestoreError::Stopped => Some((Code::Interrupted, Some(EITHER))),
         _ => None,
     }
@@ -151,6 +151,9 @@ fn text(error: &TextError) -> Option<Judgement> {
             Code::Partial,
             Some("somebody writes to the file: verify it again"),
         )),
-        _ => Some((Code::Refused, Some("nothing was changed; use another archive or dump"))),
+        _ => Some((
+            Code::Refused,
+            Some("nothing was changed; use another archive or dump"),
+        )),
     }
 }

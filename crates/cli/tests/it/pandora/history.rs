@@ -125,7 +125,9 @@ fn its_own_settings_say_what_it_keeps() {
     assert_eq!(rows("tevento"), 30);
     let status = json(&site.run(&["status", "--format", "json"]).out);
     let targets = status.as_array().unwrap().iter();
-    let targets: Vec<&str> = targets.filter_map(|one| one["last"]["target"].as_str()).collect();
+    let targets: Vec<&str> = targets
+        .filter_map(|one| one["last"]["target"].as_str())
+        .collect();
     assert!(
         targets
             .iter()

@@ -8,11 +8,14 @@ use elpis_testkit::Database;
 
 use super::{Site, alone};
 
-/// A program called `nfexpire` that does this.
+/// A program called `nfexpire` that does this. Another process writes it: a child that some other
+/// test forks at this moment would inherit our handle and keep it busy.
 fn program(site: &Site, body: &str) {
-    let text = format!("#!/bin/sh\n{body}\n");
-    let path = site.world.path("nfexpire");
-    elpis_run::fsx::write_durable(&path, text.as_bytes(), 0o700).unwrap();
+    site.world.write("text", &format!("#!/bin/sh\n{body}\n"));
+    let (text, program) = (site.world.path("text"), site.world.path("nfexpire"));
+    let mut install = Command::new("install");
+    let install = install.args(["-m", "700"]).args([text, program]);
+    assert!(install.status().unwrap().success());
 }
 
 #[test]

@@ -21,7 +21,8 @@ impl PairDriver for Model {
         self.pass().await;
         let mut world = self.live();
         self.access(&world, unit)?;
-        world.units[index(unit)].looked_at = Some(self.clock.monotonic());
+        let seen = (self.clock.monotonic(), self.role(&world, unit));
+        world.units[index(unit)].looked_at = Some(seen);
         let peer = unit.other();
         let peer_role = if self.is_up(&world, peer) {
             self.role(&world, peer)

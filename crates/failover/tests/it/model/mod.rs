@@ -49,7 +49,8 @@ struct Body {
     /// Not standby ready before.
     ready_at: Duration,
     suspended_until: Duration,
-    looked_at: Option<Duration>,
+    /// When it was looked at last, and what it was then.
+    looked_at: Option<(Duration, Role)>,
 }
 
 /// An order as it arrived.

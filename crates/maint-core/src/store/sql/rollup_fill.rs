@@ -120,7 +120,9 @@ fn buckets_of_rows(
     let sql = sql.bucket_of(task)?.raw(" AS b, LAG(").name(&task.time)?;
     let sql = value(sql.raw(") OVER along AS before_at, LAG("))?;
     let sql = sql.raw(") OVER along AS before_v, LAG(").name(&task.time)?;
-    let sql = sql.raw(", 2) OVER along AS earlier_at, LEAD(").name(&task.time)?;
+    let sql = sql
+        .raw(", 2) OVER along AS earlier_at, LEAD(")
+        .name(&task.time)?;
     let sql = sql.raw(") OVER along AS after_at FROM ");
     let sql = sql
         .points_of(task, chunk)?

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use elpis_backup::restore::{FILES_JOB, FilesState, JOB, RestoreState, Services, SqlText, files_runs, runs};
+use elpis_backup::restore::{
+    FILES_JOB, FilesState, JOB, RestoreState, Services, SqlText, files_runs, runs,
+};
 use elpis_run::{Holder, Journal, Query, RunId, RunSummary};
 use serde::Serialize;
 
@@ -56,7 +58,9 @@ impl Together {
         let Some(holder) = chosen else {
             bail!(NoRestore { run });
         };
-        let database = databases.iter().find(|run| run.holder == *holder && !is_over(run));
+        let database = databases
+            .iter()
+            .find(|run| run.holder == *holder && !is_over(run));
         let files = files
             .iter()
             .find(|run| run.holder == *holder && run.state != FilesState::Over);

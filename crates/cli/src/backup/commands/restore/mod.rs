@@ -171,8 +171,9 @@ fn carry_out(
     })?;
     show::restored(context.printer, restored.as_ref(), files.as_ref())?;
     let of_files = files.map_or(0, |files| files.warnings.len());
-    let of_database =
-        restored.map_or(0, |report| report.warnings.len() + report.missing_grants.len());
+    let of_database = restored.map_or(0, |report| {
+        report.warnings.len() + report.missing_grants.len()
+    });
     Ok(Ended::Restored {
         remarks: of_files + of_database,
     })

@@ -131,7 +131,12 @@ fn of_database(report: &RestoreReport) -> Vec<String> {
     }
     let missing = report.missing_grants.iter();
     lines.extend(missing.map(|grant| format!("  missing on this server: {grant}")));
-    lines.extend(report.warnings.iter().map(|warning| format!("  warning: {warning}")));
+    lines.extend(
+        report
+            .warnings
+            .iter()
+            .map(|warning| format!("  warning: {warning}")),
+    );
     lines
 }
 
@@ -148,7 +153,9 @@ pub(super) fn undone(
     }
     printer.data(&format!("run {runs}: everything is as it was before"))?;
     if let Some(kept) = database.and_then(|report| report.kept.as_ref()) {
-        printer.say(&format!("what was restored, and written since, is in {kept}"));
+        printer.say(&format!(
+            "what was restored, and written since, is in {kept}"
+        ));
     }
     for warning in database.iter().flat_map(|report| &report.warnings) {
         printer.say(&format!("warning: {warning}"));

@@ -1,0 +1,249 @@
+//! The exchange: everything that touches the live database, and how it is put back.
+
+use std::time::Duration;
+
+use elpis_run::with_causes;
+
+use super::error::RestoreError;
+use super::event::RestoreEvent;
+use super::load::Marks;
+use super::session::{Ask, quoted};
+use super::swap::{Moves, Scripts, Whose, base_tables, exists, probe};
+use super::work::Work;
+
+impl Work<'_> {
+    /// Exchanges the tables. What fails before that is put back at once; `None` if another process
+    /// had done it.
+    pub(super) fn exchange(&mut self) -> Result<Option<Duration>, RestoreError> {
+        self.step("capture", |work| work.capture_new())?;
+        let mut took = None;
+        let exchanged = self.prepare().and_then(|()| {
+            self.exchange_step("rename", |work| {
+                took = work.rename()?;
+                Ok(())
+            })
+        });
+        let Err(error) = exchanged else {
+            if let Some(took) = took {
+                let took_ms = took.as_secs_f64() * 1000.0;
+                self.restore
+                    .observer
+                    .on(&RestoreEvent::Exchanged { took_ms });
+            }
+            return Ok(took);
+        };
+        // Whatever the answer was: what is, is what counts.
+        if self.reconnect().is_ok() && !self.is_exchanged()? {
+            self.put_back()?;
+            self.steps.note_put_back(&error)?;
+            let why = with_causes(&error);
+            self.restore.observer.on(&RestoreEvent::PutBack { why });
+        }
+        Err(error)
+    }
+
+    /// What the text made besides tables, and the database that will keep the old tables.
+    fn capture_new(&mut self) -> Result<(), RestoreError> {
+        let old = quoted(&self.plan.old)?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let new = runtime.block_on(async {
+            control
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {old}"))
+                .await?;
+            let mut new = Scripts::read(control, &plan.side).await?;
+            new.firing = Marks::new(&plan.side)?.firing(control).await?;
+            new.check()?;
+            new.keep(control, &plan.old, Whose::New).await?;
+            Ok::<Scripts, RestoreError>(new)
+        })?;
+        for warning in new.warnings {
+            self.warn(warning);
+        }
+        self.reconnect()
+    }
+
+    /// Everything of the exchange but the exchange.
+    fn prepare(&mut self) -> Result<(), RestoreError> {
+        self.exchange_step("capture old", |work| work.capture_old())?;
+        self.exchange_step("stop services", |work| work.stop_services())?;
+        self.exchange_step("take down", |work| work.take_down())
+    }
+
+    fn capture_old(&mut self) -> Result<(), RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        let old = runtime.block_on(async {
+            let old = match exists(control, database).await? {
+                true => Scripts::read(control, database).await?,
+                false => Scripts::default(),
+            };
+            old.check()?;
+            old.keep(control, &plan.old, Whose::Old).await?;
+            Ok::<Scripts, RestoreError>(old)
+        })?;
+        for warning in old.warnings {
+            self.warn(format!("of the live database: {warning}"));
+        }
+        self.reconnect()
+    }
+
+    fn take_down(&mut self) -> Result<(), RestoreError> {
+        let (observer, clock) = (self.observer(), self.restore.clock);
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        runtime.block_on(async {
+            let coming = base_tables(control, &plan.side).await?;
+            let live = quoted(database)?;
+            control
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {live}"))
+                .await?;
+            Scripts::take_down(control, &plan.side, &[]).await?;
+            probe(control, database, &plan.policy, clock, &observer).await?;
+            Scripts::take_down(control, database, &coming).await
+        })
+    }
+
+    fn rename(&mut self) -> Result<Option<Duration>, RestoreError> {
+        let observer = self.observer();
+        let clock = self.restore.clock;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        runtime.block_on(async {
+            let coming = base_tables(control, &plan.side).await?;
+            if coming.is_empty() {
+                // A process that died had done it.
+                return Ok(None);
+            }
+            let mut moves = Moves::default();
+            moves.add(&base_tables(control, database).await?, database, &plan.old)?;
+            moves.add(&coming, &plan.side, database)?;
+            let took = moves
+                .carry_out(control, &plan.policy, clock, &observer)
+                .await?;
+            Ok(Some(took))
+        })
+    }
+
+    /// Whether the live database has the tables of the text.
+    pub(super) fn is_exchanged(&mut self) -> Result<bool, RestoreError> {
+        if !self.steps.was_announced("rename") {
+            return Ok(false);
+        }
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(async {
+            let left = base_tables(control, &plan.side).await?;
+            let lost = !left.is_empty() && left.len() < plan.tables.len();
+            if lost {
+                let what = format!(
+                    "{} of {} tables are left in {}",
+                    left.len(),
+                    plan.tables.len(),
+                    plan.side
+                );
+                return Err(RestoreError::NeedsPerson { what });
+            }
+            Ok(left.is_empty())
+        })
+    }
+
+    /// Makes what was taken down again and starts the services: the live database is as it was.
+    pub(super) fn put_back(&mut self) -> Result<(), RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        let database = &plan.policy.database;
+        runtime.block_on(async {
+            if !exists(control, database).await? {
+                return Ok(());
+            }
+            if plan.facts.live.is_none() {
+                // It was made for what did not come.
+                if base_tables(control, database).await?.is_empty() {
+                    let name = quoted(database)?;
+                    return control.tell(&format!("DROP DATABASE {name}")).await;
+                }
+                return Ok(());
+            }
+            match Scripts::kept(control, &plan.old, Whose::Old).await? {
+                Some(old) => old.put_back(control, database).await,
+                None => Ok(()),
+            }
+        })?;
+        self.start_services()
+    }
+
+    pub(super) fn install(&mut self) -> Result<(), RestoreError> {
+        let (old, new) = self.kept()?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(new.install(control, &plan.policy.database, &old))?;
+        self.reconnect()
+    }
+
+    pub(super) fn events(&mut self) -> Result<(), RestoreError> {
+        let (_, new) = self.kept()?;
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(new.install_events(control, &plan.policy.database))?;
+        self.reconnect()
+    }
+
+    /// The objects of the live database as it was, and of the text.
+    pub(super) fn kept(&mut self) -> Result<(Scripts, Scripts), RestoreError> {
+        let Work {
+            runtime,
+            control,
+            plan,
+            ..
+        } = self;
+        runtime.block_on(async {
+            let old = Scripts::kept(control, &plan.old, Whose::Old).await?;
+            let new = Scripts::kept(control, &plan.old, Whose::New).await?;
+            match (old, new) {
+                (Some(old), Some(new)) => Ok((old, new)),
+                _ => Err(RestoreError::NeedsPerson {
+                    what: format!(
+                        "{} does not have the objects that were kept in it",
+                        plan.old
+                    ),
+                }),
+            }
+        })
+    }
+}
