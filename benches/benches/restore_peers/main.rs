@@ -43,7 +43,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     repeat: u32,
     /// Parallel sessions of ours.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     sessions: usize,
     /// What the child does: socket, directory, sessions.
     #[arg(long, hide = true, num_args = 3)]
