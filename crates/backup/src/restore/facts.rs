@@ -254,7 +254,7 @@ async fn missing_definers(
 
 /// What is needed on the live database and on those beside it.
 fn missing(held: &Privileges, flavour: Flavour, database: &str, survey: &Survey) -> Vec<String> {
-    let beside = super::names::beside(database, "restore", "000000");
+    let beside = super::names::beside(database, "restore", "00000000");
     let always = [
         ("CREATE", "to make tables"),
         ("DROP", "to exchange tables"),

@@ -8,10 +8,10 @@ pub(super) const OWN_PREFIX: &str = "elpis_restore_";
 /// The longest name that a server takes, in characters.
 const LONGEST: usize = 64;
 
-/// What sets the databases of one restore apart from those of another: its second, short.
+/// What sets the databases of one restore apart from those of another: its millisecond, short.
 pub(super) fn tag(now: Timestamp) -> String {
     const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut rest = u64::try_from(now.as_second()).unwrap_or_default();
+    let mut rest = u64::try_from(now.as_millisecond()).unwrap_or_default();
     let mut tag = Vec::new();
     while rest > 0 || tag.is_empty() {
         tag.push(DIGITS[(rest % 36) as usize]);
@@ -46,8 +46,11 @@ mod tests {
     #[test]
     fn names_tell_what_they_are_and_are_never_too_long() {
         let tag = tag("2026-11-21T19:00:00Z".parse().unwrap());
-        assert_eq!(tag, "tov8s0");
-        assert_eq!(beside("pandora", "old", &tag), "pandora__elpis_old_tov8s0");
+        assert_eq!(tag, "mwqrvts0");
+        assert_eq!(
+            beside("pandora", "old", &tag),
+            "pandora__elpis_old_mwqrvts0"
+        );
         let long = "ü".repeat(64);
         for role in ["restore", "old", "new"] {
             assert!(beside(&long, role, &tag).chars().count() <= 64);

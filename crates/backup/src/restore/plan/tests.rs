@@ -54,7 +54,7 @@ fn a_plan_names_what_it_does() {
     assert_eq!(plan.refusals, []);
     assert_eq!(plan.warnings, [""; 0]);
     assert_eq!(plan.leaving, BTreeSet::from(["extra".to_owned()]));
-    assert_eq!(plan.side, "pandora__elpis_restore_tov8s0");
+    assert_eq!(plan.side, "pandora__elpis_restore_mwqrvts0");
     // Others refer to an index of `a`.
     let deferred: Vec<bool> = plan.tables.iter().map(|table| table.deferred).collect();
     assert_eq!(deferred, [false, true]);
@@ -107,7 +107,7 @@ fn every_difference_is_refused_and_taken_by_its_name() {
         }),
         (None, |_, _, survey| survey.tables[0].uses_sequence = true),
         (None, |_, facts, _| {
-            facts.databases = ["pandora__elpis_old_tov8s0".to_owned()].into();
+            facts.databases = ["pandora__elpis_old_mwqrvts0".to_owned()].into();
         }),
         (None, |policy, _, _| policy.database = "mysql".into()),
         (None, |policy, _, _| policy.sessions = 0),

@@ -132,7 +132,7 @@ fn an_account_without_the_privileges_is_refused_with_all_that_it_lacks() {
     let plan = bench.plan(&policy("narrow"), &text);
     let all = format!("{:?}", plan.refusals);
     assert!(
-        all.contains("CREATE ON `narrow__elpis_restore_000000`.*"),
+        all.contains("CREATE ON `narrow__elpis_restore_00000000`.*"),
         "{all}"
     );
     assert!(all.contains("SET USER ON *.*"), "{all}");

@@ -45,7 +45,7 @@ pub(crate) struct Restore {
     /// or outside-links; may be given several times
     #[arg(long, value_name = "DIFFERENCE", value_parser = accepted)]
     pub(crate) accept: Vec<Accepted>,
-    /// How many sessions load
+    /// How many sessions load [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub(crate) sessions: Option<u8>,
     /// What is compared before the exchange
