@@ -60,7 +60,7 @@ fn run(dir: &Path, args: &[&str]) -> Said {
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/timeout");
     command
-        .args(["300", env!("CARGO_BIN_EXE_elpis-failover")])
+        .args(["--foreground", "300", env!("CARGO_BIN_EXE_elpis-failover")])
         .env_clear()
         .env("HOME", dir)
         .env("TZ", "UTC")

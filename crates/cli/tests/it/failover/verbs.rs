@@ -39,7 +39,7 @@ impl AtWork {
     }
 
     fn interrupt(&self) {
-        // `timeout` hands the signal on to the program.
+        // `timeout` hands the signal on to the program, and in the foreground only once.
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
         assert!(sent.success());
