@@ -7,6 +7,7 @@ use elpis_run::with_causes;
 use super::error::RestoreError;
 use super::event::RestoreEvent;
 use super::load::Marks;
+use super::plan::RestorePlan;
 use super::session::{Ask, quoted};
 use super::swap::{Moves, Scripts, Whose, base_tables, exists, probe};
 use super::work::Work;
@@ -45,12 +46,7 @@ impl Work<'_> {
     /// What the text made besides tables, and the database that will keep the old tables.
     fn capture_new(&mut self) -> Result<(), RestoreError> {
         let old = quoted(&self.plan.old)?;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let new = runtime.block_on(async {
             control
                 .tell(&format!("CREATE DATABASE IF NOT EXISTS {old}"))
@@ -75,12 +71,7 @@ impl Work<'_> {
     }
 
     fn capture_old(&mut self) -> Result<(), RestoreError> {
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         let old = runtime.block_on(async {
             let old = match exists(control, database).await? {
@@ -99,12 +90,7 @@ impl Work<'_> {
 
     fn take_down(&mut self) -> Result<(), RestoreError> {
         let (observer, clock) = (self.observer(), self.restore.clock);
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         runtime.block_on(async {
             let coming = base_tables(control, &plan.side).await?;
@@ -119,20 +105,18 @@ impl Work<'_> {
     }
 
     fn rename(&mut self) -> Result<Option<Duration>, RestoreError> {
+        if self.is_exchanged()? {
+            // A process that died had done it.
+            return Ok(None);
+        }
         let observer = self.observer();
         let clock = self.restore.clock;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         runtime.block_on(async {
             let coming = base_tables(control, &plan.side).await?;
-            if coming.is_empty() {
-                // A process that died had done it.
-                return Ok(None);
+            if coming.len() < plan.tables.len() {
+                return Err(plan.incomplete(coming.len()));
             }
             let mut moves = Moves::default();
             moves.add(&base_tables(control, database).await?, database, &plan.old)?;
@@ -144,41 +128,25 @@ impl Work<'_> {
         })
     }
 
-    /// Whether the live database has the tables of the text.
+    /// Whether the live database has the tables of the text. That the side database has none is
+    /// not enough: somebody may have emptied or removed it.
     pub(super) fn is_exchanged(&mut self) -> Result<bool, RestoreError> {
-        if !self.steps.was_announced("rename") {
+        if !self.steps.was_announced("rename") || self.is_old()? {
             return Ok(false);
         }
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
-        runtime.block_on(async {
-            let left = base_tables(control, &plan.side).await?;
-            let lost = !left.is_empty() && left.len() < plan.tables.len();
-            if lost {
-                let what = format!(
-                    "{} of {} tables are left in {}",
-                    left.len(),
-                    plan.tables.len(),
-                    plan.side
-                );
-                return Err(RestoreError::NeedsPerson { what });
-            }
-            Ok(left.is_empty())
-        })
+        let (runtime, control, plan) = self.parts();
+        let left = runtime.block_on(base_tables(control, &plan.side))?.len();
+        match left {
+            0 => Ok(true),
+            // Somebody has made a table where there was none.
+            _ if left >= plan.tables.len() && !plan.had_tables() => Ok(false),
+            _ => Err(plan.incomplete(left)),
+        }
     }
 
     /// Makes what was taken down again and starts the services: the live database is as it was.
     pub(super) fn put_back(&mut self) -> Result<(), RestoreError> {
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         runtime.block_on(async {
             if !exists(control, database).await? {
@@ -202,36 +170,21 @@ impl Work<'_> {
 
     pub(super) fn install(&mut self) -> Result<(), RestoreError> {
         let (old, new) = self.kept()?;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         runtime.block_on(new.install(control, &plan.policy.database, &old))?;
         self.reconnect()
     }
 
     pub(super) fn events(&mut self) -> Result<(), RestoreError> {
         let (_, new) = self.kept()?;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         runtime.block_on(new.install_events(control, &plan.policy.database))?;
         self.reconnect()
     }
 
     /// The objects of the live database as it was, and of the text.
     pub(super) fn kept(&mut self) -> Result<(Scripts, Scripts), RestoreError> {
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         runtime.block_on(async {
             let old = Scripts::kept(control, &plan.old, Whose::Old).await?;
             let new = Scripts::kept(control, &plan.old, Whose::New).await?;
@@ -245,5 +198,19 @@ impl Work<'_> {
                 }),
             }
         })
+    }
+}
+
+impl RestorePlan {
+    /// Whether the live database had tables.
+    pub(super) fn had_tables(&self) -> bool {
+        let live = self.facts.live.as_ref();
+        live.is_some_and(|live| !live.tables.is_empty())
+    }
+
+    fn incomplete(&self, left: usize) -> RestoreError {
+        let (planned, side) = (self.tables.len(), &self.side);
+        let what = format!("{left} of {planned} tables are left in {side}");
+        RestoreError::NeedsPerson { what }
     }
 }

@@ -72,12 +72,7 @@ impl Work<'_> {
         let live = self.plan.facts.live.as_ref();
         let charset = self.plan.charset.clone();
         let charset = charset.or_else(|| live.map(|l| (l.charset.clone(), l.collation.clone())));
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         runtime.block_on(async {
             let options = match charset {
                 Some((charset, collation)) => {
@@ -125,12 +120,7 @@ impl Work<'_> {
         let opening = self.opening();
         let observer = self.observer();
         let sessions = self.plan.policy.sessions;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let marks = Marks::new(&plan.side)?;
         runtime.block_on(async {
             let mut waiting = Vec::new();
@@ -171,13 +161,8 @@ impl Work<'_> {
     }
 
     fn compare(&mut self) -> Result<(), RestoreError> {
-        let Work {
-            runtime,
-            control,
-            plan,
-            restore,
-            ..
-        } = self;
+        let restore = self.restore;
+        let (runtime, control, plan) = self.parts();
         runtime.block_on(compare(control, &restore.connect, plan, restore.stop))
     }
 
@@ -196,12 +181,7 @@ impl Work<'_> {
             return Ok(());
         };
         let apply = self.plan.policy.grants == Grants::Apply;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let missing = runtime.block_on(grants::missing(
             control,
             &wanted,
@@ -220,9 +200,7 @@ impl Work<'_> {
     }
 
     pub(super) fn drop_database(&mut self, name: &str) -> Result<(), RestoreError> {
-        let Work {
-            runtime, control, ..
-        } = self;
+        let (runtime, control, _) = self.parts();
         let name = quoted(name)?;
         runtime.block_on(control.tell(&format!("DROP DATABASE IF EXISTS {name}")))
     }

@@ -67,14 +67,9 @@ impl Work<'_> {
         let Err(error) = exchanged else {
             return Ok(());
         };
-        if self.reconnect().is_ok() && !self.is_back()? {
+        if self.reconnect().is_ok() && !self.is_old()? {
             let (_, new) = self.kept()?;
-            let Work {
-                runtime,
-                control,
-                plan,
-                ..
-            } = self;
+            let (runtime, control, plan) = self.parts();
             runtime.block_on(new.put_back(control, &plan.policy.database))?;
             self.start_services()?;
             self.steps.note_put_back(&error)?;
@@ -85,16 +80,10 @@ impl Work<'_> {
     }
 
     /// Whether the live database has the tables that it had before the restore.
-    pub(super) fn is_back(&mut self) -> Result<bool, RestoreError> {
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
-        let live = plan.facts.live.as_ref();
+    pub(super) fn is_old(&mut self) -> Result<bool, RestoreError> {
+        let (runtime, control, plan) = self.parts();
         // Where there were none, none may be there.
-        let asked = match live.is_some_and(|live| !live.tables.is_empty()) {
+        let asked = match plan.had_tables() {
             true => &plan.old,
             false => &plan.policy.database,
         };
@@ -103,12 +92,7 @@ impl Work<'_> {
 
     fn take_new_down(&mut self) -> Result<(), RestoreError> {
         let (observer, clock) = (self.observer(), self.restore.clock);
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         runtime.block_on(async {
             let coming = base_tables(control, &plan.old).await?;
             let database = &plan.policy.database;
@@ -118,19 +102,14 @@ impl Work<'_> {
     }
 
     fn rename_back(&mut self) -> Result<(), RestoreError> {
-        if self.is_back()? {
+        if self.is_old()? {
             // A process that died had done it.
             return Ok(());
         }
         let observer = self.observer();
         let clock = self.restore.clock;
         let new = self.plan.new_database();
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         let took = runtime.block_on(async {
             let name = quoted(&new)?;
@@ -153,12 +132,7 @@ impl Work<'_> {
 
     fn install_old(&mut self) -> Result<(), RestoreError> {
         let (old, new) = self.kept()?;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         runtime.block_on(async {
             old.install(control, database, &new).await?;
@@ -179,21 +153,14 @@ impl Work<'_> {
             return Ok(());
         }
         let (old, _) = self.kept()?;
-        let Work {
-            runtime,
-            control,
-            plan,
-            ..
-        } = self;
+        let (runtime, control, plan) = self.parts();
         runtime.block_on(old.install_events(control, &plan.policy.database))?;
         self.reconnect()
     }
 
     /// Removes a database that holds nothing but what a restore keeps for itself.
     fn drop_if_ours(&mut self, name: &str) -> Result<(), RestoreError> {
-        let Work {
-            runtime, control, ..
-        } = self;
+        let (runtime, control, _) = self.parts();
         runtime.block_on(async {
             if !exists(control, name).await? {
                 return Ok(());

@@ -51,6 +51,11 @@ pub(super) async fn control(opening: &Opening, database: &str) -> Result<Session
 }
 
 impl<'a> Work<'a> {
+    /// What an act on the server needs, borrowed apart.
+    pub(super) fn parts(&mut self) -> (&Runtime, &mut Session, &'a RestorePlan) {
+        (&self.runtime, &mut self.control, self.plan)
+    }
+
     pub(super) fn observer(&self) -> Arc<dyn Observer<RestoreEvent>> {
         Arc::clone(&self.restore.observer)
     }
@@ -105,12 +110,7 @@ impl<'a> Work<'a> {
     /// A fresh control session: the old one may be lost, or in the middle of somebody's settings.
     pub(super) fn reconnect(&mut self) -> Result<(), RestoreError> {
         let opening = self.opening();
-        let Work {
-            runtime,
-            control: session,
-            plan,
-            ..
-        } = self;
+        let (runtime, session, plan) = self.parts();
         // The same lock twice would be held twice by one session, and never by two.
         runtime.block_on(async {
             let _ = session.unlock().await;
@@ -148,7 +148,7 @@ impl<'a> Work<'a> {
         if !self.steps.was_announced("rename") {
             return Live::New;
         }
-        match self.reconnect().and_then(|()| self.is_back()) {
+        match self.reconnect().and_then(|()| self.is_old()) {
             Ok(true) => rest,
             Ok(false) => Live::New,
             Err(_) => Live::Unknown,
@@ -173,9 +173,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let clock = self.restore.clock;
-        let Work {
-            runtime, control, ..
-        } = self;
+        let (runtime, control, _) = self.parts();
         runtime.block_on(async {
             let begun = clock.monotonic();
             loop {

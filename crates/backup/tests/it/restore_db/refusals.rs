@@ -329,3 +329,32 @@ fn an_archive_without_the_dump_that_is_asked_for_is_refused() {
     let error = SqlText::of_archive(archive, Some("two")).unwrap_err();
     assert!(error.to_string().ends_with("it has: one"), "{error}");
 }
+
+#[test]
+fn a_side_database_that_somebody_removes_is_no_exchange() {
+    let server = server();
+    let socket = server.socket();
+    create(socket, "removed");
+    let (_world, path) = backup(&server.options(), &["removed"], Container::TarZst);
+    mariadb(socket, "removed", super::CHANGES);
+    let live = portrait(socket, "removed");
+    let text = of_archive(&path);
+    let bench = Bench::new(server.options());
+    let services = Stubborn(Mutex::new(0));
+    let policy = policy("removed");
+    let restore = bench.restore(Some(&services));
+    let facts = restore.inspect(&policy, &text).unwrap();
+    let now = "2026-11-21T00:00:00Z".parse().unwrap();
+    let plan = RestorePlan::new(&policy, &facts, text.survey(), now);
+    restore.run(&plan, &text).unwrap_err();
+    mariadb(socket, "", &format!("DROP DATABASE {}", plan.side));
+    let run = runs(&bench.journal).unwrap()[0].run;
+    for _ in 0..2 {
+        let error = bench.restore(None).resume(run, None).unwrap_err();
+        assert!(causes(&error).contains("0 of "), "{}", causes(&error));
+        same(&portrait(socket, "removed"), &live);
+    }
+    bench.restore(None).undo(run).unwrap();
+    same(&portrait(socket, "removed"), &live);
+    assert_eq!(databases(socket, "removed"), ["removed"]);
+}
