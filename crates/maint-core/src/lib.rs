@@ -50,6 +50,7 @@ pub mod compact;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod event;
+mod frame;
 pub mod housekeeping;
 mod inspect;
 mod order;
@@ -67,6 +68,7 @@ mod throttle;
 mod time;
 
 pub use event::PurgeEvent;
+pub use frame::{RunError, RunReport};
 pub use inspect::{Facts, InspectError, Inspection, TableFacts};
 pub use plan::{Moment, Plan, Rates, Refusal, TablePlan};
 pub use policy::{

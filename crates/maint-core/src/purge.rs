@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
-use elpis_run::journal::{Event, Journal, JournalError, NewRun, close_dead_runs};
+use elpis_run::journal::{Event, Journal, JournalError};
 use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use jiff::Timestamp;
 use serde_json::json;
 
+use crate::frame::{Frame, RunError, Walked, settle};
 use crate::pacing::{Pacer, Reins, Turn, Wait};
-use crate::plan::server_refusals;
 use crate::report::{Ended, PurgeReport, TableReport};
 use crate::store::{Position, Store, StoreError};
-use crate::{Plan, PurgeEvent, Refusal, TablePlan, Walk};
+use crate::{Plan, PurgeEvent, TablePlan, Walk};
 
 /// The name of this job in the journal.
 pub const JOB: &str = "purge";
@@ -47,36 +48,8 @@ pub struct Limits {
     pub max_rows: Option<u64>,
 }
 
-/// Why a run did not do what its plan said.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PurgeError {
-    /// A safety check failed before anything was touched.
-    #[error("refused, nothing was changed: {}", list(.0))]
-    Refused(Vec<Refusal>),
-    /// The database failed before anything was touched; this includes a lock held by another run.
-    #[error("could not begin, nothing was changed")]
-    NotBegun(#[source] StoreError),
-    /// The database failed in the middle.
-    #[error("stopped part-way after {} rows; what was deleted stays deleted", .report.deleted())]
-    Stopped {
-        /// What was done until then.
-        report: Box<PurgeReport>,
-        /// What the store said.
-        source: StoreError,
-    },
-    /// The journal could not be written, so no further step was taken.
-    #[error("the journal could not be written, so the run stopped before the next step")]
-    Journal(#[from] JournalError),
-}
-
-pub(crate) fn list(refusals: &[Refusal]) -> String {
-    refusals
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
-}
+/// Why a purge did not do what its plan said.
+pub type PurgeError = RunError<PurgeReport>;
 
 impl Purge<'_> {
     /// Carries out `plan` on `store`.
@@ -88,52 +61,34 @@ impl Purge<'_> {
         plan: &Plan,
         store: &mut S,
     ) -> Result<PurgeReport, PurgeError> {
-        if !plan.refusals.is_empty() {
-            return Err(PurgeError::Refused(plan.refusals.clone()));
-        }
-        store
-            .lock(&plan.locks)
-            .await
-            .map_err(PurgeError::NotBegun)?;
-        let result = self.locked(plan, store).await;
-        // The locks go with the session anyway; a session that is lost cannot give them back.
-        let _ = store.unlock().await;
-        let (report, failure) = result?;
-        self.observer.on(&PurgeEvent::Finished(report.clone()));
-        match failure {
-            None => Ok(report),
-            Some(source) => Err(PurgeError::Stopped {
-                report: Box::new(report),
-                source,
-            }),
-        }
+        let frame = Frame {
+            job: JOB,
+            target: &plan.target,
+            refusals: &plan.refusals,
+            locks: &plan.locks,
+            allow_replica: plan.allow_replica,
+            journal: self.journal,
+            clock: self.clock,
+            holder: self.holder.clone(),
+        };
+        let (run, started) = frame.open(plan, store).await?;
+        let walked = self.tables(run, started, plan, store).await;
+        let observer = self.observer;
+        let tell = |report: &PurgeReport| observer.on(&PurgeEvent::Finished(report.clone()));
+        frame.close(run, walked, store, tell).await
     }
 
-    async fn locked<S: Store>(
+    async fn tables<S: Store>(
         &mut self,
+        run: RunId,
+        started: Timestamp,
         plan: &Plan,
         store: &mut S,
-    ) -> Result<(PurgeReport, Option<StoreError>), PurgeError> {
-        // The server may have become a replica since the plan was made.
-        let server = store.server().await.map_err(PurgeError::NotBegun)?;
-        let refusals = server_refusals(&server, plan.allow_replica);
-        if !refusals.is_empty() {
-            return Err(PurgeError::Refused(refusals));
-        }
-        close_dead_runs(self.journal, self.clock, JOB, &plan.target)?;
-        let started = self.clock.now();
-        let run = self.journal.create(&NewRun {
-            job: JOB.to_owned(),
-            target: plan.target.clone(),
-            holder: self.holder.clone(),
-            started,
-            plan: serde_json::to_value(plan).unwrap_or_default(),
-        })?;
-        let tables = plan.tables.len();
+    ) -> Walked<PurgeReport> {
         self.observer.on(&PurgeEvent::Started {
             run,
             target: plan.target.clone(),
-            tables,
+            tables: plan.tables.len(),
         });
         let mut pacer = Pacer::new(self.limits, self.clock);
         let mut report = PurgeReport {
@@ -148,23 +103,12 @@ impl Purge<'_> {
         for table in plan.tables.iter().filter(|table| table.cutoff.is_some()) {
             let (table, ended) = self.table(run, table, store, &mut pacer).await?;
             report.tables.push(table);
-            report.ended = match ended {
-                Ok(ended) => ended,
-                Err(error) => {
-                    let ended = Ended::Failed {
-                        error: with_causes(&error),
-                    };
-                    failure = Some(error);
-                    ended
-                }
-            };
+            report.ended = settle(ended, &mut failure);
             if report.ended != Ended::Done {
                 break;
             }
         }
         report.finished = self.clock.now();
-        self.journal
-            .finish(run, report.finished, &report.ended.outcome())?;
         Ok((report, failure))
     }
 

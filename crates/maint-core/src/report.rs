@@ -6,6 +6,8 @@ use elpis_run::{Outcome, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::RunReport;
+
 /// What a purge run did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PurgeReport {
@@ -85,6 +87,20 @@ impl PurgeReport {
     /// Rows deleted from all tables, cascades included.
     pub fn deleted(&self) -> u64 {
         self.tables.iter().map(TableReport::all_deleted).sum()
+    }
+}
+
+impl RunReport for PurgeReport {
+    fn changed(&self) -> u64 {
+        self.deleted()
+    }
+
+    fn finished(&self) -> Timestamp {
+        self.finished
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.ended.outcome()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use elpis_maint_core::compact::CompactError;
 use elpis_maint_core::housekeeping::HousekeepingError;
-use elpis_maint_core::{Ended, InspectError, PurgeError, StoreError};
+use elpis_maint_core::{Ended, InspectError, PurgeError, RunError, RunReport, StoreError};
 use elpis_mysql::Error as MySqlError;
 use elpis_pandora::NotMaster;
 use elpis_run::{FsError, JournalError, LockError, RunSummary};
@@ -96,13 +96,13 @@ fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
         return (Code::Locked, Some(hint));
     }
     if let Some(error) = error.downcast_ref::<PurgeError>() {
-        return purge(error);
+        return run(error);
     }
     if let Some(error) = error.downcast_ref::<CompactError>() {
-        return compaction(error);
+        return run(error);
     }
     if let Some(error) = error.downcast_ref::<HousekeepingError>() {
-        return housekeeping(error);
+        return run(error);
     }
     if error.is::<NotMaster>() {
         return (
@@ -156,35 +156,13 @@ fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
     (Code::Internal, None)
 }
 
-fn purge(error: &PurgeError) -> (Code, Option<String>) {
+fn run<R: RunReport>(error: &RunError<R>) -> (Code, Option<String>) {
     let hint = |text: &str| Some(text.to_owned());
     match error {
-        PurgeError::Refused(_) => (Code::Refused, hint(REFUSED)),
-        PurgeError::NotBegun(source) => store(source),
-        PurgeError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
-        PurgeError::Journal(_) => (Code::Stopped, hint(JOURNAL)),
-        _ => (Code::Internal, None),
-    }
-}
-
-fn compaction(error: &CompactError) -> (Code, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match error {
-        CompactError::Refused(_) => (Code::Refused, hint(REFUSED)),
-        CompactError::NotBegun(source) => store(source),
-        CompactError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
-        CompactError::Journal(_) => (Code::Stopped, hint(JOURNAL)),
-        _ => (Code::Internal, None),
-    }
-}
-
-fn housekeeping(error: &HousekeepingError) -> (Code, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match error {
-        HousekeepingError::Refused(_) => (Code::Refused, hint(REFUSED)),
-        HousekeepingError::NotBegun(source) => store(source),
-        HousekeepingError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
-        HousekeepingError::Journal(_) => (Code::Stopped, hint(JOURNAL)),
+        RunError::Refused(_) => (Code::Refused, hint(REFUSED)),
+        RunError::NotBegun(source) => store(source),
+        RunError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
+        RunError::Journal(_) => (Code::Stopped, hint(JOURNAL)),
         _ => (Code::Internal, None),
     }
 }

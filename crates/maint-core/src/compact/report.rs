@@ -1,11 +1,11 @@
 //! What a compaction did, as data.
 
-use elpis_run::RunId;
+use elpis_run::{Outcome, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Verification;
-use crate::Ended;
+use crate::{Ended, RunReport};
 
 /// What a compaction run did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,20 @@ impl CompactReport {
     /// Rows left out of all tables.
     pub fn removed(&self) -> u64 {
         self.tiers.iter().map(TierReport::removed).sum()
+    }
+}
+
+impl RunReport for CompactReport {
+    fn changed(&self) -> u64 {
+        self.removed()
+    }
+
+    fn finished(&self) -> Timestamp {
+        self.finished
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.ended.outcome()
     }
 }
 

@@ -6,18 +6,19 @@
 
 use std::time::Duration;
 
-use elpis_run::journal::{Event, Journal, JournalError, NewRun, close_dead_runs};
+use elpis_run::journal::{Event, Journal, JournalError};
 use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::inspect::stretch;
 use super::pack::{MAX_SERIES, Queue};
 use super::verify::Sample;
 use super::{CompactEvent, CompactPlan, CompactReport, PassReport, Span, TierPlan, TierReport};
+use crate::frame::{Frame, RunError, Walked, settle};
 use crate::pacing::{Pacer, Reins, Turn, Wait};
-use crate::plan::server_refusals;
 use crate::store::{Mark, Pass, SeriesStore, StoreError};
-use crate::{Ended, Limits, Refusal};
+use crate::{Ended, Limits};
 
 /// The name of this job in the journal.
 pub const COMPACT_JOB: &str = "compact";
@@ -51,28 +52,8 @@ pub struct Compaction<'a> {
     pub verify: bool,
 }
 
-/// Why a compaction did not do what its plan said.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CompactError {
-    /// A safety check failed before anything was touched.
-    #[error("refused, nothing was changed: {}", crate::purge::list(.0))]
-    Refused(Vec<Refusal>),
-    /// The database failed before anything was touched; this includes a lock held by another run.
-    #[error("could not begin, nothing was changed")]
-    NotBegun(#[source] StoreError),
-    /// The database failed in the middle.
-    #[error("stopped part-way after {} rows; whole buckets were compacted", .report.removed())]
-    Stopped {
-        /// What was done until then.
-        report: Box<CompactReport>,
-        /// What the store said.
-        source: StoreError,
-    },
-    /// The journal could not be written, so no further step was taken.
-    #[error("the journal could not be written, so the run stopped before the next step")]
-    Journal(#[from] JournalError),
-}
+/// Why a compaction did not do what its plan said. What it did are whole buckets.
+pub type CompactError = RunError<CompactReport>;
 
 /// One tier on its way.
 struct Tier<'p> {
@@ -91,48 +72,31 @@ impl Compaction<'_> {
         plan: &CompactPlan,
         store: &mut S,
     ) -> Result<CompactReport, CompactError> {
-        if !plan.refusals.is_empty() {
-            return Err(CompactError::Refused(plan.refusals.clone()));
-        }
-        store
-            .lock(&plan.locks)
-            .await
-            .map_err(CompactError::NotBegun)?;
-        let result = self.locked(plan, store).await;
-        // The locks go with the session anyway; a session that is lost cannot give them back.
-        let _ = store.unlock().await;
-        let (report, failure) = result?;
-        self.observer
-            .on(&CompactEvent::CompactionFinished(report.clone()));
-        match failure {
-            None => Ok(report),
-            Some(source) => Err(CompactError::Stopped {
-                report: Box::new(report),
-                source,
-            }),
-        }
+        let frame = Frame {
+            job: COMPACT_JOB,
+            target: &plan.target,
+            refusals: &plan.refusals,
+            locks: &plan.locks,
+            allow_replica: plan.allow_replica,
+            journal: self.journal,
+            clock: self.clock,
+            holder: self.holder.clone(),
+        };
+        let (run, started) = frame.open(plan, store).await?;
+        let walked = self.tiers(run, started, plan, store).await;
+        let observer = self.observer;
+        let tell =
+            |report: &CompactReport| observer.on(&CompactEvent::CompactionFinished(report.clone()));
+        frame.close(run, walked, store, tell).await
     }
 
-    async fn locked<S: SeriesStore>(
+    async fn tiers<S: SeriesStore>(
         &mut self,
+        run: RunId,
+        started: Timestamp,
         plan: &CompactPlan,
         store: &mut S,
-    ) -> Result<(CompactReport, Option<StoreError>), CompactError> {
-        // The server may have become a replica since the plan was made.
-        let server = store.server().await.map_err(CompactError::NotBegun)?;
-        let refusals = server_refusals(&server, plan.allow_replica);
-        if !refusals.is_empty() {
-            return Err(CompactError::Refused(refusals));
-        }
-        close_dead_runs(self.journal, self.clock, COMPACT_JOB, &plan.target)?;
-        let started = self.clock.now();
-        let run = self.journal.create(&NewRun {
-            job: COMPACT_JOB.to_owned(),
-            target: plan.target.clone(),
-            holder: self.holder.clone(),
-            started,
-            plan: serde_json::to_value(plan).unwrap_or_default(),
-        })?;
+    ) -> Walked<CompactReport> {
         self.observer.on(&CompactEvent::CompactionStarted {
             run,
             target: plan.target.clone(),
@@ -158,23 +122,12 @@ impl Compaction<'_> {
                 }
             }
             report.tiers.push(tier);
-            report.ended = match ended {
-                Ok(ended) => ended,
-                Err(error) => {
-                    let ended = Ended::Failed {
-                        error: with_causes(&error),
-                    };
-                    failure = Some(error);
-                    ended
-                }
-            };
+            report.ended = settle(ended, &mut failure);
             if report.ended != Ended::Done {
                 break;
             }
         }
         report.finished = self.clock.now();
-        self.journal
-            .finish(run, report.finished, &report.ended.outcome())?;
         Ok((report, failure))
     }
 

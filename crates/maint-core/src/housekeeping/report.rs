@@ -1,12 +1,12 @@
 //! What a run of a sequence did, as data.
 
-use elpis_run::RunId;
+use elpis_run::{Outcome, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Group;
 use crate::sweep::SweepReport;
-use crate::{Ended, TableReport};
+use crate::{Ended, RunReport, TableReport};
 
 /// What a run of a sequence did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +67,26 @@ pub enum PartReport {
         /// Why.
         why: String,
     },
+}
+
+impl RunReport for HousekeepingReport {
+    fn changed(&self) -> u64 {
+        self.changed()
+    }
+
+    fn finished(&self) -> Timestamp {
+        self.finished
+    }
+
+    fn outcome(&self) -> Outcome {
+        let concerns = self.concerns();
+        match self.ended {
+            Ended::Done if !concerns.is_empty() => Outcome::Warnings {
+                reason: concerns.join("; "),
+            },
+            _ => self.ended.outcome(),
+        }
+    }
 }
 
 impl HousekeepingReport {

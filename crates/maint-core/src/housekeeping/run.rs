@@ -4,23 +4,27 @@
 //! of those that had nothing to do; the database knows the rest. A killed run needs no repair: the
 //! next one looks again and goes on.
 
-use elpis_run::journal::{Event, Journal, JournalError, NewRun, Outcome, close_dead_runs};
+use elpis_run::journal::{Event, Journal, JournalError};
 use elpis_run::{Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::event::AsHousekeeping;
 use super::{
-    HousekeepingError, HousekeepingEvent, HousekeepingPlan, HousekeepingReport, PartPlan,
-    PartReport, ProgramError, ProgramRunner, ProgramTask, TaskPlan, TaskReport,
+    HousekeepingEvent, HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, ProgramError,
+    ProgramRunner, ProgramTask, TaskPlan, TaskReport,
 };
+use crate::frame::{Frame, RunError, Walked, settle};
 use crate::pacing::Pacer;
-use crate::plan::server_refusals;
 use crate::store::{RelationStore, StoreError};
 use crate::sweep::{Step, SweepError, SweepPlan, SweepReport, Sweeper};
 use crate::{Ended, Limits, Purge, PurgeEvent, TablePlan, TableReport};
 
 /// The name of this job in the journal.
 pub const HOUSEKEEPING_JOB: &str = "housekeeping";
+
+/// Why a run of a sequence did not do what its plan said.
+pub type HousekeepingError = RunError<HousekeepingReport>;
 
 /// What a run needs besides plan and store.
 pub struct HousekeepingRun<'a> {
@@ -53,47 +57,32 @@ impl HousekeepingRun<'_> {
         plan: &HousekeepingPlan,
         store: &mut S,
     ) -> Result<HousekeepingReport, HousekeepingError> {
-        if !plan.refusals.is_empty() {
-            return Err(HousekeepingError::Refused(plan.refusals.clone()));
-        }
-        let locked = store.lock(&plan.locks).await;
-        locked.map_err(HousekeepingError::NotBegun)?;
-        let result = self.locked(plan, store).await;
-        // The locks go with the session anyway; a session that is lost cannot give them back.
-        let _ = store.unlock().await;
-        let (report, failure) = result?;
-        self.observer
-            .on(&HousekeepingEvent::HousekeepingFinished(report.clone()));
-        match failure {
-            None => Ok(report),
-            Some(source) => Err(HousekeepingError::Stopped {
-                report: Box::new(report),
-                source,
-            }),
-        }
+        let frame = Frame {
+            job: HOUSEKEEPING_JOB,
+            target: &plan.target,
+            refusals: &plan.refusals,
+            locks: &plan.locks,
+            allow_replica: plan.allow_replica,
+            journal: self.journal,
+            clock: self.clock,
+            holder: self.holder.clone(),
+        };
+        let (run, started) = frame.open(plan, store).await?;
+        let walked = self.tasks(run, started, plan, store).await;
+        let observer = self.observer;
+        let tell = |report: &HousekeepingReport| {
+            observer.on(&HousekeepingEvent::HousekeepingFinished(report.clone()));
+        };
+        frame.close(run, walked, store, tell).await
     }
 
-    async fn locked<S: RelationStore>(
+    async fn tasks<S: RelationStore>(
         &mut self,
+        run: RunId,
+        started: Timestamp,
         plan: &HousekeepingPlan,
         store: &mut S,
-    ) -> Result<(HousekeepingReport, Option<StoreError>), HousekeepingError> {
-        // The server may have become a replica since the plan was made.
-        let server = store.server().await;
-        let server = server.map_err(HousekeepingError::NotBegun)?;
-        let refusals = server_refusals(&server, plan.allow_replica);
-        if !refusals.is_empty() {
-            return Err(HousekeepingError::Refused(refusals));
-        }
-        close_dead_runs(self.journal, self.clock, HOUSEKEEPING_JOB, &plan.target)?;
-        let started = self.clock.now();
-        let run = self.journal.create(&NewRun {
-            job: HOUSEKEEPING_JOB.to_owned(),
-            target: plan.target.clone(),
-            holder: self.holder.clone(),
-            started,
-            plan: serde_json::to_value(plan).unwrap_or_default(),
-        })?;
+    ) -> Walked<HousekeepingReport> {
         self.observer.on(&HousekeepingEvent::HousekeepingStarted {
             run,
             target: plan.target.clone(),
@@ -114,16 +103,7 @@ impl HousekeepingRun<'_> {
             self.observer
                 .on(&HousekeepingEvent::TaskFinished(task.clone()));
             report.tasks.push(task);
-            report.ended = match ended {
-                Ok(ended) => ended,
-                Err(error) => {
-                    let ended = Ended::Failed {
-                        error: with_causes(&error),
-                    };
-                    failure = Some(error);
-                    ended
-                }
-            };
+            report.ended = settle(ended, &mut failure);
             if report.ended != Ended::Done {
                 break;
             }
@@ -136,8 +116,6 @@ impl HousekeepingRun<'_> {
             };
             self.journal.append(run, report.finished, &note)?;
         }
-        let outcome = outcome(&report);
-        self.journal.finish(run, report.finished, &outcome)?;
         Ok((report, failure))
     }
 
@@ -371,16 +349,5 @@ impl HousekeepingRun<'_> {
             },
         };
         self.journal.append(run, self.clock.now(), &event)
-    }
-}
-
-/// How the journal remembers the run.
-fn outcome(report: &HousekeepingReport) -> Outcome {
-    let concerns = report.concerns();
-    match report.ended {
-        Ended::Done if !concerns.is_empty() => Outcome::Warnings {
-            reason: concerns.join("; "),
-        },
-        _ => report.ended.outcome(),
     }
 }
