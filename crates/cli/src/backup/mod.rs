@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod narrator;
 mod output;
 mod pandora;
 mod places;

@@ -1,28 +1,22 @@
 //! How `elpis-backup` shows things.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use elpis_backup::archive::{Content, Contents, MemberRecord};
 use elpis_backup::store::Stored;
 use elpis_backup::{BackupEvent, BackupPlan, BackupReport, DumpEvent, PrunePlan};
 use elpis_run::Observer;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 
+use super::narrator::Narrator;
 use crate::output::grid::{PLAIN, right, table, text};
-use crate::output::{Printer, Spinner, bytes, number, seconds};
-
-/// How often something that goes on is mentioned where nobody watches.
-const EVERY: Duration = Duration::from_secs(10);
+use crate::output::{Printer, bytes, number, seconds};
 
 /// Shows what a backup tells, as it suits whoever reads.
 pub(super) struct Progress {
     printer: Printer,
-    spinner: Spinner,
+    narrator: Narrator,
     /// Events are data in JSON; a verification's are not.
     events: bool,
-    said: Mutex<Instant>,
 }
 
 impl Progress {
@@ -36,33 +30,8 @@ impl Progress {
     pub(super) fn verifying(printer: Printer) -> Progress {
         Progress {
             printer,
-            spinner: Spinner::new(printer.is_watched()),
+            narrator: Narrator::new(printer, "BACKUP"),
             events: false,
-            said: Mutex::new(Instant::now()),
-        }
-    }
-
-    /// Something that happens often: on the terminal always, in a log now and then.
-    fn often(&self, what: &str) {
-        if self.printer.is_watched() {
-            self.spinner.show(what.to_owned());
-            return;
-        }
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.elapsed() >= EVERY {
-            *said = Instant::now();
-            drop(said);
-            self.line(what);
-        }
-    }
-
-    /// Something that happens once.
-    fn line(&self, what: &str) {
-        if self.printer.is_watched() {
-            self.spinner.show(what.to_owned());
-        } else if !self.printer.json {
-            let now = Zoned::now().strftime("%H:%M:%S");
-            self.printer.say(&format!("{now} [BACKUP] {what}"));
         }
     }
 }
@@ -93,7 +62,7 @@ impl Observer<BackupEvent> for Progress {
                 name,
                 file_bytes,
             } => {
-                self.line(&format!(
+                self.narrator.line(&format!(
                     "run {run}: {name}, {} of files",
                     bytes(*file_bytes)
                 ));
@@ -112,19 +81,19 @@ impl Observer<BackupEvent> for Progress {
                     },
             } => {
                 let held = seconds(lock_held.as_secs_f64());
-                self.line(&format!(
+                self.narrator.line(&format!(
                     "snapshot for {readers} readers, writers held for {held}"
                 ));
             }
             BackupEvent::Dump {
                 dump: DumpEvent::Chunk { table, .. } | DumpEvent::Reused { table, .. },
             } => {
-                self.often(&format!("dumping {table}"));
+                self.narrator.often(&format!("dumping {table}"));
             }
             BackupEvent::Dump {
                 dump: DumpEvent::Held { why },
             } => {
-                self.line(&format!("waiting: {why}"));
+                self.narrator.line(&format!("waiting: {why}"));
             }
             BackupEvent::DatabaseStored {
                 name,
@@ -132,23 +101,26 @@ impl Observer<BackupEvent> for Progress {
                 bytes: size,
             } => {
                 let (rows, size) = (number(*rows), bytes(*size));
-                self.line(&format!("database {name}: {rows} rows, {size}"));
+                self.narrator
+                    .line(&format!("database {name}: {rows} rows, {size}"));
             }
             BackupEvent::Collected {
                 entries,
                 bytes: size,
             } => {
-                self.often(&format!("{} files, {}", number(*entries), bytes(*size)));
+                self.narrator
+                    .often(&format!("{} files, {}", number(*entries), bytes(*size)));
             }
             BackupEvent::Verifying { bytes: size } => {
-                self.often(&format!("{} verified", bytes(*size)));
+                self.narrator.often(&format!("{} verified", bytes(*size)));
             }
             BackupEvent::Uploaded { bytes: size, of } => {
-                self.often(&format!("{} of {} sent", bytes(*size), bytes(*of)));
+                self.narrator
+                    .often(&format!("{} of {} sent", bytes(*size), bytes(*of)));
             }
             BackupEvent::Finished(report) => {
                 let took = report.finished.duration_since(report.started).as_secs_f64();
-                self.line(&format!(
+                self.narrator.line(&format!(
                     "run {}: {} in {}",
                     report.run,
                     bytes(report.bytes),

@@ -13,7 +13,7 @@ use elpis_pandora::{
 };
 use elpis_run::{Secret, fsx};
 
-use super::settings::{ConfigError, DEFAULT_OPTIONS, connect_options_over};
+use super::settings::{ConfigError, connect_options_over, usual_option_file};
 use super::sources::{source, throttle};
 
 /// What the operator says of an installation.
@@ -177,8 +177,7 @@ async fn account(
     is_root: bool,
     warnings: &mut Vec<String>,
 ) -> Result<ConnectOptions> {
-    let usual = || Some(PathBuf::from(DEFAULT_OPTIONS)).filter(|path| path.exists());
-    if let Some(file) = wanted.option_file.clone().or_else(usual) {
+    if let Some(file) = wanted.option_file.clone().or_else(usual_option_file) {
         return Ok(connect_options_over(&file, target, warnings)?);
     }
     let root = ConnectOptions {

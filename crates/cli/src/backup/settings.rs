@@ -18,7 +18,7 @@ use crate::environment::Environment;
 /// Where the configuration is when nobody says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/elpis/backup.toml";
 /// Where the administrator's account is when nobody says otherwise.
-pub(super) const DEFAULT_OPTIONS: &str = "/etc/elpis/backup.cnf";
+const DEFAULT_OPTIONS: &str = "/etc/elpis/backup.cnf";
 /// The groups of an option file that are ours to read.
 const OPTION_GROUPS: [&str; 4] = ["client", "client-mariadb", "mysqldump", "elpis"];
 /// How long the journal remembers a run unless the configuration says otherwise.
@@ -51,7 +51,7 @@ pub(crate) enum ConfigError {
     /// Nobody says which account to use.
     NoUser { path: PathBuf },
     /// This build cannot do what it is asked to.
-    #[cfg(not(all(feature = "s3", feature = "age")))]
+    #[cfg(not(all(feature = "s3", feature = "sftp", feature = "age")))]
     NotBuilt { feature: &'static str },
     /// Neither argument nor configuration says it.
     Unsaid {
@@ -220,6 +220,19 @@ fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
     Ok(raw)
 }
 
+/// The administrator's option file if nobody names another and it is there.
+pub(super) fn usual_option_file() -> Option<PathBuf> {
+    Some(PathBuf::from(DEFAULT_OPTIONS)).filter(|path| path.exists())
+}
+
+/// The option file that is named, else the usual one.
+pub(super) fn option_file(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    named.or_else(usual_option_file).ok_or(ConfigError::Unsaid {
+        what: "which account to use",
+        hint: "use --option-file FILE",
+    })
+}
+
 /// How to connect, as an option file says. `warnings` gets what an operator should know.
 pub(crate) fn connect_options(
     path: &Path,
@@ -256,7 +269,7 @@ impl fmt::Display for ConfigError {
             ConfigError::Wrong { path, reason } => write!(f, "{}: {reason}", path.display()),
             ConfigError::OptionFile(error) => error.fmt(f),
             ConfigError::NoUser { path } => write!(f, "{} names no user", path.display()),
-            #[cfg(not(all(feature = "s3", feature = "age")))]
+            #[cfg(not(all(feature = "s3", feature = "sftp", feature = "age")))]
             ConfigError::NotBuilt { feature } => {
                 write!(f, "this program was built without feature {feature}")
             }

@@ -47,10 +47,12 @@ async fn fill(server: &PrivateServer) {
 /// A server, a console whose `config.php` has the product's account, a destination, and an option
 /// file with an administrator's account.
 pub(crate) fn site() -> (Site, PrivateServer) {
-    let server = PrivateServer::builder()
-        .arg("--log-bin=bin")
-        .start()
-        .unwrap();
+    let server = PrivateServer::builder().arg("--log-bin=bin").start();
+    site_on(server.unwrap())
+}
+
+/// The same on this server.
+pub(crate) fn site_on(server: PrivateServer) -> (Site, PrivateServer) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -93,6 +95,17 @@ pub(crate) fn old<'a>(console: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["-c", console, "-d", "dest/"], more].concat()
 }
 
+/// What the stock client answers to an administrator.
+pub(crate) fn sql(server: &PrivateServer, text: &str) -> String {
+    let socket = server.socket().to_str().unwrap();
+    let output = Command::new("mariadb")
+        .args(["--no-defaults", "-uroot", "-S", socket, "-N", "-e", text])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The manifest of an archive, as the stock tools show it.
 pub(crate) fn manifest(archive: &Path) -> serde_json::Value {
     let output = Command::new("tar")
@@ -130,23 +143,17 @@ fn an_existing_cron_line_makes_a_backup_with_the_manuals_words() {
         made[0].display(),
         server.socket().display()
     );
-    let sql = |text: &str| {
-        let socket = server.socket().to_str().unwrap();
-        let output = Command::new("mariadb")
-            .args(["--no-defaults", "-uroot", "-S", socket, "-N", "-e", text])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    sql("CREATE DATABASE again");
+    sql(&server, "CREATE DATABASE again");
     let status = Command::new("sh")
         .args(["-c", &script])
         .current_dir(&restore)
         .status()
         .unwrap();
     assert!(status.success());
-    let sums = sql("CHECKSUM TABLE pandora.tagente_datos, again.tagente_datos EXTENDED");
+    let sums = sql(
+        &server,
+        "CHECKSUM TABLE pandora.tagente_datos, again.tagente_datos EXTENDED",
+    );
     let sums: Vec<&str> = sums.split_whitespace().skip(1).step_by(2).collect();
     assert_eq!(sums[0], sums[1]);
     let manifest = manifest(&made[0]);

@@ -1,22 +1,9 @@
 //! `rehearse`: a trial that leaves nothing behind but its result.
 
 use std::path::Path;
-use std::process::Command;
-
-use elpis_mysql::PrivateServer;
 
 use crate::backup::Site;
-use crate::backup_server::{old, site};
-
-fn sql(server: &PrivateServer, text: &str) -> String {
-    let socket = server.socket().to_str().unwrap();
-    let output = Command::new("mariadb")
-        .args(["--no-defaults", "-uroot", "-S", socket, "-N", "-e", text])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
+use crate::backup_server::{old, site, sql};
 
 /// The catalogue's entry of the only archive.
 fn noted(site: &Site) -> serde_json::Value {

@@ -8,7 +8,7 @@ use std::process::Command;
 use elpis_mysql::PrivateServer;
 
 use crate::backup::{Site, archives};
-use crate::backup_server::{config_php, old, site};
+use crate::backup_server::{config_php, old, site, sql};
 
 /// An installation with a backup, which has changed since.
 struct Case {
@@ -103,16 +103,6 @@ enum State {
 }
 
 use State::{Archived, Live};
-
-fn sql(server: &PrivateServer, text: &str) -> String {
-    let socket = server.socket().to_str().unwrap();
-    let output = Command::new("mariadb")
-        .args(["--no-defaults", "-uroot", "-S", socket, "-N", "-e", text])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
 
 /// Database, database and files, files: with the old command and with the verb, taken back each
 /// time.

@@ -1,6 +1,5 @@
 //! `dump`: one database into a plain SQL file.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -8,7 +7,7 @@ use elpis_backup::{InspectError, Source, dump_to_file};
 
 use super::Context;
 use crate::backup::output::Progress;
-use crate::backup::settings::{ConfigError, DEFAULT_OPTIONS, connect_options};
+use crate::backup::settings::{connect_options, option_file};
 use crate::backup::{args, sources};
 use crate::exit::{Code, Verdict};
 use crate::output::bytes;
@@ -24,17 +23,8 @@ pub(super) fn run(context: &Context, args: &args::Dump) -> Result<Verdict> {
         .filter_map(|database| database.option_file.clone())
         .next();
     let pandora = context.settings.pandora.as_ref();
-    let usual = || Some(PathBuf::from(DEFAULT_OPTIONS)).filter(|path| path.exists());
-    let option_file = args
-        .option_file
-        .clone()
-        .or(configured)
-        .or_else(|| pandora?.option_file.clone())
-        .or_else(usual)
-        .ok_or(ConfigError::Unsaid {
-            what: "which account to use",
-            hint: "use --option-file FILE",
-        })?;
+    let named = args.option_file.clone().or(configured);
+    let option_file = option_file(named.or_else(|| pandora?.option_file.clone()))?;
     let mut warnings = Vec::new();
     let connect = connect_options(&option_file, &mut warnings)?;
     let profile = context.settings.profile.as_ref();

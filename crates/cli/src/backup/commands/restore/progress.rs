@@ -1,54 +1,22 @@
 //! How a restore of a database is followed.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use elpis_backup::restore::RestoreEvent;
 use elpis_run::Observer;
-use jiff::Zoned;
 
-use crate::output::{Printer, Spinner, bytes, number};
-
-/// How often something that goes on is mentioned where nobody watches.
-const EVERY: Duration = Duration::from_secs(10);
+use crate::backup::narrator::Narrator;
+use crate::output::{Printer, bytes, number};
 
 /// Shows what a restore tells, as it suits whoever reads.
 pub(in crate::backup) struct RestoreProgress {
     printer: Printer,
-    spinner: Spinner,
-    said: Mutex<Instant>,
+    narrator: Narrator,
 }
 
 impl RestoreProgress {
     pub(in crate::backup) fn new(printer: Printer) -> RestoreProgress {
         RestoreProgress {
             printer,
-            spinner: Spinner::new(printer.is_watched()),
-            said: Mutex::new(Instant::now()),
-        }
-    }
-
-    /// Something that happens often: on the terminal always, in a log now and then.
-    fn often(&self, what: &str) {
-        if self.printer.is_watched() {
-            self.spinner.show(what.to_owned());
-            return;
-        }
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.elapsed() >= EVERY {
-            *said = Instant::now();
-            drop(said);
-            self.line(what);
-        }
-    }
-
-    /// Something that happens once.
-    fn line(&self, what: &str) {
-        if self.printer.is_watched() {
-            self.spinner.show(what.to_owned());
-        } else {
-            let now = Zoned::now().strftime("%H:%M:%S");
-            self.printer.say(&format!("{now} [RESTORE] {what}"));
+            narrator: Narrator::new(printer, "RESTORE"),
         }
     }
 }
@@ -66,35 +34,49 @@ impl Observer<RestoreEvent> for RestoreProgress {
         }
         match event {
             RestoreEvent::Surveying { bytes: size } => {
-                self.often(&format!("{} of SQL read", bytes(*size)));
+                self.narrator
+                    .often(&format!("{} of SQL read", bytes(*size)));
             }
             RestoreEvent::Started {
                 run,
                 database,
                 side,
             } => {
-                self.line(&format!("run {run}: {database}, loaded as {side}"));
+                self.narrator
+                    .line(&format!("run {run}: {database}, loaded as {side}"));
             }
-            RestoreEvent::Step { step } => self.line(step),
+            RestoreEvent::Step { step } => self.narrator.line(step),
             RestoreEvent::Loaded {
                 rows,
                 bytes: size,
                 of,
             } => {
                 let (rows, size, of) = (number(*rows), bytes(*size), bytes(*of));
-                self.often(&format!("{rows} rows loaded, {size} of {of}"));
+                self.narrator
+                    .often(&format!("{rows} rows loaded, {size} of {of}"));
             }
             RestoreEvent::Retry { table, why } => {
-                self.line(&format!("a part of {table} once more: {why}"));
+                self.narrator
+                    .line(&format!("a part of {table} once more: {why}"));
             }
-            RestoreEvent::Indexed { table } => self.often(&format!("{table} has its indexes")),
+            RestoreEvent::Indexed { table } => {
+                self.narrator.often(&format!("{table} has its indexes"))
+            }
+            RestoreEvent::Inserted { table, rows } => {
+                self.narrator.often(&format!(
+                    "{} rows put back, now into {table}",
+                    number(*rows)
+                ));
+            }
+            RestoreEvent::Holding { why } => self.narrator.line(&format!("waiting: {why}")),
             RestoreEvent::Waiting { attempt, why } => {
-                self.line(&format!("waiting to exchange, attempt {attempt}: {why}"));
+                self.narrator
+                    .line(&format!("waiting to exchange, attempt {attempt}: {why}"));
             }
             RestoreEvent::Exchanged { took_ms } => {
-                self.line(&format!("exchanged in {took_ms:.0} ms"));
+                self.narrator.line(&format!("exchanged in {took_ms:.0} ms"));
             }
-            RestoreEvent::PutBack { why } => self.line(&format!("put back: {why}")),
+            RestoreEvent::PutBack { why } => self.narrator.line(&format!("put back: {why}")),
             RestoreEvent::Warning { message } => {
                 self.printer.say(&format!("warning: {message}"));
             }

@@ -11,7 +11,7 @@ use elpis_pandora::{Part, RestoreSet};
 use crate::backup::args::Reach;
 use crate::backup::commands::Context;
 use crate::backup::pandora::{self, Reached, Wanted};
-use crate::backup::settings::{ConfigError, DEFAULT_OPTIONS, connect_options};
+use crate::backup::settings::{ConfigError, connect_options, option_file};
 
 /// Finds the database: by the installation that the arguments name, by the configuration, by the
 /// installation on this host that the archive is of, or, if that is lost, by the archive's own.
@@ -119,15 +119,8 @@ fn of_archive(
 fn of_profile(profile: &Profile, reach: &Reach) -> Result<Reached> {
     let mut databases = profile.databases.iter();
     let database = databases.find(|database| database.option_file.is_some());
-    let usual = || Some(PathBuf::from(DEFAULT_OPTIONS)).filter(|path| path.exists());
-    let option_file = reach.option_file.clone();
-    let option_file = option_file
-        .or_else(|| database?.option_file.clone())
-        .or_else(usual)
-        .ok_or(ConfigError::Unsaid {
-            what: "which account to use",
-            hint: "use --option-file FILE",
-        })?;
+    let named = reach.option_file.clone();
+    let option_file = option_file(named.or_else(|| database?.option_file.clone()))?;
     let mut warnings = Vec::new();
     let connect = connect_options(&option_file, &mut warnings)?;
     Ok(Reached {
