@@ -255,7 +255,7 @@ fn write_in_order(out: &mut impl Write, pieces: &Receiver<Piece>) -> io::Result<
 
 /// After so many bytes they are sent to the disk: in small portions while the others compress, so
 /// that the end has little left to wait for, and a database beside us is not stalled by one burst.
-const PORTION: u64 = 16 << 20;
+const PORTION: u64 = 4 << 20;
 
 struct Hashing {
     inner: BufWriter<File>,

@@ -1,11 +1,13 @@
 //! Where archives are kept, and what is known of each without opening it.
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 mod copies;
 mod local;
 #[cfg(feature = "s3")]
 mod s3;
-#[cfg(feature = "s3")]
+#[cfg(feature = "sftp")]
+mod sftp;
+#[cfg(feature = "remote")]
 mod waiting;
 
 use std::fmt;
@@ -15,19 +17,21 @@ use elpis_run::{FsError, Holder, LockError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 pub use copies::{Copies, CopyError, CopyReport};
 pub use local::{LocalLock, LocalStore};
 #[cfg(feature = "s3")]
 pub use s3::{S3Access, S3Address, S3Options, S3Store};
+#[cfg(feature = "sftp")]
+pub use sftp::{SftpAddress, SftpOptions, SftpStore};
 
 use crate::archive::ArchiveBytes;
 use crate::name::ArchiveName;
 
 /// A place that keeps archives. An archive is there whole, under its name, or not at all.
 ///
-/// All methods block. [`LocalStore`] is a directory; `S3Store` (feature `s3`) is a bucket of an
-/// S3-compatible service.
+/// All methods block. [`LocalStore`] is a directory, `S3Store` (feature `s3`) a bucket of an
+/// S3-compatible service, `SftpStore` (feature `sftp`) a directory on another host.
 pub trait ObjectStore: Send + Sync {
     /// The place in words, for messages.
     fn place(&self) -> String;
@@ -76,6 +80,14 @@ pub trait ObjectStore: Send + Sync {
     /// # Errors
     /// [`StoreError::Locked`] when somebody is at work.
     fn hold(&self, holder: &Holder) -> Result<Hold, StoreError>;
+}
+
+/// A note as it is written down.
+#[cfg(feature = "remote")]
+fn note_text(note: &Note) -> Result<Vec<u8>, StoreError> {
+    let mut text = serde_json::to_vec_pretty(note).map_err(StoreError::Note)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// The right to change a store, until dropped.

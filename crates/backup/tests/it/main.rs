@@ -1,5 +1,5 @@
 //! Archives, files and stores, judged by GNU tar, gzip, zstd, sha256sum, sqlite3, age, restic, an S3
-//! server and MariaDB's own programs, which must be installed: their absence fails the tests.
+//! server, OpenSSH and MariaDB's own programs, which must be installed: their absence fails the tests.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,14 +14,21 @@ mod age;
 mod archives;
 mod backups;
 mod foreign;
+mod fuzzed;
 mod hostile;
 mod property;
+#[cfg(feature = "remote")]
+mod proxy;
 mod prune;
+mod restore_config_first;
 mod restore_db;
 mod restore_files;
+mod restore_partial;
 mod reuse;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "sftp")]
+mod sftp;
 #[cfg(feature = "demo")]
 mod sqlite;
 mod stores;

@@ -154,7 +154,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The directory with the archives, instead of the configuration's; to read and to prune also
-    /// s3://BUCKET/PREFIX
+    /// s3://BUCKET/PREFIX or sftp://HOST/PATH
     #[arg(long, value_name = "DIR")]
     pub(crate) target: Option<PathBuf>,
 }
@@ -183,7 +183,7 @@ pub(crate) struct Create {
     /// may be given several times
     #[arg(long, value_name = "RECIPIENT")]
     pub(crate) encrypt_to: Vec<String>,
-    /// Copy the archive to s3://BUCKET/PREFIX, instead of the configuration's store
+    /// Copy the archive to s3://BUCKET/PREFIX or sftp://HOST/PATH, instead of the configuration's store
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<PathBuf>,
     /// Do not read the archive back before it gets its name
@@ -264,13 +264,13 @@ pub(crate) struct Extract {
 
 #[derive(Debug, Args)]
 #[cfg_attr(
-    not(feature = "s3"),
-    allow(dead_code, reason = "only feature s3 reads it")
+    not(feature = "remote"),
+    allow(dead_code, reason = "only stores elsewhere read it")
 )]
 pub(crate) struct Upload {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Where to, s3://BUCKET/PREFIX, instead of the configuration's store
+    /// Where to, s3://BUCKET/PREFIX or sftp://HOST/PATH, instead of the configuration's store
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<PathBuf>,
     /// Names in the directory, besides those that were begun before

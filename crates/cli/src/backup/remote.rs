@@ -2,7 +2,7 @@
 //! this build can do with it.
 
 use std::path::{Path, PathBuf};
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 use std::sync::Arc;
 #[cfg(feature = "s3")]
 use std::time::Duration;
@@ -12,24 +12,26 @@ use elpis_backup::{Encryption, Keys, ObjectStore};
 use elpis_run::StopToken;
 use serde::Deserialize;
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 use super::output::Progress;
 use super::settings::ConfigError;
 use crate::output::Printer;
 
-/// What an address of a store begins with. A path loses one of two slashes on its way.
-const SCHEME: &str = "s3:/";
+/// What the address of a store begins with.
+const SCHEMES: [&str; 2] = ["s3://", "sftp://"];
 
 /// `[store]`: a second place, where archives are copied to.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(
-    not(feature = "s3"),
-    allow(dead_code, reason = "only feature s3 reads it")
+    not(all(feature = "s3", feature = "sftp")),
+    allow(dead_code, reason = "only these features read it")
 )]
 pub(crate) struct StoreSettings {
-    /// `s3://BUCKET/PREFIX`.
+    /// `s3://BUCKET/PREFIX` or `sftp://[USER@]HOST[:PORT]/PATH`.
     pub(super) url: Option<String>,
+    /// How `ssh` is called, instead of by its name alone.
+    ssh: Option<Vec<String>>,
     endpoint: Option<String>,
     region: Option<String>,
     path_style: Option<bool>,
@@ -62,7 +64,7 @@ impl StoreSettings {
     }
 
     /// Whether archives stay in the directory when they have been copied.
-    #[cfg(feature = "s3")]
+    #[cfg(feature = "remote")]
     pub(super) fn keep_local(&self) -> bool {
         self.keep_local.unwrap_or(true)
     }
@@ -149,22 +151,43 @@ fn keys(identities: &[PathBuf], passphrase: Option<&Path>) -> Result<Keys> {
     }
 }
 
-/// The address that a path means, if it means one.
+/// The address that a path means, if it means one. A path may have lost one of two slashes.
 pub(super) fn address(path: &Path) -> Option<String> {
-    let rest = path.to_str()?.strip_prefix(SCHEME)?;
-    Some(format!("s3://{}", rest.trim_start_matches('/')))
+    let text = path.to_str()?;
+    SCHEMES.iter().find_map(|scheme| {
+        let rest = text.strip_prefix(scheme.strip_suffix('/')?)?;
+        Some(format!(
+            "{scheme}{}",
+            rest.strip_prefix('/').unwrap_or(rest)
+        ))
+    })
 }
 
 /// The address of a store, and the name of an archive in it.
 pub(super) fn split(address: &str) -> Option<(&str, &str)> {
-    address
-        .rsplit_once('/')
-        .filter(|(place, _)| place.len() > "s3://".len())
+    let (place, name) = address.rsplit_once('/')?;
+    let is_place = |scheme: &&str| place.len() > scheme.len();
+    let mut schemes = SCHEMES.iter().filter(|scheme| place.starts_with(**scheme));
+    schemes
+        .any(|scheme| is_place(&scheme))
+        .then_some((place, name))
 }
 
 /// The store at an address, as the configuration says how to reach it.
-#[cfg(feature = "s3")]
 pub(super) fn open(
+    address: &str,
+    settings: &StoreSettings,
+    stop: &StopToken,
+    printer: Printer,
+) -> Result<Box<dyn ObjectStore>> {
+    match address.starts_with("sftp://") {
+        true => open_sftp(address, settings, stop, printer),
+        false => open_s3(address, settings, stop, printer),
+    }
+}
+
+#[cfg(feature = "s3")]
+fn open_s3(
     address: &str,
     settings: &StoreSettings,
     stop: &StopToken,
@@ -195,13 +218,35 @@ pub(super) fn open(
 }
 
 #[cfg(not(feature = "s3"))]
-pub(super) fn open(
+fn open_s3(_: &str, _: &StoreSettings, _: &StopToken, _: Printer) -> Result<Box<dyn ObjectStore>> {
+    Err(ConfigError::NotBuilt { feature: "s3" }.into())
+}
+
+#[cfg(feature = "sftp")]
+fn open_sftp(
+    address: &str,
+    settings: &StoreSettings,
+    stop: &StopToken,
+    printer: Printer,
+) -> Result<Box<dyn ObjectStore>> {
+    use elpis_backup::store::{SftpOptions, SftpStore};
+    let mut options = SftpOptions::new(address.parse()?);
+    if let Some(ssh) = settings.ssh.as_ref().filter(|words| !words.is_empty()) {
+        options.ssh = ssh.iter().map(Into::into).collect();
+    }
+    options.read_back = settings.read_back.unwrap_or(options.read_back);
+    let observer = Arc::new(Progress::verifying(printer));
+    Ok(Box::new(SftpStore::new(options, stop.clone(), observer)?))
+}
+
+#[cfg(not(feature = "sftp"))]
+fn open_sftp(
     _: &str,
     _: &StoreSettings,
     _: &StopToken,
     _: Printer,
 ) -> Result<Box<dyn ObjectStore>> {
-    Err(ConfigError::NotBuilt { feature: "s3" }.into())
+    Err(ConfigError::NotBuilt { feature: "sftp" }.into())
 }
 
 #[cfg(test)]
@@ -214,12 +259,16 @@ mod tests {
             ("s3://bucket/a/b", Some("s3://bucket/a/b")),
             ("s3:/bucket", Some("s3://bucket")),
             ("/s3:/bucket", None),
+            ("sftp://me@host:2222/a", Some("sftp://me@host:2222/a")),
+            ("sftp:/host/a", Some("sftp://host/a")),
             ("archives", None),
         ] {
             assert_eq!(address(Path::new(path)).as_deref(), said, "{path}");
         }
         assert_eq!(split("s3://b/p/name"), Some(("s3://b/p", "name")));
         assert_eq!(split("s3://name"), None);
+        assert_eq!(split("sftp://h/a/name"), Some(("sftp://h/a", "name")));
+        assert_eq!(split("/var/name"), None);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn inside<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     held.map_or(error, inside)
 }
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 fn inside_copy<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     use elpis_backup::store::CopyError;
     match error.downcast_ref()? {
@@ -90,7 +90,7 @@ fn inside_copy<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 
     }
 }
 
-#[cfg(not(feature = "s3"))]
+#[cfg(not(feature = "remote"))]
 fn inside_copy<'a>(_: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     None
 }
@@ -101,8 +101,8 @@ fn config_hint(error: &ConfigError) -> Option<&'static str> {
         ConfigError::Wrong { .. } => Some("correct the file"),
         ConfigError::OptionFile(_) => Some("correct the option file, or name another one"),
         ConfigError::NoUser { .. } => Some("set user and password under [client] in that file"),
-        #[cfg(not(all(feature = "s3", feature = "age")))]
-        ConfigError::NotBuilt { .. } => Some("build it with `--features s3,age`"),
+        #[cfg(not(all(feature = "s3", feature = "sftp", feature = "age")))]
+        ConfigError::NotBuilt { .. } => Some("build it with `--features s3,sftp,age`"),
         ConfigError::Unsaid { hint, .. } => Some(hint),
     }
 }

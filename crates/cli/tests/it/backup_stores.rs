@@ -184,3 +184,112 @@ fn an_unreachable_bucket_costs_the_copy_and_not_the_backup() {
     assert_eq!(site.archives().len(), 1);
     assert_eq!(site.run(&["verify"]).code, 0);
 }
+
+/// An sshd on loopback for the account that runs the test.
+struct Sshd {
+    child: Child,
+    port: u16,
+}
+
+impl Sshd {
+    /// Keys, settings and what the client knows lie in `dir`.
+    fn start(dir: &Path) -> Sshd {
+        std::fs::create_dir_all(dir.join("archives")).unwrap();
+        for key in ["host", "login"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(dir.join(key))
+                .status();
+            assert!(made.unwrap().success());
+        }
+        // A directory that sshd insists on when it runs as root.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        for _ in 0..20 {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let here = dir.display();
+            let config = format!(
+                "ListenAddress 127.0.0.1\nPort {port}\nHostKey {here}/host\nPidFile none\n\
+                 AuthorizedKeysFile {here}/login.pub\nStrictModes no\nUsePAM no\n\
+                 PermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n"
+            );
+            std::fs::write(dir.join("config"), config).unwrap();
+            let key = std::fs::read_to_string(dir.join("host.pub")).unwrap();
+            std::fs::write(dir.join("known"), format!("[127.0.0.1]:{port} {key}")).unwrap();
+            let mut child = Command::new("/usr/sbin/sshd")
+                .args(["-D", "-e", "-f"])
+                .arg(dir.join("config"))
+                .stderr(Stdio::null())
+                .spawn()
+                // scripts/prepare installs it.
+                .unwrap();
+            let give_up = Instant::now() + Duration::from_secs(20);
+            while Instant::now() < give_up && child.try_wait().unwrap().is_none() {
+                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return Sshd { child, port };
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        unreachable!("sshd does not start");
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn an_archive_goes_to_another_host_and_comes_back() {
+    let site = Site::new();
+    let dir = site.path("sshd");
+    let server = Sshd::start(&dir);
+    let here = dir.display();
+    let place = format!("sftp://127.0.0.1:{}{here}/archives", server.port);
+    let ssh = |key: &str| {
+        format!(
+            "[store]\nurl = '{place}'\nssh = ['ssh', '-F', 'none', '-i', '{here}/{key}', \
+             '-oIdentitiesOnly=yes', '-oIdentityAgent=none', '-oUserKnownHostsFile={here}/known']\n"
+        )
+    };
+    // A key that opens nothing: the backup is made, the copy waits.
+    site.configure(&ssh("host"));
+    let made = site.run(&["create"]);
+    assert_eq!(made.code, 8, "{made:?}");
+    assert!(
+        made.err.contains("Permission denied") && made.err.contains("elpis-backup upload"),
+        "{made:?}"
+    );
+    site.configure(&ssh("login"));
+    let sent = site.run(&["upload"]);
+    assert!(
+        sent.code == 0 && sent.out.contains("1 archives copied"),
+        "{sent:?}"
+    );
+    let archive = site.archives().remove(0);
+    let name = archive.file_name().unwrap().to_str().unwrap();
+    assert!(
+        std::fs::read(&archive).unwrap() == std::fs::read(dir.join("archives").join(name)).unwrap()
+    );
+    let list = site.run(&["list", "--target", &place, "--max-age", "1h", "--verified"]);
+    assert!(list.code == 0 && list.out.contains(name), "{list:?}");
+    let address = format!("{place}/{name}");
+    let whole = site.run(&["verify", &address]);
+    assert!(whole.code == 0 && whole.out.contains("whole"), "{whole:?}");
+    let out = site.path("out");
+    let put = site.run(&["extract", &address, out.to_str().unwrap()]);
+    assert_eq!(put.code, 0, "{put:?}");
+    let file = site.path("etc/pandora_server.conf");
+    assert_eq!(
+        std::fs::read(out.join(file.strip_prefix("/").unwrap())).unwrap(),
+        std::fs::read(&file).unwrap()
+    );
+    let wrong = site.run(&["list", "--target", "sftp://-oProxyCommand=touch/x"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+}

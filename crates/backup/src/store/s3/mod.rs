@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 pub use options::{S3Access, S3Address, S3Options};
 
-use super::{Hold, Note, ObjectStore, StoreError, Stored};
+use super::{Hold, Note, ObjectStore, StoreError, Stored, note_text};
 use crate::archive::{ArchiveBytes, unhex};
 use crate::event::BackupEvent;
 use crate::name::ArchiveName;
@@ -265,7 +265,7 @@ impl ObjectStore for S3Store {
     }
 
     fn annotate(&self, name: &ArchiveName, note: &Note) -> Result<(), StoreError> {
-        self.put(&self.note_key(name), text(note)?, PutMode::Overwrite)
+        self.put(&self.note_key(name), note_text(note)?, PutMode::Overwrite)
     }
 
     fn remove(&self, name: &ArchiveName) -> Result<(), StoreError> {
@@ -278,10 +278,4 @@ impl ObjectStore for S3Store {
         self.sweep()?;
         Ok(Hold { _held: None })
     }
-}
-
-fn text(note: &Note) -> Result<Vec<u8>, StoreError> {
-    let mut text = serde_json::to_vec_pretty(note).map_err(StoreError::Note)?;
-    text.push(b'\n');
-    Ok(text)
 }

@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use super::{S3Store, text};
+use super::S3Store;
 use crate::archive::hex;
 use crate::event::BackupEvent;
 use crate::name::ArchiveName;
 use crate::store::waiting::Waiting;
-use crate::store::{Note, ObjectStore, StoreError};
+use crate::store::{Note, ObjectStore, StoreError, note_text};
 
 /// Parts on their way at the same time.
 const AT_ONCE: usize = 3;
@@ -154,7 +154,9 @@ impl Upload<'_> {
             true => self.read_back()?,
             false => note.verified = None,
         }
-        let put = self.store.put(&note_key, text(&note)?, PutMode::Create);
+        let put = self
+            .store
+            .put(&note_key, note_text(&note)?, PutMode::Create);
         put.map_err(|error| match error {
             StoreError::Remote { source, .. } if is_taken(source.as_ref()) => self.exists(),
             other => other,

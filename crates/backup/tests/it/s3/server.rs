@@ -1,16 +1,15 @@
-//! The server, and a proxy before it.
+//! The server.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use elpis_backup::store::{S3Access, S3Address, S3Options, S3Store};
 use elpis_run::{Secret, StopToken};
 
+use crate::proxy::Proxy;
 use crate::support::names;
 
 pub(super) const SECRET: &str = "se/cr+et-of-the-test";
@@ -24,39 +23,12 @@ pub(super) struct Server {
     pub(super) proxy: Arc<Proxy>,
 }
 
-#[derive(Default)]
-pub(super) struct Proxy {
-    port: u16,
-    server: AtomicU64,
-    /// Bytes that clients have sent.
-    pub(super) sent: AtomicU64,
-    /// How many more they may send before every line is cut.
-    left: AtomicU64,
-    over: AtomicBool,
-}
-
 impl Server {
     pub(super) fn start(dir: &Path) -> Server {
         let root = dir.join("s3");
         std::fs::create_dir_all(root.join("bucket")).unwrap();
         let (child, port) = spawn(&root);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Arc::new(Proxy {
-            port: listener.local_addr().unwrap().port(),
-            left: AtomicU64::new(u64::MAX),
-            ..Proxy::default()
-        });
-        proxy.server.store(port.into(), Ordering::SeqCst);
-        let running = Arc::clone(&proxy);
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                if running.over.load(Ordering::SeqCst) {
-                    return;
-                }
-                let (client, proxy) = (client.unwrap(), Arc::clone(&running));
-                std::thread::spawn(move || proxy.serve(client));
-            }
-        });
+        let proxy = Proxy::start(port);
         Server { child, root, proxy }
     }
 
@@ -68,7 +40,7 @@ impl Server {
     pub(super) fn start_again(&mut self) {
         let (child, port) = spawn(&self.root);
         self.child = child;
-        self.proxy.server.store(port.into(), Ordering::SeqCst);
+        self.proxy.lead_to(port);
     }
 
     pub(super) fn options(&self) -> S3Options {
@@ -107,8 +79,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.proxy.over.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.proxy.port));
+        self.proxy.end();
     }
 }
 
@@ -139,48 +110,4 @@ fn spawn(root: &Path) -> (Child, u16) {
         child.wait().unwrap();
     }
     panic!("the S3 server does not start");
-}
-
-impl Proxy {
-    fn serve(&self, client: TcpStream) {
-        let port = self.server.load(Ordering::SeqCst) as u16;
-        let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
-            return;
-        };
-        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-        let back = std::thread::spawn(move || {
-            let _ = std::io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Both);
-        });
-        self.forward(&client, &server);
-        let _ = server.shutdown(Shutdown::Both);
-        let _ = client.shutdown(Shutdown::Both);
-        let _ = back.join();
-    }
-
-    fn forward(&self, mut client: &TcpStream, mut server: &TcpStream) {
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let Ok(got @ 1..) = client.read(&mut buffer) else {
-                return;
-            };
-            let take = |left: u64| left.checked_sub(got as u64);
-            if self
-                .left
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
-                .is_err()
-            {
-                self.left.store(0, Ordering::SeqCst);
-                return;
-            }
-            self.sent.fetch_add(got as u64, Ordering::SeqCst);
-            if server.write_all(&buffer[..got]).is_err() {
-                return;
-            }
-        }
-    }
-
-    pub(super) fn cut_after(&self, bytes: u64) {
-        self.left.store(bytes, Ordering::SeqCst);
-    }
 }

@@ -53,7 +53,8 @@ only what is missing is sent.
 Examples:
   elpis-backup upload                    go on with what was begun
   elpis-backup upload --all
-  elpis-backup list --target s3://bucket/prefix";
+  elpis-backup list --target s3://bucket/prefix
+  elpis-backup list --target sftp://backup@nas/srv/archives";
 
 pub(super) const PRUNE_EXAMPLES: &str = "\
 Never removed: pinned archives, the newest verified one, and the newest that is not broken.

@@ -30,6 +30,19 @@ pub(crate) struct Restore {
     /// Not the database
     #[arg(short = 'b', long = "no-database", requires = "files")]
     pub(crate) no_database: bool,
+    /// Only this table, with its triggers; may be given several times
+    #[arg(long = "table", value_name = "NAME", conflicts_with_all = ["files", "grants"])]
+    pub(crate) tables: Vec<String>,
+    /// Only what is missing of the data of one agent, by its number, alias or name, put into the
+    /// tables in use
+    #[arg(long, value_name = "AGENT", conflicts_with_all = ["files", "grants", "tables"])]
+    pub(crate) agent: Option<String>,
+    /// Only this file or directory of the archive; may be given several times
+    #[arg(long = "path", value_name = "PATH", requires = "no_database")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The directory where the paths go, instead of their own places
+    #[arg(long, value_name = "DIR", requires = "paths")]
+    pub(crate) to: Option<PathBuf>,
     /// Files that are not in the archive go away; --dry-run lists them
     #[arg(long, requires = "files")]
     pub(crate) mirror: bool,
@@ -77,6 +90,10 @@ impl Restore {
             sql: None,
             files,
             no_database,
+            tables: Vec::new(),
+            agent: None,
+            paths: Vec::new(),
+            to: None,
             mirror: false,
             reach,
             database: None,
@@ -167,6 +184,9 @@ Examples:
   elpis-backup restore -c /var/www/html/pandora_console -s ARCHIVE -f      and the files
   elpis-backup restore -c /var/www/html/pandora_console -s ARCHIVE -f -b   only the files
   elpis-backup restore ARCHIVE --to-database look    beside the one in use
+  elpis-backup restore ARCHIVE --table tagente_modulo --table tagente_estado
+  elpis-backup restore ARCHIVE --agent web01 --dry-run     counts what is missing of its data
+  elpis-backup restore ARCHIVE -f -b --path /etc/pandora/pandora_server.conf --to /tmp/look
   elpis-backup restore --sql pandora.sql.gz -c /var/www/html/pandora_console";
 
 pub(super) const UNDO_EXAMPLES: &str = "\

@@ -114,7 +114,7 @@ pub(super) struct By<'a> {
 }
 
 /// Copies what was made to another store.
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 fn copy(
     context: &Context,
     store: &LocalStore,
@@ -131,7 +131,7 @@ fn copy(
 }
 
 /// Nobody can have a store to copy to.
-#[cfg(not(feature = "s3"))]
+#[cfg(not(feature = "remote"))]
 fn copy(_: &Context, _: &LocalStore, _: &dyn ObjectStore, _: &BackupReport) -> Result<()> {
     Ok(())
 }

@@ -196,11 +196,12 @@ impl Context {
         self.remote(&address).map(Some)
     }
 
-    #[cfg(feature = "s3")]
+    #[cfg(feature = "remote")]
     fn copies_to(&self, argument: Option<PathBuf>) -> Result<Box<dyn ObjectStore>> {
         let unsaid = ConfigError::Unsaid {
             what: "where to copy archives to",
-            hint: "use --to s3://BUCKET/PREFIX, or set url under [store] in the configuration",
+            hint: "use --to with s3://BUCKET/PREFIX or sftp://HOST/PATH, or set url under [store] \
+                   in the configuration",
         };
         self.copies(argument)?.ok_or_else(|| unsaid.into())
     }

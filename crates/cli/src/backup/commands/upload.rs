@@ -6,7 +6,7 @@ use super::Context;
 use crate::backup::args;
 use crate::exit::Verdict;
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 pub(super) fn run(context: &Context, args: args::Upload) -> Result<Verdict> {
     use elpis_backup::ObjectStore;
 
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, args: args::Upload) -> Result<Verdict> {
 }
 
 /// Copies what is queued in a directory.
-#[cfg(feature = "s3")]
+#[cfg(feature = "remote")]
 pub(super) fn copy(
     context: &Context,
     from: &elpis_backup::LocalStore,
@@ -65,8 +65,8 @@ pub(super) fn copy(
     Ok(copies.run()?)
 }
 
-#[cfg(not(feature = "s3"))]
+#[cfg(not(feature = "remote"))]
 pub(super) fn run(_: &Context, _: args::Upload) -> Result<Verdict> {
     use crate::backup::settings::ConfigError;
-    Err(ConfigError::NotBuilt { feature: "s3" }.into())
+    Err(ConfigError::NotBuilt { feature: "s3,sftp" }.into())
 }

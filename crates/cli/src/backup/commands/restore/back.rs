@@ -24,8 +24,15 @@ struct Together {
     database: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<RunId>,
+    /// Where the database stands, and the database that its text is of.
     #[serde(skip)]
-    open_files: bool,
+    state: Option<(RestoreState, Option<String>)>,
+    /// Where the files stand, and whether they came with a database.
+    #[serde(skip)]
+    files_state: Option<(FilesState, bool)>,
+    /// Whether the journal knows of no database with these files.
+    #[serde(skip)]
+    is_alone: bool,
 }
 
 impl Together {
@@ -58,17 +65,54 @@ impl Together {
         let Some(holder) = chosen else {
             bail!(NoRestore { run });
         };
-        let database = databases
-            .iter()
-            .find(|run| run.holder == *holder && !is_over(run));
+        let database = databases.iter().find(|run| run.holder == *holder);
+        let is_alone = database.is_none();
+        let database = database.filter(|run| !is_over(run)).map(|run| run.id);
+        let state = states
+            .into_iter()
+            .find(|run| Some(run.run) == database)
+            .map(|run| (run.state, run.source));
         let files = files
             .iter()
             .find(|run| run.holder == *holder && run.state != FilesState::Over);
         Ok(Together {
-            database: database.map(|run| run.id),
+            database,
             files: files.map(|run| run.run),
-            open_files: files.is_some_and(|run| run.state == FilesState::Unfinished),
+            state,
+            files_state: files.map(|run| (run.state, run.with_database)),
+            is_alone,
         })
+    }
+
+    fn database_is(&self, wanted: RestoreState) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|(state, _)| *state == wanted)
+    }
+
+    fn files_are(&self, wanted: FilesState) -> bool {
+        self.files_state.is_some_and(|(state, _)| state == wanted)
+    }
+
+    /// The database that is still to be taken back: a process may have died between the two.
+    fn to_undo(&self) -> Option<RunId> {
+        let files_are_left = self.files.is_some() && !self.files_are(FilesState::Undone);
+        let is_done = self.database_is(RestoreState::Undone) && files_are_left;
+        self.database.filter(|_| !is_done)
+    }
+
+    /// The database that is still to be finished.
+    fn to_resume(&self) -> Option<RunId> {
+        let files_are_left = self.files_are(FilesState::Unfinished);
+        let is_done = self.database_is(RestoreState::Done) && files_are_left;
+        self.database.filter(|_| !is_done)
+    }
+
+    /// Whether files lie unpacked for a database whose restore never began: they must not take
+    /// their places.
+    fn has_not_begun(&self) -> bool {
+        let with_database = self.files_state.is_some_and(|(_, with)| with);
+        self.is_alone && with_database && self.files_are(FilesState::Unfinished)
     }
 
     /// Its numbers, for people.
@@ -92,7 +136,7 @@ pub(in crate::backup) fn undo(context: &Context, args: &TakeBack) -> Result<Verd
     let why = format!("taking back run {}", together.numbers());
     let joined = Joined::new(parts.standstill(&why), &act);
     let mut report = None;
-    if let Some(run) = together.database {
+    if let Some(run) = together.to_undo() {
         let reached = reach::find(context, &args.reach, None)?;
         let services = parts.stops_services().then_some(&joined as &dyn Services);
         let observer = joined.watch(Arc::new(RestoreProgress::new(context.printer)));
@@ -119,21 +163,33 @@ pub(in crate::backup) fn resume(context: &Context, args: &Resume) -> Result<Verd
     let parts = context.settings.restore.parts(context.printer);
     let todo = together
         .files
-        .filter(|_| together.open_files)
-        .map(Todo::Resume);
+        .filter(|_| together.files_are(FilesState::Unfinished));
+    let todo = todo.map(match together.has_not_begun() {
+        true => Todo::Undo,
+        false => Todo::Resume,
+    });
+    let was_begun = todo.is_some();
     let act = FilesAct::new(files::engine(context, &journal, &holder, &()), todo);
     let why = format!("finishing run {}", together.numbers());
     let joined = Joined::new(parts.standstill(&why), &act);
     let mut restored = None;
-    if let Some(run) = together.database {
+    if let Some(run) = together.to_resume() {
         let reached = reach::find(context, &args.take.reach, None)?;
         let progress = Arc::new(RestoreProgress::new(context.printer));
         let text = match &args.from {
             None => None,
             Some(path) => {
                 let found = context.find(path, None)?;
+                let source = together
+                    .state
+                    .as_ref()
+                    .and_then(|(_, source)| source.as_deref());
                 let text = match super::verify::verify(context, &found) {
-                    Ok(archive) => SqlText::of_archive(archive, None)?,
+                    // The first, where the archive does not say what its dump is called.
+                    Ok(archive) if archive.manifest().is_none() => {
+                        SqlText::of_archive(archive, None)?
+                    }
+                    Ok(archive) => SqlText::of_archive(archive, source)?,
                     Err(_) => SqlText::open(path)?,
                 };
                 Some(text.survey(&context.interrupt.stop, &*progress)?)
@@ -147,6 +203,16 @@ pub(in crate::backup) fn resume(context: &Context, args: &Resume) -> Result<Verd
     }
     joined.finish().map_err(anyhow::Error::from_boxed)?;
     let files = act.result()?;
+    if was_begun && restored.is_none() && files.is_none() {
+        return Ok(Verdict::new(
+            Code::Refused,
+            format!(
+                "run {} had not come so far that it could be resumed, and nothing was changed by it",
+                together.numbers()
+            ),
+            "restore again",
+        ));
+    }
     show::restored(context.printer, restored.as_ref(), files.as_ref())?;
     Ok(Verdict::silent(Code::Done))
 }

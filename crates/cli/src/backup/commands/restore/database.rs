@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use elpis_backup::archive::{Archive, Product, Verified};
 use elpis_backup::restore::{
-    Accept, Compare, Grants, Restore as Engine, RestoreEvent, RestorePlan, RestorePolicy,
-    RestoreReport, Services, SqlText, Surveyed,
+    Accept, Compare, CountReport, Grants, Restore as Engine, RestoreEvent, RestorePlan,
+    RestorePolicy, RestoreReport, RowsOf, Scope, Services, SqlText, Surveyed,
 };
 use elpis_mysql::ConnectOptions;
 use elpis_run::{Clock, Holder, Journal, Observer};
@@ -99,12 +99,38 @@ impl Database {
         Ok(engine.run(&self.plan, &self.text)?)
     }
 
+    /// What would be inserted, if nothing is exchanged; counting needs a side database, so that
+    /// it is only done for a plan that could be carried out.
+    pub(super) fn count(&self, context: &Context) -> Result<Option<CountReport>> {
+        let is_of_rows = matches!(self.policy.scope, Scope::Rows(_));
+        if !is_of_rows || !self.plan.refusals.is_empty() {
+            return Ok(None);
+        }
+        let journal = context.journal()?;
+        let progress = Arc::new(RestoreProgress::new(context.printer));
+        let holder = context.holder();
+        let engine = engine(context, &self.connect, &journal, &holder, None, progress);
+        Ok(Some(engine.count(&self.plan, &self.text)?))
+    }
+
     pub(super) fn connect(&self) -> &ConnectOptions {
         &self.connect
     }
 
     pub(super) fn name(&self) -> &str {
         &self.policy.database
+    }
+}
+
+/// How much of the database is wanted.
+fn scope(args: &Restore) -> Scope {
+    match &args.agent {
+        Some(agent) => Scope::Rows(Box::new(RowsOf {
+            tables: elpis_pandora::agent_data(),
+            whose: agent.clone(),
+        })),
+        None if args.tables.is_empty() => Scope::Whole,
+        None => Scope::Tables(args.tables.iter().cloned().collect()),
     }
 }
 
@@ -133,6 +159,7 @@ fn policy(args: &Restore, name: &str, installed: &str, product: Product) -> Rest
             false => Grants::Check,
         },
         // Beside the installed database any version will do.
+        scope: scope(args),
         installed: match name == installed {
             true => product,
             false => Product::default(),

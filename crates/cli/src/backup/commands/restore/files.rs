@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use elpis_backup::archive::{Archive, Contents, Verified};
-use elpis_backup::restore::{FileCheck, FileRestore, FilesFacts, FilesPlan, FilesWish};
+use elpis_backup::restore::{
+    FileCheck, FileRestore, FileRoot, FilesError, FilesFacts, FilesPlan, FilesWish,
+};
 use elpis_pandora::{RestoreSet, ServerConf, WorkingFiles};
 use elpis_run::{Holder, Journal, fsx};
 
@@ -22,13 +24,34 @@ pub(super) fn plan(
         Some(installation) => restore_set(&installation)?,
         None => RestoreSet::default(),
     };
+    let trees = set.roots(archive.contents());
     let wish = FilesWish {
-        roots: set.roots(archive.contents()),
+        roots: match args.paths.is_empty() {
+            true => trees,
+            false => parts(args, archive, &trees)?,
+        },
         mirror: args.mirror,
         outside_links: args.accept.contains(&Accepted::OutsideLinks),
+        with_database: !args.no_database,
     };
     let facts = FilesFacts::gather(archive, &wish)?;
     Ok(FilesPlan::new(&wish, facts))
+}
+
+/// The files and directories that the arguments name.
+fn parts(args: &Restore, archive: &Archive<Verified>, trees: &[FileRoot]) -> Result<Vec<FileRoot>> {
+    let to = args.to.as_deref().map(std::path::absolute).transpose()?;
+    let parts = args.paths.iter().map(|path| {
+        let here = std::path::absolute(path)?;
+        let part = FileRoot::part(trees, path, to.as_deref());
+        let part = part.or_else(|| FileRoot::part(trees, &here, to.as_deref()));
+        part.ok_or_else(|| {
+            let (path, archive) = (path.display(), archive.path().display());
+            let refusals = vec![format!("{archive} has no file or directory {path}")];
+            FilesError::Refused { refusals }.into()
+        })
+    });
+    parts.collect()
 }
 
 /// Where the files of an installation go that the operator names; its console may be lost.

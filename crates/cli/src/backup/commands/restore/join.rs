@@ -142,7 +142,9 @@ struct Watch {
 impl Observer<RestoreEvent> for Watch {
     fn on(&self, event: &RestoreEvent) {
         match event {
-            RestoreEvent::Exchanged { .. } => self.exchanged.store(true, Ordering::SeqCst),
+            RestoreEvent::Exchanged { .. } | RestoreEvent::AlreadyExchanged => {
+                self.exchanged.store(true, Ordering::SeqCst)
+            }
             RestoreEvent::PutBack { .. } => self.exchanged.store(false, Ordering::SeqCst),
             _ => {}
         }

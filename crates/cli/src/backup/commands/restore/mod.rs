@@ -91,7 +91,11 @@ fn restore(context: &Context, args: &Restore) -> Result<Ended> {
     };
     let planned = database.as_ref().map(Database::planned);
     if args.dry_run {
-        let verdict = show::plans(context.printer, planned, files.as_ref())?;
+        let count = match &database {
+            Some(database) => database.count(context)?,
+            None => None,
+        };
+        let verdict = show::plans(context.printer, planned, count.as_ref(), files.as_ref())?;
         return Ok(Ended::Shown(verdict));
     }
     let mut refusals: Vec<String> = Vec::new();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use elpis_backup::restore::{
-    FilesPlan, FilesReport, ForgetReport, RestorePlan, RestoreReport, UndoReport,
+    CountReport, FilesPlan, FilesReport, ForgetReport, RestorePlan, RestoreReport, UndoReport,
 };
 use elpis_run::RunId;
 use serde_json::json;
@@ -16,6 +16,7 @@ use crate::output::{Printer, bytes, number, seconds};
 pub(super) fn plans(
     printer: Printer,
     database: Option<&RestorePlan>,
+    count: Option<&CountReport>,
     files: Option<&FilesPlan>,
 ) -> Result<Verdict> {
     let mut is_refused = false;
@@ -24,7 +25,12 @@ pub(super) fn plans(
         is_refused |= !plan.refusals.is_empty();
         lines.push(format!("database {}:", plan.policy.database));
         lines.extend(plan.lines().into_iter().map(|line| format!("  {line}")));
-        remarks(&mut lines, &plan.warnings, plan.refusals.iter());
+        for (table, rows) in count.iter().flat_map(|count| &count.missing) {
+            lines.push(format!("  {table} lacks {} rows", number(*rows)));
+        }
+        let counted = count.iter().flat_map(|count| &count.warnings);
+        let warnings: Vec<String> = plan.warnings.iter().chain(counted).cloned().collect();
+        remarks(&mut lines, &warnings, plan.refusals.iter());
     }
     if let Some(plan) = files {
         is_refused |= !plan.refusals.is_empty();
@@ -47,7 +53,11 @@ pub(super) fn plans(
         remarks(&mut lines, &plan.warnings, plan.refusals.iter());
     }
     if printer.json {
-        printer.document(&json!({ "database": database, "files": files }))?;
+        let mut document = json!({ "database": database, "files": files });
+        if let Some(count) = count {
+            document["count"] = json!(count);
+        }
+        printer.document(&document)?;
     } else {
         printer.data(&lines.join("\n"))?;
     }
@@ -116,18 +126,29 @@ pub(super) fn restored(
 fn of_database(report: &RestoreReport) -> Vec<String> {
     let (tables, rows) = (number(report.tables), number(report.rows));
     let phases = report.phases;
-    let mut lines = vec![
-        format!("database {}: {tables} tables, {rows} rows", report.database),
-        format!(
-            "  {} to load, {} for indexes, {} to compare; nobody could work for {:.0} ms",
-            seconds(phases.load_s),
-            seconds(phases.indexes_s),
-            seconds(phases.compare_s),
-            report.exchange_ms
-        ),
-    ];
-    if !report.old.is_empty() {
-        lines.push(format!("  the old tables are in {}", report.old));
+    let took = format!(
+        "  {} to load, {} for indexes, {} to compare",
+        seconds(phases.load_s),
+        seconds(phases.indexes_s),
+        seconds(phases.compare_s)
+    );
+    let database = &report.database;
+    let mut lines = Vec::new();
+    if report.is_of_rows {
+        lines.push(format!(
+            "database {database}: {rows} rows were put into {tables} tables"
+        ));
+        let inserted = report.inserted.iter();
+        lines.extend(inserted.map(|(table, rows)| format!("  {table}: {}", number(*rows))));
+        lines.push(took);
+        lines.push(format!("  copies of them are in {}", report.old));
+    } else {
+        lines.push(format!("database {database}: {tables} tables, {rows} rows"));
+        let still = report.exchange_ms;
+        lines.push(format!("{took}; nobody could work for {still:.0} ms"));
+        if !report.old.is_empty() {
+            lines.push(format!("  the old tables are in {}", report.old));
+        }
     }
     let missing = report.missing_grants.iter();
     lines.extend(missing.map(|grant| format!("  missing on this server: {grant}")));
