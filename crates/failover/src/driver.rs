@@ -226,7 +226,7 @@ pub trait PairDriver: Send + Sync {
     }
 
     /// What the operator has told the driver that decides whether and how the pair may be touched
-    /// (limits, versions, whether there is a manager), by the keys of its configuration; no
+    /// (limits, versions, which manager is asked), by the tables and keys of its configuration; no
     /// secrets. A plan keeps it: whoever resumes a run on other terms has to say so.
     fn terms(&self) -> serde_json::Value {
         serde_json::Value::Null

@@ -134,6 +134,10 @@ fn upgrade(error: &UpgradeError) -> Option<Judgement> {
             Some("`elpis-failover resume`, or `elpis-failover abort`"),
         ),
         UpgradeError::Finished { .. } => (Code::Refused, Some("make a new plan")),
+        UpgradeError::NotAnUpgrade { .. } => (
+            Code::Refused,
+            Some("`elpis-failover status` without --run shows the newest upgrade"),
+        ),
         UpgradeError::OtherPair { .. } => (
             Code::Refused,
             Some("name the configuration of that pair with --config"),

@@ -49,7 +49,7 @@ pub(crate) enum Verb {
     /// Make a plan and show it; change nothing
     #[command(after_help = PLAN_EXAMPLES)]
     Plan {
-        /// Write the plan into a new file, for `apply`
+        /// Write the plan into this file, for `apply`; one that is there is replaced
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Take an installation that somebody has begun by hand on the standby for the plan's own:
@@ -94,7 +94,7 @@ pub(crate) enum Verb {
     },
     /// Agree to a gate at which a run holds
     Approve {
-        /// The gate
+        /// The gate that the hold names: first_install, switchover, second_install or switch_back
         #[arg(value_parser = gate)]
         gate: Gate,
         #[command(flatten)]
@@ -128,8 +128,8 @@ pub(crate) enum Verb {
     Evidence {
         #[command(flatten)]
         run: Run,
-        /// A new file; a name that ends in .html gets HTML, any other Markdown [default: Markdown
-        /// to standard output]
+        /// The file, which is replaced if it is there; a name that ends in .html gets HTML, any
+        /// other Markdown [default: Markdown to standard output]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -160,13 +160,13 @@ pub(crate) enum Verb {
         /// The version that both simulated units run at first
         #[arg(long, value_name = "VERSION", default_value = "7.2.2-54")]
         from: String,
-        /// Write the document for the change record into a new file
+        /// Write the document for the change record into this file; one that is there is replaced
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// Upgrade a simulated pair of its own, in some seconds
     Demo {
-        /// Write the document for the change record into a new file
+        /// Write the document for the change record into this file; one that is there is replaced
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },

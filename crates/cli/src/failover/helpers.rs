@@ -4,15 +4,15 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use elpis_failover::policy::Helpers;
 use elpis_failover::{Boxed, CopyFacts, HookAnswer, HookCall, Hooks, MaintenanceFlag, SafetyCopy};
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::settings::RawHelpers;
-
-/// Runs the commands of the policy and of `[helpers]`.
-pub(super) struct Programs(pub(super) RawHelpers);
+/// Runs the commands of hooks and helpers.
+#[derive(Default)]
+pub(super) struct Programs(pub(super) Helpers);
 
 impl Hooks for Programs {
     /// The hook gets the call as JSON on its standard input; its last line is its reason.

@@ -5,9 +5,10 @@ mod commands;
 mod document;
 mod faults;
 mod helpers;
+mod mistake;
 mod output;
 mod settings;
 
 pub use commands::failover;
 pub(crate) use commands::{NoRun, Untrusted};
-pub(crate) use settings::ConfigError;
+pub(crate) use mistake::ConfigError;

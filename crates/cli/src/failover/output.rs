@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use elpis_failover::{
-    Concern, Ended, Facts, Hold, Observation, Progress, Report, Serving, Sight, StepReport,
+    Cause, Concern, Ended, Facts, Hold, Observation, Progress, Report, Serving, Sight, StepReport,
     StepResult, Unit, UpgradeEvent,
 };
-use elpis_run::Observer;
+use elpis_run::{Observer, Outcome};
 use jiff::Zoned;
 
 use crate::output::grid::{PLAIN, table, text};
@@ -279,7 +279,7 @@ pub(super) fn report(report: &Report) -> String {
             let why = refusals_and_next(concerns);
             format!("refused, nothing was touched:\n{why}")
         }
-        Ended::Held { hold: at } => hold("holding", at),
+        Ended::Held { hold: at } => holding(at),
         Ended::Undone { hold: at } => hold("undone", at),
         Ended::Aborted { hold: at } => hold("given up", at),
         _ => "ended".to_owned(),
@@ -290,8 +290,13 @@ pub(super) fn report(report: &Report) -> String {
     out
 }
 
-/// Why a run stands still, and what next.
-pub(super) fn hold(word: &str, hold: &Hold) -> String {
+/// Why a run stands still, what next, and what to type for it.
+pub(super) fn holding(at: &Hold) -> String {
+    let commands = commands(at.concern.cause);
+    format!("{}\n  commands: {commands}", hold("holding", at))
+}
+
+fn hold(word: &str, hold: &Hold) -> String {
     let serving = match hold.serving {
         Serving::Yes => "serving",
         Serving::Unsure => "NOT KNOWN TO BE SERVING",
@@ -306,4 +311,38 @@ pub(super) fn hold(word: &str, hold: &Hold) -> String {
     }
     let _ = write!(out, "\n  next: {}", hold.next);
     out
+}
+
+/// What to type where a run stands still.
+fn commands(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Approval => "`elpis-failover approve GATE --by NAME`, then `elpis-failover resume`",
+        Cause::Rejected => {
+            "`elpis-failover trust UNIT` shows its key; then `elpis-failover resume`"
+        }
+        Cause::Window => {
+            "`elpis-failover resume`, if need be with --window-from, --window-to, --window-zone"
+        }
+        Cause::Busy => {
+            "`elpis-failover resume`; with --adopt, if support has begun the target's installation \
+             on this unit by hand"
+        }
+        Cause::WrongVersion | Cause::Stale | Cause::OtherUnits => {
+            "`elpis-failover abort`, then `elpis-failover plan`"
+        }
+        _ => "`elpis-failover resume`, or `elpis-failover abort` to give the run up",
+    }
+}
+
+/// How a run that is closed came to its end.
+pub(super) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done => "done".to_owned(),
+        Outcome::Warnings { .. } => "done with warnings".to_owned(),
+        Outcome::Partial { reason } => format!("done in part: {reason}"),
+        Outcome::Stopped { reason } => format!("stopped: {reason}"),
+        Outcome::Failed { error } => format!("refused, nothing was touched: {error}"),
+        Outcome::Interrupted => "interrupted".to_owned(),
+        _ => "ended".to_owned(),
+    }
 }

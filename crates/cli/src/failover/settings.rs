@@ -1,19 +1,20 @@
 //! The configuration: file, then environment, then arguments, merged once into plain values.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use elpis_failover::policy::Helpers;
 use elpis_failover::{
-    Auth, Fmc, FmcError, FmcNames, FmcOptions, FtdDriver, FtdOptions, FtdUnit, Host, KnownHosts,
-    Login, Policy, PolicyError, SshOptions, SshTransport, Unit,
+    Auth, Fmc, FmcNames, FmcOptions, FtdDriver, FtdOptions, FtdUnit, Host, KnownHosts, Login,
+    Policy, SshOptions, SshTransport, Unit,
 };
-use elpis_run::{FsError, Secret, fsx};
+use elpis_run::{Secret, fsx};
 use serde::Deserialize;
 
+use super::mistake::ConfigError;
 use crate::environment::Environment;
 
 /// Where the configuration is when nobody says otherwise.
@@ -28,29 +29,10 @@ pub(crate) struct Settings {
     pair: Option<RawPair>,
     policy: Option<Policy>,
     manager: Option<RawManager>,
-    pub(crate) helpers: RawHelpers,
     /// Who says now that no deployment is pending; wins over what the file says.
     pub(crate) no_pending_deployment: Option<String>,
     /// The configuration's own place, to which its paths are relative.
     base: PathBuf,
-}
-
-/// Why there are no settings. Nothing was touched.
-#[derive(Debug)]
-pub(crate) enum ConfigError {
-    /// A file cannot be read.
-    Missing(FsError),
-    /// The configuration is no TOML, or has a key or value that cannot be.
-    Wrong { path: PathBuf, reason: String },
-    /// The policy in it cannot be used.
-    Policy { path: PathBuf, source: PolicyError },
-    /// The manager's address or certificates cannot be used.
-    Manager(Box<FmcError>),
-    /// Neither argument nor configuration says it.
-    Unsaid {
-        what: &'static str,
-        hint: &'static str,
-    },
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,7 +42,6 @@ struct RawConfig {
     pair: Option<RawPair>,
     policy: Option<Policy>,
     manager: Option<RawManager>,
-    helpers: RawHelpers,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,18 +51,6 @@ struct RawState {
     keep_days: Option<u32>,
 }
 
-/// Programs that stand in for what an upgrade needs from the rest of the world.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct RawHelpers {
-    /// Prints the newest backup as JSON: name, at, verified.
-    pub(crate) safety_copy: Vec<String>,
-    /// In place of that: a directory with archives of `elpis-backup`.
-    pub(crate) backups: Option<PathBuf>,
-    /// Gets `on` or `off` as its last argument.
-    pub(crate) maintenance: Vec<String>,
-}
-
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPair {
@@ -89,6 +58,7 @@ struct RawPair {
     b: RawUnit,
     known_hosts: Option<PathBuf>,
     transcripts: Option<PathBuf>,
+    quiet: Option<Span>,
     no_pending_deployment: Option<String>,
     manager_version: Option<String>,
     space_factor: Option<f64>,
@@ -157,12 +127,8 @@ impl Settings {
                 })?,
             keep_days: raw.state.keep_days.unwrap_or(KEEP_DAYS),
             pair: raw.pair,
-            policy: raw.policy,
+            policy: raw.policy.map(|policy| located(policy, &base)),
             manager: raw.manager,
-            helpers: RawHelpers {
-                backups: raw.helpers.backups.map(|given| base.join(given)),
-                ..raw.helpers
-            },
             no_pending_deployment: None,
             base,
         })
@@ -176,7 +142,6 @@ impl Settings {
             pair: None,
             policy: None,
             manager: None,
-            helpers: RawHelpers::default(),
             no_pending_deployment: None,
             base: PathBuf::new(),
         }
@@ -206,6 +171,9 @@ impl Settings {
         }
         for (state, Span(limit)) in &pair.state_limits {
             options.patience.insert(state.clone(), *limit);
+        }
+        if let Some(Span(quiet)) = pair.quiet {
+            options.quiet = quiet;
         }
         options.manager_version = pair.manager_version.clone();
         options.space_factor = pair.space_factor.unwrap_or(options.space_factor);
@@ -343,10 +311,9 @@ fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
-    if raw.helpers.backups.is_some() && !raw.helpers.safety_copy.is_empty() {
-        return Err(wrong(
-            "helpers.backups and helpers.safety_copy: only one of them",
-        ));
+    let is_restless = |pair: &RawPair| pair.quiet.is_some_and(|Span(quiet)| quiet.is_zero());
+    if raw.pair.as_ref().is_some_and(is_restless) {
+        return Err(wrong("pair.quiet: must be above 0"));
     }
     let has_word = |pair: &RawPair| pair.no_pending_deployment.is_some();
     if raw.manager.is_some() && raw.pair.as_ref().is_some_and(has_word) {
@@ -359,29 +326,41 @@ fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
             path: path.to_owned(),
             source,
         })?;
+        if let Some(reason) = unanswered(policy) {
+            return Err(wrong(&reason));
+        }
     }
     Ok(raw)
 }
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::Missing(error) => error.fmt(f),
-            ConfigError::Wrong { path, reason } => write!(f, "{}: {reason}", path.display()),
-            ConfigError::Policy { path, .. } => write!(f, "{}", path.display()),
-            ConfigError::Manager(error) => error.fmt(f),
-            ConfigError::Unsaid { what, .. } => write!(f, "nobody says {what}"),
-        }
+/// What the policy asks of the rest of the world and names nobody for.
+fn unanswered(policy: &Policy) -> Option<String> {
+    let helpers = &policy.helpers;
+    let nobody_backs_up = helpers.backups.is_none() && helpers.safety_copy.is_empty();
+    if policy.safety_copy.is_some() && nobody_backs_up {
+        let text = "policy.safety_copy: set policy.helpers.backups or policy.helpers.safety_copy";
+        return Some(text.to_owned());
     }
+    if policy.maintenance_flag && helpers.maintenance.is_empty() {
+        return Some("policy.maintenance_flag: set policy.helpers.maintenance".to_owned());
+    }
+    let idle = policy.hooks.iter().find(|hook| hook.command.is_empty())?;
+    Some(format!("policy.hook {:?}: set its command", idle.name))
 }
 
-impl std::error::Error for ConfigError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ConfigError::Missing(error) => error.source(),
-            ConfigError::Policy { source, .. } => Some(source),
-            ConfigError::Manager(error) => error.source(),
-            _ => None,
-        }
+/// The policy with its paths, which are relative to the configuration.
+fn located(policy: Policy, base: &Path) -> Policy {
+    // Whole, so that it is the same place from wherever a plan is applied.
+    let whole = |given: PathBuf| {
+        let path = base.join(given);
+        std::path::absolute(&path).unwrap_or(path)
+    };
+    let backups = policy.helpers.backups.map(whole);
+    Policy {
+        helpers: Helpers {
+            backups,
+            ..policy.helpers
+        },
+        ..policy
     }
 }

@@ -105,6 +105,11 @@ impl Client {
         })
     }
 
+    /// Where the manager answers.
+    pub(super) fn address(&self) -> &str {
+        &self.options.address
+    }
+
     /// The identifier of the account's domain.
     pub(super) async fn domain(&self) -> Result<String, FmcError> {
         let mut state = self.state.lock().await;

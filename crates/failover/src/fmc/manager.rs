@@ -232,6 +232,14 @@ impl Fmc {
 }
 
 impl Manager for Fmc {
+    fn terms(&self) -> Value {
+        json!({
+            "address": self.client.address(),
+            "pair": self.names.pair,
+            "units": self.names.units,
+        })
+    }
+
     fn standing(&self) -> Boxed<'_, Result<ManagerStanding, String>> {
         Box::pin(async move {
             let version = self.version().await.map_err(|error| with_causes(&error))?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use elpis_run::with_causes;
@@ -25,6 +25,8 @@ pub struct FtdDriver {
     transport: Arc<dyn Transport>,
     /// One dialogue per unit for looking; acts have their own.
     sessions: [Mutex<Option<Session>>; 2],
+    /// On which unit `sudo` has accepted the password.
+    proven: [Arc<AtomicBool>; 2],
     /// How many dialogues have been opened.
     dialogues: AtomicU32,
 }
@@ -81,6 +83,7 @@ impl FtdDriver {
             options,
             transport,
             sessions: [Mutex::new(None), Mutex::new(None)],
+            proven: Default::default(),
             dialogues: AtomicU32::new(0),
         }
     }
@@ -115,12 +118,16 @@ impl FtdDriver {
             command: self.options.command_timeout,
             quiet: self.options.quiet,
         };
-        let password = access.elevation();
+        let [a, b] = &self.proven;
+        let is_proven = match unit {
+            Unit::A => a,
+            Unit::B => b,
+        };
         Session::open(
             self.transport.as_ref(),
             &access.host,
             &access.login,
-            password,
+            (access.elevation(), Arc::clone(is_proven)),
             pace,
             transcript,
         )
@@ -280,8 +287,18 @@ pub(super) fn told(unit: Unit, error: &SessionError) -> DriverError {
         }
         SessionError::Connect(_)
         | SessionError::PasswordExpired
+        | SessionError::Unanswered { .. }
         | SessionError::Refused { .. }
         | SessionError::Prompt { .. } => DriverError::Rejected { unit, reason },
+    }
+}
+
+/// An error before the command was typed: nothing was started. What was refused is not tried again
+/// by itself: a second wrong password may lock the account.
+pub(super) fn before_sending(unit: Unit, error: &SessionError) -> ActError {
+    ActError::NotStarted {
+        reason: with_causes(error),
+        retryable: !matches!(told(unit, error), DriverError::Rejected { .. }),
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 
-use super::driver::FtdDriver;
+use super::driver::{FtdDriver, before_sending};
 use super::installer::{command, main_log, package_of, refusal, status_files};
 use super::marker::Marker;
 use super::parse::{
@@ -50,19 +50,13 @@ impl Job {
 /// Starts the act, once. The unit's state is read last, in the session that types the command.
 pub(super) async fn start(driver: &FtdDriver, order: &Order) -> Result<Handle, ActError> {
     let package = package_of(order).map_err(|reason| not_started(&reason, false))?;
-    let mut session = driver
-        .connect(order.unit)
-        .await
-        .map_err(|error| not_started(&with_causes(&error), true))?;
-    let found = Marker::find(&mut session, order)
-        .await
-        .map_err(before_sending)?;
+    let before = |error: SessionError| before_sending(order.unit, &error);
+    let mut session = driver.connect(order.unit).await.map_err(before)?;
+    let found = Marker::find(&mut session, order).await.map_err(before)?;
     if let Some(job) = found.as_ref().and_then(Job::of) {
         return handle(&job);
     }
-    let job = mark(&mut session, order, &package)
-        .await
-        .map_err(before_sending)?;
+    let job = mark(&mut session, order, &package).await.map_err(before)?;
     if let Err(refused) = may_begin(&mut session, order).await {
         Marker::remove(&mut session, order).await;
         return Err(refused);
@@ -234,19 +228,18 @@ async fn read_new(
 
 /// The checks that are made last, in the session that then types the command.
 async fn may_begin(session: &mut Session, order: &Order) -> Result<(), ActError> {
+    let before = |error: SessionError| before_sending(order.unit, &error);
     let processes = session
         .shell(Mode::Root, "ps -eo pid,args")
         .await
-        .map_err(before_sending)?;
+        .map_err(before)?;
     if let Some(other) = running_installers(&processes.output).first() {
         return Err(not_started(
             &format!("the unit already runs {other}"),
             false,
         ));
     }
-    let state = show(session, "show failover state")
-        .await
-        .map_err(before_sending)?;
+    let state = show(session, "show failover state").await.map_err(before)?;
     let state =
         FailoverState::read(&state).map_err(|error| not_started(&error.to_string(), true))?;
     if order.act == Act::Install && state.this.state != UnitState::StandbyReady {
@@ -320,10 +313,6 @@ fn handle(job: &Job) -> Result<Handle, ActError> {
         .map_err(|error| ActError::OutcomeUnknown {
             reason: error.to_string(),
         })
-}
-
-fn before_sending(error: SessionError) -> ActError {
-    not_started(&with_causes(&error), true)
 }
 
 fn not_started(reason: &str, retryable: bool) -> ActError {

@@ -25,6 +25,10 @@ pub enum SwitchError {
 
 /// The manager (FMC) of a pair.
 pub trait Manager: Send + Sync {
+    /// Which manager is asked about which pair, by the configuration's keys; no secrets, and not
+    /// who logs in. A plan keeps it: another manager's word is not what it was agreed to by.
+    fn terms(&self) -> serde_json::Value;
+
     /// Asks it.
     ///
     /// # Errors

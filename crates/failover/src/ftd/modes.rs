@@ -1,5 +1,7 @@
 //! From one command line of a unit to another, and the one place where a password is typed.
 
+use std::sync::atomic::Ordering;
+
 use super::prompt::Prompt;
 use super::session::{Mode, Session, SessionError};
 use super::text::last_line;
@@ -49,10 +51,14 @@ impl Session {
                 return Err(self.refused(COMMAND));
             };
             self.type_line(password.expose()).await?;
-            prompt = self.expect(COMMAND, |_| true).await?;
+            prompt = match self.expect(COMMAND, |_| true).await {
+                Err(lost) => return Err(self.unanswered(COMMAND, lost)),
+                Ok(prompt) => prompt,
+            };
             if prompt == Prompt::Root {
                 // It was right: `sudo` may ask again when its memory of it has run out.
                 self.password = Some(password);
+                self.is_proven.store(true, Ordering::SeqCst);
             }
         }
         match prompt {
@@ -62,6 +68,23 @@ impl Session {
             }
             Prompt::Password(_) | Prompt::Expert => Err(self.refused(COMMAND)),
             _ => Err(self.unexpected(COMMAND)),
+        }
+    }
+
+    /// What it means that the dialogue ended when `sudo` had the password: a lost connection if
+    /// the unit has accepted it before. Otherwise it may be the way in which the unit refuses one,
+    /// or the line broke behind the refusal: it is not typed again.
+    fn unanswered(&self, command: &str, lost: SessionError) -> SessionError {
+        let ended = matches!(
+            lost,
+            SessionError::Dropped(_) | SessionError::Deadline { .. }
+        );
+        if !ended || self.is_proven.load(Ordering::SeqCst) {
+            return lost;
+        }
+        SessionError::Unanswered {
+            command: command.to_owned(),
+            reason: lost.to_string(),
         }
     }
 

@@ -1,5 +1,8 @@
 //! The beginning of a dialogue: the login, the banner, and whether it is the right place.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use elpis_run::Secret;
 
 use super::prompt::Prompt;
@@ -9,12 +12,13 @@ use super::transcript::Transcript;
 use crate::ssh::{Host, Login, Transport};
 
 impl Session {
-    /// Logs in and waits for CLISH. `password` is for `sudo`.
+    /// Logs in and waits for CLISH. `password` is for `sudo`, which has accepted it before if it
+    /// `is_proven`.
     pub(crate) async fn open(
         transport: &dyn Transport,
         host: &Host,
         login: &Login,
-        password: Option<Secret<String>>,
+        (password, is_proven): (Option<Secret<String>>, Arc<AtomicBool>),
         pace: Pace,
         transcript: Transcript,
     ) -> Result<Session, SessionError> {
@@ -27,6 +31,7 @@ impl Session {
             clish_prompt: Prompt::Clish,
             lina_host: String::new(),
             password,
+            is_proven,
             pace,
             patience: 1,
             transcript,

@@ -106,11 +106,13 @@ impl FtdOptions {
         let seconds = |(state, limit): (&String, &Duration)| (state.clone(), limit.as_secs());
         let limits: BTreeMap<String, u64> = self.patience.iter().map(seconds).collect();
         serde_json::json!({
-            "fxos": self.fxos.as_ref().map(|(_, version)| version),
-            "manager": self.manager.is_some(),
-            "manager_version": self.manager_version,
-            "space_factor": self.space_factor,
-            "state_limits": limits,
+            "manager": self.manager.as_ref().map(|manager| manager.terms()),
+            "pair": {
+                "fxos": self.fxos.as_ref().map(|(_, version)| version),
+                "manager_version": self.manager_version,
+                "space_factor": self.space_factor,
+                "state_limits": limits,
+            },
         })
     }
 }

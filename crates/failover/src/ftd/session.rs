@@ -1,6 +1,8 @@
 //! A dialogue with one unit: what is typed, and what counts as its answer.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use elpis_run::Secret;
@@ -48,6 +50,11 @@ pub(crate) enum SessionError {
     PasswordExpired,
     #[error("{command:?} was refused: {answer}")]
     Refused { command: String, answer: String },
+    #[error(
+        "the dialogue ended when {command:?} had the password, which this unit has not accepted \
+         before: {reason}; check the password before the next attempt"
+    )]
+    Unanswered { command: String, reason: String },
     #[error("`expert` leads nowhere: {answer}")]
     NoExpert { answer: String },
     #[error("the answer to {command:?} is not complete")]
@@ -75,6 +82,8 @@ pub(crate) struct Session {
     /// no prompt.
     pub(super) lina_host: String,
     pub(super) password: Option<Secret<String>>,
+    /// Whether `sudo` has accepted it since the driver was made.
+    pub(super) is_proven: Arc<AtomicBool>,
     pub(super) pace: Pace,
     /// A multiple of the pace's patience.
     pub(super) patience: u32,

@@ -2,7 +2,7 @@
 
 use elpis_run::with_causes;
 
-use super::driver::FtdDriver;
+use super::driver::{FtdDriver, before_sending};
 use super::manager::SwitchError;
 use super::marker::Marker;
 use super::parse::{FailoverState, UnitState};
@@ -53,12 +53,12 @@ pub(super) fn typed_on(driver: &FtdDriver, order: &Order) -> Unit {
 
 /// Starts the switchover.
 pub(super) async fn start(driver: &FtdDriver, order: &Order) -> Result<Handle, ActError> {
-    let before = |error: SessionError| not_started(with_causes(&error), true);
     let Route {
         unit,
         command,
         before: wanted,
     } = Route::of(driver, order);
+    let before = |error: SessionError| before_sending(unit, &error);
     let mut session = driver.connect(unit).await.map_err(before)?;
     if let Some(marker) = Marker::find(&mut session, order).await.map_err(before)? {
         return Ok(Handle(marker.act));

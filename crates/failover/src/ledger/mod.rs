@@ -106,7 +106,13 @@ impl Ledger {
             ..Ledger::default()
         };
         for record in &history.records {
-            ledger.apply(plan, &record.event)?;
+            // No state survives an illegal record, so none is kept to go back to.
+            let taken = ledger.take(plan, &record.event);
+            taken.map_err(|reason| LedgerError {
+                record: ledger.records,
+                reason,
+            })?;
+            ledger.records += 1;
         }
         Ok(ledger)
     }
@@ -116,14 +122,19 @@ impl Ledger {
     /// # Errors
     /// When it may not come now. The state is then unchanged.
     pub fn apply(&mut self, plan: &Plan, event: &Event) -> Result<(), LedgerError> {
+        *self = self.after(plan, event)?;
+        Ok(())
+    }
+
+    /// The state after one more record.
+    pub(crate) fn after(&self, plan: &Plan, event: &Event) -> Result<Ledger, LedgerError> {
         let mut next = self.clone();
         next.take(plan, event).map_err(|reason| LedgerError {
             record: self.records,
             reason,
         })?;
         next.records += 1;
-        *self = next;
-        Ok(())
+        Ok(next)
     }
 
     fn take(&mut self, plan: &Plan, event: &Event) -> Result<(), String> {

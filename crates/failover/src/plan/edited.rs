@@ -28,7 +28,7 @@ impl Plan {
     pub(crate) fn edited_terms(&self, terms: &Value) -> Vec<String> {
         let mut keys = Vec::new();
         if !self.terms.is_null() {
-            compare("pair", &self.terms, terms, &mut keys);
+            compare("", &self.terms, terms, &mut keys);
         }
         keys
     }
@@ -46,7 +46,10 @@ fn compare(path: &str, then: &Value, now: &Value, keys: &mut Vec<String>) {
     for key in old.keys().chain(added) {
         let (then, now) = (old.get(key), new.get(key));
         let nothing = &Value::Null;
-        let deeper = format!("{path}.{key}");
+        let deeper = match path {
+            "" => key.clone(),
+            path => format!("{path}.{key}"),
+        };
         compare(
             &deeper,
             then.unwrap_or(nothing),

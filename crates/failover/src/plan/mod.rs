@@ -366,6 +366,7 @@ fn fingerprint(plan: &Plan, facts: &Facts, adopted: Option<Unit>) -> String {
         plan.capabilities,
         (&plan.a, &plan.b),
         plan.active,
+        &plan.terms,
         packages,
     );
     // Serialising plain data with string keys cannot fail.

@@ -5,6 +5,7 @@ mod window;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact;
@@ -43,6 +44,9 @@ pub struct Policy {
     /// Programs that watch, and may say no.
     #[serde(default, rename = "hook")]
     pub hooks: Vec<HookRule>,
+    /// Who stands in for the rest of the world.
+    #[serde(default, skip_serializing_if = "Helpers::is_empty")]
+    pub helpers: Helpers,
     /// How long anything may take.
     #[serde(default)]
     pub limits: Limits,
@@ -131,6 +135,27 @@ fn hook_timeout() -> Duration {
     Duration::from_secs(30)
 }
 
+/// Programs and places for [`SafetyCopy`](crate::SafetyCopy) and
+/// [`MaintenanceFlag`](crate::MaintenanceFlag) that want some. The engine does not read them; they
+/// are part of the policy, as the hooks' commands are, so that a plan names whom it relies on and a
+/// later edit is seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Helpers {
+    /// Program and arguments that print the newest backup.
+    pub safety_copy: Vec<String>,
+    /// In place of that: a directory with archives.
+    pub backups: Option<PathBuf>,
+    /// Program and arguments that tell the monitoring.
+    pub maintenance: Vec<String>,
+}
+
+impl Helpers {
+    fn is_empty(&self) -> bool {
+        *self == Helpers::default()
+    }
+}
+
 /// Why a policy cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -171,6 +196,7 @@ impl Policy {
             safety_copy: None,
             approve: BTreeSet::new(),
             hooks: Vec::new(),
+            helpers: Helpers::default(),
             limits: Limits::default(),
             estimates: Estimates::default(),
         }
@@ -217,6 +243,10 @@ impl Policy {
             if hook.timeout.is_zero() {
                 problems.push(format!("hook `{}`: timeout must be above 0", hook.name));
             }
+        }
+        if self.helpers.backups.is_some() && !self.helpers.safety_copy.is_empty() {
+            let text = "helpers.backups and helpers.safety_copy: only one of them";
+            problems.push(text.to_owned());
         }
         if let Some(window) = &self.window {
             problems.extend(window.problems());

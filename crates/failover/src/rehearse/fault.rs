@@ -22,6 +22,10 @@ pub enum Fault {
     SudoQuestion(Unit, String),
     /// 6. `sudo` wants another password than the login.
     SudoPassword(Unit, String),
+    /// 6. `sudo` answers a wrong password by ending the connection.
+    SudoHangsUp(Unit),
+    /// 6. The connection breaks once when `sudo` has the password, which it asks for anew.
+    CutAtSudo(Unit),
     /// 7. Nobody answers.
     Unreachable(Unit),
     /// 9. The unit names a mate that is not the other one.

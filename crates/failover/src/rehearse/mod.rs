@@ -193,6 +193,11 @@ impl Drop for SimulatedPair {
         for task in &self.tasks {
             task.abort();
         }
+        // Somebody may still be connected, such as who reads what an installer prints.
+        let pair = self.shared.lock();
+        for unit in Unit::BOTH {
+            pair.unit(unit).cut();
+        }
     }
 }
 

@@ -99,6 +99,11 @@ fn before_the_plan() -> Vec<Scenario> {
             "6-sudo-wants-another-password",
             [SudoPassword(B, text("other"))],
         ),
+        scenario(
+            "6-sudo-hangs-up",
+            [SudoPassword(B, text("other")), SudoHangsUp(B)],
+        ),
+        scenario("6-line-breaks-at-sudo", [CutAtSudo(B)]),
         scenario("7-one-unit-does-not-answer", [Unreachable(B)]),
         scenario("9-a-stranger-for-a-mate", [StrangerForMate(B)]),
         scenario("10-failover-off", [FailoverOff(B)]),

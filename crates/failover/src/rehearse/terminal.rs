@@ -1,5 +1,7 @@
 //! One login on a simulated unit: prompts, modes, echo and pager.
 
+mod sudo;
+
 use super::cli::Answer;
 use super::fault::Fault;
 use super::pair::{Deed, Pair};
@@ -168,7 +170,7 @@ impl Terminal {
         match self.mode {
             Mode::Clish => return self.clish(pair, line.trim()),
             Mode::Expert | Mode::Root => return self.shell(pair, line.trim()),
-            Mode::Sudo(tries) => self.answer_sudo(pair, line, tries),
+            Mode::Sudo(tries) => return self.answer_sudo(pair, line, tries),
             Mode::LinaUser if line.trim() == "enable" => {
                 self.mode = Mode::LinaPassword;
                 self.print(message("sudo-question"));
@@ -279,51 +281,6 @@ impl Terminal {
             Ran::Sudo => self.ask_sudo(pair),
         }
         Fate::Open
-    }
-
-    fn ask_sudo(&mut self, pair: &mut Pair) {
-        let question = self.sudo_question(pair);
-        let model = pair.unit_mut(self.unit);
-        if model.has_ticket {
-            self.mode = Mode::Root;
-            return self.prompt();
-        }
-        if !std::mem::replace(&mut model.lectured, true) {
-            self.print(&body(texts::LECTURE));
-        }
-        self.mode = Mode::Sudo(0);
-        self.print(&question);
-    }
-
-    fn sudo_question(&self, pair: &Pair) -> String {
-        let own_words = pair.fault(|fault| match fault {
-            Fault::SudoQuestion(unit, words) if *unit == self.unit => Some(words.clone()),
-            _ => None,
-        });
-        own_words.unwrap_or_else(|| message("sudo-question").to_owned())
-    }
-
-    fn answer_sudo(&mut self, pair: &mut Pair, line: &str, tries: u8) {
-        let other = pair.fault(|fault| match fault {
-            Fault::SudoPassword(unit, password) if *unit == self.unit => Some(password.clone()),
-            _ => None,
-        });
-        let right = other.unwrap_or_else(|| pair.setup.password.expose().clone());
-        if line == right {
-            pair.unit_mut(self.unit).has_ticket = true;
-            self.mode = Mode::Root;
-            return self.prompt();
-        }
-        pair.deeds.push(Deed::WrongPassword(self.unit));
-        if tries < 2 {
-            let question = self.sudo_question(pair);
-            self.print(&format!("{}\n{question}", message("sudo-wrong")));
-            self.mode = Mode::Sudo(tries + 1);
-        } else {
-            self.print(&format!("{}\n", message("sudo-end")));
-            self.mode = Mode::Expert;
-            self.prompt();
-        }
     }
 
     fn detach(&mut self) {

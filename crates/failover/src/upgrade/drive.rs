@@ -211,12 +211,11 @@ impl<'a, 'b, D: PairDriver> Drive<'a, 'b, D> {
     // ----- records -----
 
     fn record(&mut self, event: Event) -> Result<(), Halt> {
-        let mut next = self.ledger.clone();
-        next.apply(&self.plan, &event)
-            .map_err(|source| UpgradeError::Unreadable {
-                run: self.run,
-                source,
-            })?;
+        let next = self.ledger.after(&self.plan, &event);
+        let next = next.map_err(|source| UpgradeError::Unreadable {
+            run: self.run,
+            source,
+        })?;
         self.up
             .journal
             .append(self.run, self.up.clock.now(), &event)

@@ -103,6 +103,12 @@ pub enum UpgradeError {
         /// Which run.
         run: RunId,
     },
+    /// The run is of something else, such as a task of the manager.
+    #[error("run {run} is not an upgrade")]
+    NotAnUpgrade {
+        /// Which run.
+        run: RunId,
+    },
     /// The run is not an upgrade of this pair.
     #[error("run {run} is not an upgrade of {pair}")]
     OtherPair {
@@ -180,10 +186,13 @@ impl StoredRun {
     /// Reads a run back.
     ///
     /// # Errors
-    /// [`UpgradeError::Journal`], [`UpgradeError::Unreadable`],
+    /// [`UpgradeError::Journal`], [`UpgradeError::NotAnUpgrade`], [`UpgradeError::Unreadable`],
     /// [`UpgradeError::UnreadablePlan`].
     pub fn load(journal: &dyn Journal, run: RunId) -> Result<StoredRun, UpgradeError> {
         let history = journal.replay(run)?;
+        if history.summary.job != JOB {
+            return Err(UpgradeError::NotAnUpgrade { run });
+        }
         let plan: Plan = serde_json::from_value(history.plan.clone())
             .map_err(|source| UpgradeError::UnreadablePlan { run, source })?;
         let ledger = Ledger::replay(&plan, &history)
@@ -319,7 +328,7 @@ impl<D: PairDriver> Upgrade<'_, D> {
     fn unfinished(&self, run: RunId) -> Result<StoredRun, UpgradeError> {
         let stored = StoredRun::load(self.journal, run)?;
         let summary = &stored.history.summary;
-        if summary.job != JOB || summary.target != self.driver.pair() {
+        if summary.target != self.driver.pair() {
             let pair = self.driver.pair();
             return Err(UpgradeError::OtherPair { run, pair });
         }

@@ -5,53 +5,83 @@
 //! of each of the catalogue's cases that begin after the plan; `ELPIS_SOAK_SLICE=1/3` the first
 //! third of those.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::fmt;
 use std::time::Duration;
 
-use elpis_failover::Unit;
 use elpis_failover::rehearse::{Deed, Scenario, Setup};
+use elpis_failover::{Plan, Unit};
 
 use crate::catalogue::broken_rules;
-use crate::rig::{End, Rig, on_two_threads};
+use crate::many::on_two_threads;
+use crate::rig::{End, Rig};
 
-/// Dies after so many of the engine's events, resumes, and ends as if nothing had been.
-async fn dies_after(events: usize) -> bool {
-    let rig = Rig::new(Setup::new()).await;
-    let plan = rig.plan().await.unwrap();
-    let before = rig.told.lock().unwrap().len();
-    let seen = AtomicUsize::new(0);
-    let death = async {
-        while rig.told.lock().unwrap().len() < before + events {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        seen.store(1, Ordering::SeqCst);
-    };
-    tokio::select! {
-        biased;
-        () = death => {}
-        end = rig.apply(&plan) => {
-            assert_eq!(end, End::Done);
-            return false;
-        }
+/// After how many of the engine's events the process dies, and what goes wrong beside.
+struct Death {
+    scenario: Option<Scenario>,
+    events: usize,
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.scenario.as_ref().map_or("nothing", |case| case.id);
+        write!(f, "{id} died after {}", self.events)
     }
-    let end = match rig.has_open_run() {
-        true => rig.resume().await,
-        false => rig.apply(&plan).await,
-    };
-    assert_eq!(end, End::Done, "died after {events}\n{}", rig.log());
+}
+
+impl Death {
+    /// Applies `plan` until this death, or to the end that is returned.
+    async fn befalls(&self, rig: &Rig, plan: &Plan) -> Option<End> {
+        let before = rig.told.lock().unwrap().len();
+        let death = async {
+            while rig.told.lock().unwrap().len() < before + self.events {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let life = async {
+            tokio::select! {
+                biased;
+                () = death => None,
+                end = rig.apply(plan) => Some(end),
+            }
+        };
+        rig.in_time(&format!("{self}, the first life"), life).await
+    }
+
+    /// The next process: goes on, or begins if nothing was.
+    async fn is_survived(&self, rig: &Rig, plan: &Plan) -> End {
+        let life = async {
+            match rig.has_open_run() {
+                true => rig.resume().await,
+                false => rig.apply(plan).await,
+            }
+        };
+        rig.in_time(&format!("{self}, the second life"), life).await
+    }
+}
+
+/// Dies, resumes, and ends as if nothing had been. Returns whether it died.
+async fn dies(death: Death) -> bool {
+    let rig = Rig::new(Setup::new()).await;
+    let plan = rig.in_time(&death.to_string(), rig.plan()).await.unwrap();
+    if let Some(end) = death.befalls(&rig, &plan).await {
+        assert_eq!(end, End::Done, "{death}");
+        return false;
+    }
+    let end = death.is_survived(&rig, &plan).await;
+    assert_eq!(end, End::Done, "{death}\n{}", rig.log());
     let deeds = rig.pair.deeds();
     for unit in Unit::BOTH {
         let installs = deeds
             .iter()
             .filter(|deed| matches!(deed, Deed::Install(of, _) if *of == unit));
-        assert_eq!(installs.count(), 1, "died after {events}: {deeds:?}");
+        assert_eq!(installs.count(), 1, "{death}: {deeds:?}");
         assert_eq!(rig.pair.release(unit), "7.2.7-500");
     }
     let switches = deeds
         .iter()
         .filter(|deed| matches!(deed, Deed::Switchover(_)))
         .count();
-    assert_eq!(switches, 1, "died after {events}: {deeds:?}");
+    assert_eq!(switches, 1, "{death}: {deeds:?}");
     true
 }
 
@@ -64,8 +94,11 @@ fn a_run_that_dies_over_ssh_is_resumed_to_the_same_end() {
         Some(_) => 1,
         None => 9,
     };
-    let moments = (1..MOST_EVENTS).step_by(step).collect();
-    let deaths = on_two_threads(moments, dies_after);
+    let moments = (1..MOST_EVENTS).step_by(step).map(|events| Death {
+        scenario: None,
+        events,
+    });
+    let deaths = on_two_threads(moments.collect(), dies);
     let counted = deaths.iter().filter(|died| **died).count();
     eprintln!("{counted} deaths counted");
     assert!(counted >= 8, "{counted}");
@@ -74,50 +107,38 @@ fn a_run_that_dies_over_ssh_is_resumed_to_the_same_end() {
 
 /// A case of the catalogue in whose middle the process dies as well. Whatever the two come to
 /// together, no rule is broken and the run can be left. Returns whether it died.
-async fn dies_in(scenario: Scenario, events: usize) -> bool {
+async fn dies_in_trouble(death: Death) -> bool {
+    let faults = death.scenario.as_ref().unwrap().faults.clone();
     let rig = Rig::new(Setup {
-        faults: scenario.faults,
+        faults,
         ..Setup::new()
     })
     .await;
-    let what = format!("{} died after {events}", scenario.id);
     // Some cases strike before there is a plan.
-    let Ok(plan) = rig.plan().await else {
+    let Ok(plan) = rig.in_time(&death.to_string(), rig.plan()).await else {
         return false;
     };
-    let before = rig.told.lock().unwrap().len();
-    let death = async {
-        while rig.told.lock().unwrap().len() < before + events {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    let died = tokio::select! {
-        biased;
-        () = death => true,
-        _ = rig.apply(&plan) => false,
-    };
-    if died {
-        let end = match rig.has_open_run() {
-            true => rig.resume().await,
-            false => rig.apply(&plan).await,
-        };
-        let broken = broken_rules(&rig);
-        assert!(
-            broken.is_empty(),
-            "{what}: {end:?} {broken:?}\n{}",
-            rig.log()
-        );
-        if let End::Done | End::Warnings = end {
-            for unit in Unit::BOTH {
-                assert_eq!(rig.pair.release(unit), "7.2.7-500", "{what}");
-            }
-        }
-        if rig.has_open_run() {
-            rig.abort().await;
-        }
-        assert!(!rig.has_open_run(), "{what}");
+    if death.befalls(&rig, &plan).await.is_some() {
+        return false;
     }
-    died
+    let end = death.is_survived(&rig, &plan).await;
+    let broken = broken_rules(&rig);
+    assert!(
+        broken.is_empty(),
+        "{death}: {end:?} {broken:?}\n{}",
+        rig.log()
+    );
+    if let End::Done | End::Warnings = end {
+        for unit in Unit::BOTH {
+            assert_eq!(rig.pair.release(unit), "7.2.7-500", "{death}");
+        }
+    }
+    if rig.has_open_run() {
+        rig.in_time(&format!("{death}, giving it up"), rig.abort())
+            .await;
+    }
+    assert!(!rig.has_open_run(), "{death}");
+    true
 }
 
 /// Which part of the soak, such as the first of three.
@@ -139,7 +160,7 @@ fn a_case_in_whose_middle_the_process_dies_breaks_no_rule() {
     };
     let cases = Scenario::all().into_iter().filter(late);
     let (which, of) = slice();
-    let deaths: Vec<(Scenario, usize)> = cases
+    let deaths: Vec<Death> = cases
         .enumerate()
         // Each case begins elsewhere, so that together they try all places.
         .flat_map(|(index, scenario)| {
@@ -148,18 +169,17 @@ fn a_case_in_whose_middle_the_process_dies_breaks_no_rule() {
                 false if index % 8 == 0 => vec![11 + index],
                 false => Vec::new(),
             };
-            moments
-                .into_iter()
-                .map(move |moment| (scenario.clone(), moment))
+            moments.into_iter().map(move |events| Death {
+                scenario: Some(scenario.clone()),
+                events,
+            })
         })
         .enumerate()
         .filter(|(index, _)| index % of == which - 1)
         .map(|(_, death)| death)
         .collect();
     let tried = deaths.len();
-    let died = on_two_threads(deaths, async |(scenario, moment)| {
-        dies_in(scenario, moment).await
-    });
+    let died = on_two_threads(deaths, dies_in_trouble);
     let counted = died.into_iter().filter(|died| *died).count();
     eprintln!("{counted} deaths counted of {tried}");
     assert!(counted * 4 > tried, "{counted} of {tried}");

@@ -6,7 +6,8 @@ use std::time::Duration;
 use elpis_failover::rehearse::{Deed, Fault, Setup};
 use elpis_failover::{DriverError, FtdDriver, PairDriver, Role, SshOptions, SshTransport, Unit};
 
-use crate::rig::{Rig, side_by_side};
+use crate::many::side_by_side;
+use crate::rig::Rig;
 
 /// `ELPIS_SOAK=1` breaks it after every single byte that the terminal says.
 #[tokio::test]
@@ -77,6 +78,25 @@ async fn a_wrong_password_is_typed_once_whatever_is_asked() {
         "{survey:?}"
     );
     assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(Unit::B)]);
+}
+
+/// Once `sudo` has accepted the password, a line that breaks when it has it is only a broken line.
+#[tokio::test]
+async fn a_line_that_breaks_at_a_password_known_to_be_right_is_tried_again() {
+    let rig = Rig::new(Setup::new()).await;
+    let driver = rig.driver();
+    driver.survey(Unit::B, &rig.pair.target()).await.unwrap();
+    let logins = rig.pair.logins(Unit::B);
+    rig.pair.suffer(Fault::CutAtSudo(Unit::B));
+    driver.survey(Unit::B, &rig.pair.target()).await.unwrap();
+    assert_eq!(rig.pair.logins(Unit::B), logins + 1);
+    // Another process does not know that it is right.
+    rig.pair.suffer(Fault::CutAtSudo(Unit::B));
+    let survey = rig.driver().survey(Unit::B, &rig.pair.target()).await;
+    assert!(
+        matches!(survey, Err(DriverError::Rejected { .. })),
+        "{survey:?}"
+    );
 }
 
 /// 82 more closely. An answer that comes after our patience is not taken for the next one's: the dialogue finds

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elpis_failover::rehearse::{DriverClock, Fault, Setup};
-use elpis_failover::{Cause, Errand, ErrandEnd, ErrandError, ErrandRun, PairDriver, Unit};
-use elpis_run::{Clock, Event, Holder, Journal, NewRun};
+use elpis_failover::{
+    Cause, Errand, ErrandEnd, ErrandError, ErrandRun, Fmc, FmcNames, FmcOptions, PairDriver, Unit,
+};
+use elpis_run::{Clock, Event, Holder, Journal, NewRun, Secret};
 use serde_json::{Value, json};
 
 use crate::rig::{End, Rig};
@@ -98,6 +100,35 @@ async fn a_request_that_nobody_knows_the_fate_of_is_not_repeated() {
     // Now that somebody has read it, asking again is their decision.
     let copied = run_errand(&rig, Errand::CopyPackage, HOUR).await.unwrap();
     assert_eq!(copied, ErrandEnd::Done);
+}
+
+/// Another manager, or another pair of it, is not whose word the plan was made on; another account
+/// at the same one is.
+#[tokio::test]
+async fn another_manager_is_an_edit_of_the_plans_terms() {
+    let mut rig = Rig::new(Setup::new()).await;
+    rig.add_manager();
+    let plan = rig.plan().await.unwrap();
+    let mut edited = |address: &str, user: &str, pair: &str| {
+        let secret = Secret::new(String::from("rehearsal-only"));
+        let options = FmcOptions::new(address.to_owned(), user.to_owned(), secret);
+        let names = FmcNames {
+            pair: pair.to_owned(),
+            units: ["FTD Primary", "FTD Secondary"].map(str::to_owned),
+        };
+        rig.options.manager = Some(Arc::new(Fmc::new(options, names).unwrap()));
+        plan.edited(&rig.policy, &rig.driver().terms())
+    };
+    let address = plan.terms["manager"]["address"].as_str().unwrap();
+    let none: [&str; 0] = [];
+    assert_eq!(edited(address, "other", "FTD_HA"), none);
+    assert_eq!(edited(address, "api", "OTHER_HA"), ["manager.pair"]);
+    assert_eq!(
+        edited("http://127.0.0.1:1", "api", "FTD_HA"),
+        ["manager.address"]
+    );
+    rig.options.manager = None;
+    assert_eq!(plan.edited(&rig.policy, &rig.driver().terms()), ["manager"]);
 }
 
 #[tokio::test]

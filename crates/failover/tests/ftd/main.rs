@@ -16,6 +16,7 @@ mod errand;
 mod fmc;
 mod full;
 mod happy;
+mod many;
 mod measured;
 mod rig;
 mod sshd;

@@ -1,8 +1,6 @@
 //! A simulated pair, the driver on it, and the engine on both.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,8 +11,8 @@ use elpis_failover::{
     SshOptions, SshTransport, Unit, Upgrade, UpgradeError, UpgradeEvent,
 };
 use elpis_run::{Clock, FnObserver, Holder, Journal, MemoryJournal, Query, RunId, StopToken, fsx};
-use tokio::sync::Semaphore;
-use tokio::task::LocalSet;
+
+use crate::many::PATIENCE;
 
 pub(crate) struct Rig {
     pub(crate) pair: SimulatedPair,
@@ -66,9 +64,9 @@ impl Rig {
         };
         let policy = Policy {
             limits: Limits {
-                poll: Duration::from_secs(30),
+                poll: Duration::from_secs(60),
                 settle: Duration::from_secs(60),
-                outage: Duration::from_secs(120),
+                outage: Duration::from_secs(90),
                 undo: Duration::from_secs(30),
                 rejoin: Duration::from_secs(3600),
                 ..Limits::default()
@@ -191,6 +189,12 @@ impl Rig {
 
     pub(crate) async fn apply(&self, plan: &Plan) -> End {
         self.engine(async |engine| engine.apply(plan).await).await
+    }
+
+    /// Waits for `work`, and fails with what the engine told if it hangs.
+    pub(crate) async fn in_time<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let ended = tokio::time::timeout(PATIENCE, work).await;
+        ended.unwrap_or_else(|_| panic!("{what} hangs\n{}", self.log()))
     }
 
     pub(crate) fn has_open_run(&self) -> bool {
@@ -316,64 +320,4 @@ impl Hooks for Asked<'_> {
             }
         })
     }
-}
-
-/// How many run side by side: they mostly wait for terminals to rest.
-const SIDE_BY_SIDE: usize = 6;
-
-/// The same on two threads, for a soak: each has every other item.
-pub(crate) fn on_two_threads<I: Send + 'static, T: Send + 'static>(
-    items: Vec<I>,
-    work: impl AsyncFn(I) -> T + Copy + Send + 'static,
-) -> Vec<T> {
-    let mut halves = [Vec::new(), Vec::new()];
-    for (index, item) in items.into_iter().enumerate() {
-        halves[index % 2].push(item);
-    }
-    let threads = halves.map(|half| {
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(side_by_side(half, work))
-        })
-    });
-    let mut results = Vec::new();
-    for thread in threads {
-        match thread.join() {
-            Ok(half) => results.extend(half),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    }
-    results
-}
-
-/// Runs `work` on each item, several at a time, and returns what came of them in any order.
-pub(crate) async fn side_by_side<I: 'static, T: 'static>(
-    items: impl IntoIterator<Item = I>,
-    work: impl AsyncFn(I) -> T + 'static,
-) -> Vec<T> {
-    let room = Rc::new(Semaphore::new(SIDE_BY_SIDE));
-    let results = Rc::new(RefCell::new(Vec::new()));
-    let work = Rc::new(work);
-    let local = LocalSet::new();
-    let mut begun = Vec::new();
-    for item in items {
-        let (room, results) = (Rc::clone(&room), Rc::clone(&results));
-        let work = Rc::clone(&work);
-        begun.push(local.spawn_local(async move {
-            let _place = room.acquire().await.unwrap();
-            let result = work(item).await;
-            results.borrow_mut().push(result);
-        }));
-    }
-    local.await;
-    for work in begun {
-        // What panicked there has to fail here.
-        if let Err(panic) = work.await {
-            std::panic::resume_unwind(panic.into_panic());
-        }
-    }
-    results.take()
 }

@@ -30,6 +30,10 @@ at = "probe"
 timeout = "20s"
 command = ["/usr/local/bin/probe", "vpn"]
 
+[helpers]
+backups = "/var/backups/firewall"
+maintenance = ["/usr/local/bin/maintenance"]
+
 [limits]
 install = "2h 30m"
 poll = "500ms"
@@ -46,6 +50,7 @@ fn a_full_policy_is_read_and_written_the_same() {
     assert_eq!(policy.limits.call, Duration::from_secs(60), "the default");
     assert_eq!(policy.hooks[0].at, HookPoint::Probe);
     assert!(policy.approve.contains(&Gate::Switchover));
+    assert_eq!(policy.helpers.maintenance, ["/usr/local/bin/maintenance"]);
     let (from, to) = policy.window.as_ref().unwrap().bounds().unwrap();
     assert_eq!(from.to_string(), "2026-11-21T17:00:00Z");
     assert_eq!(to.to_string(), "2026-11-21T20:00:00Z");
@@ -86,6 +91,11 @@ fn what_cannot_be_used_is_named() {
             "unknown variant `later`",
         ),
         ("\"7.2.7-500\"", "\" \"", "target.version is empty"),
+        (
+            "maintenance = [",
+            "safety_copy = [",
+            "helpers.backups and helpers.safety_copy: only one",
+        ),
         (
             "\"switchover\", ",
             "\"whenever\", ",

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use elpis_failover::{
-    Aids, Cause, Concern, Ended, FtdDriver, PairDriver, Plan, Report, Resume, Upgrade,
+    Aids, Cause, Concern, Ended, FtdDriver, PairDriver, Plan, Report, Resume, StoredRun, Upgrade,
     UpgradeError, Window,
 };
-use elpis_run::SqliteJournal;
+use elpis_run::{RunId, SqliteJournal};
 
 use super::{Context, code};
 use crate::exit::Verdict;
@@ -40,12 +40,13 @@ pub(super) async fn apply(context: &Context, file: &Path) -> Result<Verdict> {
             path: file.to_owned(),
             reason: error.to_string(),
         })?;
-    let work = Work::new(context)?;
+    let mut work = Work::new(context)?;
     let edited = plan.edited(context.settings.policy()?, &work.driver.terms());
     if !edited.is_empty() {
         let stale = |key| Concern::new(Cause::Stale, format!("{key} was edited since the plan"));
         return Err(UpgradeError::Refused(edited.iter().map(stale).collect()).into());
     }
+    work.go_by(&plan);
     let report = work.engine(context).apply(&plan).await?;
     conclude(context, &report)
 }
@@ -57,8 +58,7 @@ pub(super) async fn resume(
     adopt: bool,
     as_planned: bool,
 ) -> Result<Verdict> {
-    let work = Work::new(context)?;
-    let run = context.run(&work.journal, run)?;
+    let (work, run) = Work::on(context, run)?;
     let policy = match context.settings.policy() {
         // Whoever goes by the plan needs no other policy.
         Err(_) if as_planned => None,
@@ -75,15 +75,13 @@ pub(super) async fn resume(
 }
 
 pub(super) async fn rollback(context: &Context, run: &args::Run) -> Result<Verdict> {
-    let work = Work::new(context)?;
-    let run = context.run(&work.journal, run)?;
+    let (work, run) = Work::on(context, run)?;
     let report = work.engine(context).rollback(run).await?;
     conclude(context, &report)
 }
 
 pub(super) async fn abort(context: &Context, run: &args::Run) -> Result<Verdict> {
-    let work = Work::new(context)?;
-    let run = context.run(&work.journal, run)?;
+    let (work, run) = Work::on(context, run)?;
     let report = work.engine(context).abort(run).await?;
     conclude(context, &report)
 }
@@ -103,9 +101,22 @@ impl Work {
         Ok(Work {
             driver: context.settings.driver()?,
             journal: context.journal()?,
-            programs: Programs(context.settings.helpers.clone()),
+            programs: Programs::default(),
             checklist: Checklist::new(context.printer),
         })
+    }
+
+    /// The same for a run that there is.
+    fn on(context: &Context, run: &args::Run) -> Result<(Work, RunId)> {
+        let mut work = Work::new(context)?;
+        let run = context.run(&work.journal, run)?;
+        work.go_by(&StoredRun::load(&work.journal, run)?.plan);
+        Ok((work, run))
+    }
+
+    /// Relies on whom the plan names, whatever the configuration says since.
+    fn go_by(&mut self, plan: &Plan) {
+        self.programs = Programs(plan.policy.helpers.clone());
     }
 
     fn engine<'a>(&'a self, context: &'a Context) -> Upgrade<'a, FtdDriver> {

@@ -61,7 +61,7 @@ fn whole(context: &Context, stored: &StoredRun) -> Result<Verdict> {
     if let Some(hold) = stored.ledger.hold()
         && stored.history.summary.finished.is_none()
     {
-        text.push_str(&output::hold("holding", hold));
+        text.push_str(&output::holding(hold));
     }
     context.printer.data(&text)?;
     Ok(Verdict::silent(Code::Done))
@@ -71,13 +71,15 @@ fn head(stored: &StoredRun) -> String {
     let summary = &stored.history.summary;
     let holder = stored.ledger.holder().unwrap_or(&summary.holder);
     let standing = match (&summary.finished, stored.ledger.hold()) {
-        (Some(_), _) => "closed",
-        (None, Some(_)) => "holding",
-        (None, None) if holder.is_alive() == Some(false) => "its process died; resume it",
-        (None, None) => "at work",
+        (Some(finish), _) => format!("closed, {}", output::outcome(&finish.outcome)),
+        (None, Some(_)) => "holding".to_owned(),
+        (None, None) if holder.is_alive() == Some(false) => {
+            "its process died; resume it".to_owned()
+        }
+        (None, None) => "at work".to_owned(),
     };
     format!(
-        "run {} of {} to {}: {standing}, {holder}",
+        "run {} of {} to {}: {standing}; {holder}",
         summary.id, summary.target, stored.plan.policy.target.version
     )
 }

@@ -116,7 +116,7 @@ fn blocks(evidence: &Evidence, zone: &TimeZone) -> Vec<Block> {
 
 fn summary(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
     let ended = match (&evidence.finished, &evidence.hold) {
-        (Some((_, outcome)), _) => outcome_words(outcome),
+        (Some((_, outcome)), _) => super::output::outcome(outcome),
         (None, Some(hold)) => format!("holding at {}: {}", hold.step, hold.concern),
         (None, None) => "at work, or its process died".to_owned(),
     };
@@ -159,18 +159,6 @@ fn summary(evidence: &Evidence, zone: &TimeZone, out: &mut Vec<Block>) {
         rows.push(vec!["Warning".to_owned(), warning.clone()]);
     }
     out.push(rows_of(&["", ""], rows));
-}
-
-fn outcome_words(outcome: &elpis_run::Outcome) -> String {
-    match outcome {
-        elpis_run::Outcome::Done => "done".to_owned(),
-        elpis_run::Outcome::Warnings { .. } => "done with warnings".to_owned(),
-        elpis_run::Outcome::Partial { reason } => format!("done in part: {reason}"),
-        elpis_run::Outcome::Stopped { reason } => format!("stopped: {reason}"),
-        elpis_run::Outcome::Failed { error } => format!("refused, nothing was touched: {error}"),
-        elpis_run::Outcome::Interrupted => "interrupted".to_owned(),
-        _ => "ended".to_owned(),
-    }
 }
 
 fn units(evidence: &Evidence, out: &mut Vec<Block>) {

@@ -147,6 +147,13 @@ fn the_manager_is_asked_and_copies_the_package() {
     assert_eq!(copied.code, 0, "{}{}", copied.out, copied.err);
     assert_eq!(world.run(&["check"]).code, 0);
     world.pair.suffer(Fault::ManagerPending(Unit::A));
+    let of_the_manager = world.run(&["resume", "--run", "1"]);
+    assert_eq!(of_the_manager.code, 3, "{}", of_the_manager.err);
+    assert!(
+        of_the_manager.err.contains("run 1 is not an upgrade"),
+        "{}",
+        of_the_manager.err
+    );
     let pending = world.run(&["plan"]);
     assert_eq!(pending.code, 3, "{}{}", pending.out, pending.err);
     assert!(
@@ -221,13 +228,12 @@ fn a_unit_that_does_not_answer_is_8_with_a_hint() {
 #[test]
 fn nothing_begins_without_a_verified_archive() {
     let site = crate::backup::Site::new();
-    let world = World::new(
-        "rehearsal-only",
-        "approve = ['first_install']\nsafety_copy = { max_age = '24h' }",
+    let policy = format!(
+        "approve = ['first_install']\nsafety_copy = {{ max_age = '24h' }}\nhelpers = {{ backups = {:?} }}",
+        site.path("archives")
     );
+    let world = World::new("rehearsal-only", &policy);
     world.trust();
-    let archives = site.path("archives");
-    world.add(&format!("[helpers]\nbackups = {:?}\n", archives));
     assert_eq!(world.run(&["plan", "-o", "edge.plan"]).code, 0);
     let none = world.run(&["apply", "edge.plan"]);
     assert_eq!(none.code, 3, "{}{}", none.out, none.err);
@@ -253,6 +259,19 @@ fn nothing_begins_without_a_verified_archive() {
     );
     let record = world.run(&["evidence"]);
     assert!(record.out.contains("test_backup_"), "{}", record.out);
+
+    // Somebody else's backups are not what the plan relies on.
+    let moved = world.read("failover.toml").replace("/archives", "/others");
+    std::fs::write(world.dir.path().join("failover.toml"), moved).unwrap();
+    let edited = world.run(&["resume"]);
+    assert_eq!(edited.code, 3, "{}{}", edited.out, edited.err);
+    assert!(
+        edited.err.contains("edited since: policy.helpers"),
+        "{}",
+        edited.err
+    );
+    let as_planned = world.run(&["resume", "--as-planned"]);
+    assert_eq!(as_planned.code, 4, "{}{}", as_planned.out, as_planned.err);
 }
 
 /// What the configuration says now is not what the plan was made by: that is said, with its names,

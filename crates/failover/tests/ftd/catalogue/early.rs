@@ -68,6 +68,12 @@ pub(super) fn before_the_login() -> Vec<Case> {
             .and(|rig| assert_eq!(rig.pair.deeds(), [])),
         case("6-sudo-wants-another-password", refused(Cause::Survey))
             .and(|rig| assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(B)])),
+        case("6-sudo-hangs-up", refused(Cause::Survey)).and(|rig| {
+            assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(B)]);
+            let said = "had the password, which this unit has not accepted before";
+            assert!(rig.log().contains(said), "{}", rig.log());
+        }),
+        case("6-line-breaks-at-sudo", refused(Cause::Survey)).and(untouched),
         case("7-one-unit-does-not-answer", refused(Cause::Unreachable)).and(untouched),
         own("8-twice-the-same-unit", refused(Cause::OtherUnits))
             .after(|rig| rig.options.units = [rig.pair.access(A), rig.pair.access(A)])

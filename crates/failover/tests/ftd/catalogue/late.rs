@@ -1,5 +1,7 @@
 //! What goes wrong while units are installed, rebooted and switched.
 
+use std::time::Duration;
+
 use elpis_failover::{Cause, HookAnswer, HookPoint};
 
 use super::*;
@@ -77,8 +79,10 @@ pub(super) fn switching() -> Vec<Case> {
         case("71-connection-lost-not-switched", End::Done)
             .and(|rig| assert_eq!(switchovers(rig), 2)),
         case("72-roles-do-not-change", End::Held(Cause::Roles))
+            .after(|rig| rig.policy.limits.outage = Duration::from_secs(30))
             .and(|rig| assert_eq!(switchovers(rig), 1)),
         case("73-both-active", End::Held(Cause::SplitBrain))
+            .after(|rig| rig.policy.limits.outage = Duration::from_secs(30))
             .and(|rig| assert_eq!(switchovers(rig), 1)),
         case("74-flaps-back", End::Held(Cause::Roles)).and(|rig| assert_eq!(switchovers(rig), 1)),
         own("75-the-probe-fails", End::Undone)

@@ -8,7 +8,8 @@ use std::time::Instant;
 use elpis_failover::rehearse::{Deed, Fault, Scenario, Setup};
 use elpis_failover::{Cause, Unit};
 
-use crate::rig::{End, Rig, side_by_side};
+use crate::many::{PATIENCE, side_by_side};
+use crate::rig::{End, Rig};
 use Unit::{A, B};
 
 pub(crate) struct Case {
@@ -99,8 +100,11 @@ async fn run(cases: Vec<Case>) {
         let name = case.id;
         let begun = Instant::now();
         // On a task of its own: what panics is one wrong case and not the end of the others.
-        let tried = tokio::task::spawn_local(try_one(case)).await;
-        let wrong = tried.unwrap_or_else(|panic| vec![panicked(panic)]);
+        let tried = tokio::task::spawn_local(try_one(case));
+        let wrong = match tokio::time::timeout(PATIENCE, tried).await {
+            Ok(tried) => tried.unwrap_or_else(|panic| vec![panicked(panic)]),
+            Err(_) => vec![text("it hangs")],
+        };
         eprintln!("{name}: {:?}", begun.elapsed());
         let named = wrong.into_iter().map(|text| format!("{name}: {text}"));
         named.collect::<Vec<_>>()

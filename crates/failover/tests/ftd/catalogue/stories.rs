@@ -255,7 +255,11 @@ async fn the_plan_is_edited(rig: &mut Rig) -> End {
     }
     // So is one that was made for a driver that was told something else.
     rig.options.space_factor = 1.0;
-    rig.apply(&plan).await
+    assert_eq!(rig.apply(&plan).await, refused(Cause::Stale));
+    // And one that was told the same afterwards.
+    let mut edited = plan;
+    edited.terms["pair"]["space_factor"] = 1.0.into();
+    rig.apply(&edited).await
 }
 
 /// The run holds, the operator edits what the driver is told and the policy: both are named, and

@@ -219,16 +219,16 @@ async fn a_run_of_another_job_or_pair_is_not_taken_up() {
         };
         rig.model.journal.create(&run).unwrap()
     };
-    for run in [
-        create("purge", "model:a+b"),
-        create("failover", "model:c+d"),
-    ] {
-        let taken = rig.resume(run).await;
-        assert!(
-            matches!(taken, Err(UpgradeError::OtherPair { .. })),
-            "{taken:?}"
-        );
-    }
+    let of_another_job = rig.resume(create("purge", "model:a+b")).await;
+    assert!(
+        matches!(of_another_job, Err(UpgradeError::NotAnUpgrade { .. })),
+        "{of_another_job:?}"
+    );
+    let of_another_pair = rig.resume(create("failover", "model:c+d")).await;
+    assert!(
+        matches!(of_another_pair, Err(UpgradeError::OtherPair { .. })),
+        "{of_another_pair:?}"
+    );
 }
 
 /// An installation failed and the process died before it could say so: the next process says it
