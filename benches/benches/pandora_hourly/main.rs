@@ -31,6 +31,10 @@ struct Args {
     /// Show so many of each run's longest statements, of those above 20 ms.
     #[arg(long, default_value_t = 0)]
     longest: u32,
+    /// Show so many kinds of statements, by the time that all of a kind took together. Recording
+    /// each statement makes a run a little slower.
+    #[arg(long, default_value_t = 0)]
+    kinds: u32,
     /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -42,6 +46,10 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     let mut site = Site::create(args.rows)?;
+    let show = |site: &Site| {
+        site.show_longest(args.longest);
+        site.show_kinds(args.kinds);
+    };
     println!(
         "| run | rows gone | wall s | client CPU s | server CPU s | client MB | longest statement ms | {HEAD} |"
     );
@@ -52,14 +60,17 @@ fn main() -> Result<()> {
                 continue;
             }
             site.restore()?;
+            if args.kinds > 0 {
+                site.record_all_statements();
+            }
             measure(&runtime, &site, &format!("first, {kind}"), more)?;
-            site.show_longest(args.longest);
+            show(&site);
             for (state, age) in [("steady (an hour is due)", true), ("nothing is due", false)] {
                 if age {
                     site.an_hour_later();
                 }
                 measure(&runtime, &site, &format!("{state}, {kind}"), more)?;
-                site.show_longest(args.longest);
+                show(&site);
             }
         }
     }

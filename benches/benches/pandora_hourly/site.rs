@@ -171,6 +171,29 @@ impl Site {
         }
     }
 
+    /// From now on the server records each statement of new connections, not only the long ones.
+    pub(crate) fn record_all_statements(&self) {
+        self.db.sql("SET GLOBAL long_query_time = 0;");
+    }
+
+    /// Shows which kinds of statements took longest, all of a kind together. Those of the
+    /// foreground are among them.
+    pub(crate) fn show_kinds(&self, number: u32) {
+        if number > 0 {
+            eprintln!(
+                "{}",
+                self.db.sql(&format!(
+                    "SELECT ROUND(SUM(TIME_TO_SEC(query_time)) * 1000, 1) AS ms, COUNT(*) AS n, \
+                       SUM(rows_examined) AS examined, \
+                       REGEXP_REPLACE(LEFT(REPLACE(sql_text, '\\n', ' '), 230), '[0-9]+', '0') AS kind \
+                     FROM mysql.slow_log GROUP BY kind ORDER BY ms DESC LIMIT {number}; \
+                     SELECT ROUND(SUM(TIME_TO_SEC(query_time)) * 1000, 1), COUNT(*) \
+                     FROM mysql.slow_log WHERE sql_text NOT LIKE 'INSERT INTO tagente_datos VALUES%';"
+                ))
+            );
+        }
+    }
+
     /// `elpis-maint run --pandora`, as cron calls it.
     pub(crate) fn command(&self, more: &[&str]) -> Result<Command> {
         let bench = std::env::current_exe()?;

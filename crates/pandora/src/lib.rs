@@ -10,6 +10,8 @@
 
 #[cfg(feature = "backup")]
 mod backup_set;
+#[cfg(feature = "backup")]
+mod belongings;
 #[cfg(feature = "maint")]
 mod compaction;
 #[cfg(feature = "maint")]
@@ -28,6 +30,8 @@ mod tokens;
 
 #[cfg(feature = "backup")]
 pub use backup_set::{BackupSet, HistoryPlace, Part, PartNameError, Portrait, portrait};
+#[cfg(feature = "backup")]
+pub use belongings::agent_data;
 #[cfg(feature = "maint")]
 pub use compaction::{kind, series_rule};
 #[cfg(feature = "maint")]

@@ -171,6 +171,11 @@ impl FileCheck for WorkingFiles {
                     let _: Database = conf.database(host).map_err(|error| said(&error))?;
                 }
             }
+            // The file by itself.
+            _ if root.place.ends_with(CONSOLE_FILE) => {
+                let bytes = Secret::new(fsx::read(unpacked).map_err(|error| said(&error))?);
+                console_database(&root.place, bytes.expose()).map_err(|error| said(&error))?;
+            }
             _ => {}
         }
         Ok(())

@@ -3,19 +3,16 @@
 use elpis_run::{Clock, Observer, StopToken};
 
 use super::event::AsHousekeeping;
+use super::looks::{Found, Looks};
 use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
 use crate::inspect::{InspectError, Inspection};
 use crate::store::{Count, RelationStore, StoreError};
-use crate::sweep::{
-    Resolved, SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, orphan_limit, resolve,
-};
+use crate::sweep::{SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, orphan_limit, resolve};
 use crate::task::Shapes;
 use crate::{Policy, TableRule};
 
 /// Rows that one look of an exact inspection reads: some tens of milliseconds.
 const COUNT_CHUNK: u64 = 20_000;
-/// Rows that a quick look reads.
-const QUICK_LOOK: u64 = 2_000;
 /// Rows whose dependents are counted by one statement.
 const WEIGHED: usize = 50;
 
@@ -62,11 +59,13 @@ impl HousekeepingInspection<'_> {
             purge,
             tasks: Vec::with_capacity(wanted.tasks.len()),
         };
+        let (mut looks, share) = (Looks::default(), wanted.max_orphan_share);
         for task in &wanted.tasks {
             let mut parts = Vec::with_capacity(task.work.len());
             for work in &task.work {
-                let share = wanted.max_orphan_share;
-                parts.push(self.part(work, share, &shapes, &facts, store).await?);
+                let looks = &mut looks;
+                let part = self.part(work, share, &shapes, &facts, looks, store);
+                parts.push(part.await?);
             }
             facts.tasks.push(parts);
         }
@@ -89,6 +88,7 @@ impl HousekeepingInspection<'_> {
         share: f64,
         shapes: &Shapes,
         facts: &HousekeepingFacts,
+        looks: &mut Looks,
         store: &mut S,
     ) -> Result<WorkFacts, InspectError> {
         let skip = |reason| Ok(WorkFacts::Skip { reason });
@@ -118,18 +118,25 @@ impl HousekeepingInspection<'_> {
                     Ok(resolved) => resolved,
                     Err(reason) => return skip(reason),
                 };
-                let mut facts = self
-                    .sweep(rule, &resolved, shapes, store, self.exact)
-                    .await?;
+                let task = &resolved.task;
+                let rows = shapes.get(&rule.table).map(|shape| shape.rows);
+                let rows = rows.unwrap_or_default();
+                let mut facts = match self.exact {
+                    true => self.count(rule, task, rows, store).await?,
+                    false => {
+                        let looked = looks.at(task, rows, store).await;
+                        looked.map_err(at(&rule.table))?
+                    }
+                };
                 if facts.due.rows > 0
-                    && let Some(reason) = empty_parent(&resolved.task, store).await?
+                    && let Some(reason) = empty_parent(task, store).await?
                 {
                     return skip(reason);
                 }
                 let limit = |facts: &SweepFacts| orphan_limit(rule, facts.rows, share);
                 if facts.due.rows > limit(&facts) && !facts.due.exact {
                     // An estimate is no reason to leave anything undone.
-                    facts = self.sweep(rule, &resolved, shapes, store, true).await?;
+                    facts = self.count(rule, task, rows, store).await?;
                 }
                 if facts.due.rows > limit(&facts) {
                     return skip(SkipReason::TooManyOrphans {
@@ -147,34 +154,16 @@ impl HousekeepingInspection<'_> {
         }
     }
 
-    async fn sweep<S: RelationStore>(
+    /// Looks at the whole table, and counts what hangs on what it finds.
+    async fn count<S: RelationStore>(
         &self,
         rule: &SweepRule,
-        resolved: &Resolved,
-        shapes: &Shapes,
+        task: &SweepTask,
+        rows: Count,
         store: &mut S,
-        exact: bool,
     ) -> Result<SweepFacts, InspectError> {
-        let task = &resolved.task;
-        let rows = shapes.get(&rule.table).map(|shape| shape.rows);
-        let rows = rows.unwrap_or_default();
-        if !exact {
-            let looked = store.look(task, None, QUICK_LOOK).await;
-            let looked = looked.map_err(at(&rule.table))?;
-            let found = looked.found.len() as u64;
-            // Along a key the whole table is of the same kind as its beginning, for want of better.
-            let due = match &looked.next {
-                None => found,
-                Some(_) => (found as f64 / QUICK_LOOK as f64 * rows.rows as f64) as u64,
-            };
-            return Ok(SweepFacts {
-                due: Count::estimated(due),
-                dependents: None,
-                rows,
-            });
-        }
         let mut slots = vec![0; task.dependent_tables().len()];
-        let (mut due, mut examined, mut from) = (0, 0, None);
+        let (mut due, mut found, mut examined, mut from) = (0, Found::default(), 0, None);
         loop {
             if self.stop.is_stopped() {
                 return Err(InspectError::Stopped);
@@ -182,8 +171,8 @@ impl HousekeepingInspection<'_> {
             let looked = store.look(task, from.as_ref(), COUNT_CHUNK).await;
             let looked = looked.map_err(at(&rule.table))?;
             examined += looked.examined;
-            for found in looked.found.chunks(WEIGHED) {
-                let weighed = store.weigh(task, found).await.map_err(at(&rule.table))?;
+            for these in looked.found.chunks(WEIGHED) {
+                let weighed = store.weigh(task, these).await.map_err(at(&rule.table))?;
                 due += weighed.rows;
                 for (sum, more) in slots.iter_mut().zip(&weighed.dependents) {
                     *sum += more;
@@ -194,6 +183,7 @@ impl HousekeepingInspection<'_> {
                 examined,
                 due,
             });
+            found.add(looked.found);
             from = looked.next;
             if from.is_none() {
                 break;
@@ -203,6 +193,7 @@ impl HousekeepingInspection<'_> {
             due: Count::exact(due),
             dependents: Some(task.by_table(&slots)),
             rows,
+            found: found.all(),
         })
     }
 }

@@ -9,22 +9,22 @@
 //!
 //! Installations differ: a task whose tables or columns are not there is skipped with a word.
 
-mod error;
 mod event;
 mod facts;
 mod inspect;
+mod looks;
 mod plan;
 mod program;
 mod report;
 mod run;
+mod settle;
 mod task;
 
-pub use error::HousekeepingError;
 pub use event::HousekeepingEvent;
 pub use facts::{HousekeepingFacts, WorkFacts};
 pub use inspect::HousekeepingInspection;
 pub use plan::{HousekeepingPlan, PartPlan, TaskPlan};
 pub use program::{NoPrograms, ProgramError, ProgramRunner, ProgramTask};
 pub use report::{HousekeepingReport, PartReport, TaskReport};
-pub use run::{HOUSEKEEPING_JOB, HousekeepingRun};
+pub use run::{HOUSEKEEPING_JOB, HousekeepingError, HousekeepingRun};
 pub use task::{Group, Housekeeping, Task, Work};

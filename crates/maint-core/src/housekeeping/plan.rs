@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::settle::settle;
 use super::{Group, Housekeeping, HousekeepingFacts, ProgramTask, Work, WorkFacts};
 use crate::plan::TablePlan;
 use crate::sweep::{SweepPlan, orphan_limit};
@@ -88,8 +89,10 @@ impl HousekeepingPlan {
                     .collect(),
             }
         });
+        let mut tasks: Vec<TaskPlan> = tasks.collect();
+        settle(&mut tasks);
         HousekeepingPlan {
-            tasks: tasks.collect(),
+            tasks,
             product: purge.product,
             target: purge.target,
             now: purge.now,
@@ -136,6 +139,7 @@ fn part(
                 facts: facts.clone(),
                 notes: resolved.notes.clone(),
                 row_limit: orphan_limit(rule, facts.rows, wanted.max_orphan_share),
+                settled: None,
             }))
         }
         (_, WorkFacts::Skip { reason }) if reason.needs_a_person() => PartPlan::Held {

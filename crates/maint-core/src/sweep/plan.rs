@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Act, Condition, SweepRule, SweepTask};
-use crate::store::Count;
+use crate::store::{Count, RowKey};
 
 /// What is true of one sweep's table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,6 +14,9 @@ pub struct SweepFacts {
     pub dependents: Option<Vec<(String, u64)>>,
     /// All rows of the table.
     pub rows: Count,
+    /// The keys of all that met the conditions, if the whole table was looked at and they are few.
+    #[serde(skip)]
+    pub found: Option<Vec<RowKey>>,
 }
 
 /// What one run will do in one sweep.
@@ -29,6 +32,10 @@ pub struct SweepPlan {
     pub notes: Vec<String>,
     /// The most rows that a run may take without more consent.
     pub row_limit: u64,
+    /// What is meant, by its keys, if that is settled: the whole table was looked at, and no earlier
+    /// part of the plan can give more to do. The run looks for nothing else then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Vec<RowKey>>,
 }
 
 /// Orphans up to this number are never too many: of a small table they may well be all.

@@ -53,13 +53,22 @@ pub(crate) struct Sweeper<'a> {
 }
 
 impl Sweeper<'_> {
-    /// Walks the whole table once.
+    /// Walks the whole table once. Where the plan says what is meant, acts on that and does not look
+    /// for more: what others change meanwhile is for the next run.
     pub(crate) async fn run<S: RelationStore>(
         &mut self,
         plan: &SweepPlan,
         store: &mut S,
         pacer: &mut Pacer,
     ) -> Result<Ended, SweepError> {
+        if let Some(meant) = &plan.settled {
+            if meant.is_empty() {
+                return Ok(Ended::Done);
+            }
+            self.report.examined = meant.len() as u64;
+            (self.announce)()?;
+            return Ok(self.act(plan, meant.clone(), store, pacer).await?);
+        }
         let mut from = None;
         loop {
             let (limit, _) = match self.turn(store, pacer).await? {

@@ -13,6 +13,7 @@
 mod bounded;
 mod faults;
 mod full;
+mod fuzzed;
 mod modes;
 mod server;
 mod support;

@@ -7,7 +7,7 @@ use elpis_pandora::{
     DatabaseFacts, Installation as Asked, Origin, PandoraSettings, Tokens, last_maintenance,
     record_maintenance,
 };
-use elpis_testkit::pandora::Installation;
+use elpis_testkit::pandora::{Installation, tables};
 use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
 
@@ -71,9 +71,11 @@ async fn an_installation_tells_its_settings_types_and_master() {
 
 #[tokio::test]
 async fn the_last_run_is_one_row_whatever_was_there() {
-    let db = Installation::small().install();
+    let db = MariaDb::on(Installation::server());
+    db.sql(&tables(&["tconfig"]));
     db.sql(
-        "INSERT INTO tconfig (token, value) VALUES ('db_maintance', 'x'), ('db_maintance', '7');",
+        "INSERT INTO tconfig (token, value) VALUES ('days_purge', '30'), ('db_maintance', 'x'), \
+           ('event_purge', '7'), ('db_maintance', '7');",
     );
     let others = "SELECT SUM(CRC32(CONCAT_WS(',', id_config, token, value))) FROM tconfig \
                   WHERE token <> 'db_maintance';";

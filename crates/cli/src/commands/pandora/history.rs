@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::show::history_server;
-use super::{Selection, plan, session};
+use super::{Selection, chosen, plan, session};
 use crate::commands::journal::Measured;
 use crate::interrupt::Interrupt;
 use crate::output::Printer;
@@ -65,22 +65,11 @@ impl History {
         options.database = Some(place.name.clone());
         // Replicas that the configuration names are those of the product's own database.
         let store = MySqlStore::connect(&options, Vec::new()).await?;
-        let own = &settings.policy;
         let tasks = history_catalogue(&keep, &pandora.zone, pandora.max_share);
         Ok(History {
             store,
             database: place.name.clone(),
-            wanted: Housekeeping {
-                locks: history_locks(),
-                max_clock_skew: own.max_clock_skew,
-                allow_replica: own.allow_replica,
-                throttle: own.throttle.clone(),
-                max_orphan_share: pandora.max_orphan_share,
-                tasks: tasks
-                    .into_iter()
-                    .filter(|task| selection.takes(task))
-                    .collect(),
-            },
+            wanted: chosen(settings, pandora, selection, history_locks(), tasks),
         })
     }
 

@@ -109,17 +109,7 @@ pub(super) async fn ask(
         series.insert(0, rule);
     }
     Ok(Wanted {
-        housekeeping: Housekeeping {
-            locks: names.clone(),
-            max_clock_skew: own.max_clock_skew,
-            allow_replica: own.allow_replica,
-            throttle: own.throttle.clone(),
-            max_orphan_share: pandora.max_orphan_share,
-            tasks: tasks
-                .into_iter()
-                .filter(|task| selection.takes(task))
-                .collect(),
-        },
+        housekeeping: chosen(settings, pandora, selection, names.clone(), tasks),
         compaction: Policy {
             locks: names,
             tables: Vec::new(),
@@ -133,6 +123,26 @@ pub(super) async fn ask(
         installation,
         settings: product,
     })
+}
+
+/// Those of `tasks` that are meant, on the operator's terms.
+fn chosen(
+    settings: &Settings,
+    pandora: &Pandora,
+    selection: &Selection,
+    locks: Vec<String>,
+    tasks: Vec<Task>,
+) -> Housekeeping {
+    let own = &settings.policy;
+    let meant = tasks.into_iter().filter(|task| selection.takes(task));
+    Housekeeping {
+        locks,
+        max_clock_skew: own.max_clock_skew,
+        allow_replica: own.allow_replica,
+        throttle: own.throttle.clone(),
+        max_orphan_share: pandora.max_orphan_share,
+        tasks: meant.collect(),
+    }
 }
 
 /// The operator's own rules: instead of the product's for the same table, else after them.

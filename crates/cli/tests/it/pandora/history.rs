@@ -15,6 +15,7 @@ fn history() -> MariaDb {
     let db = MariaDb::on(main);
     db.sql(&tables(&[
         "tconfig",
+        "tserver",
         "tagente_datos",
         "tagente_datos_string",
         "tevento",
@@ -134,6 +135,24 @@ fn its_own_settings_say_what_it_keeps() {
             .any(|target| target.ends_with(history.name())),
         "{status}"
     );
+
+    // The manual's second configuration file, from before the product did it this way: a history
+    // database has no servers, and so no master whose job this would be.
+    let name = history.name();
+    let socket = history.options.socket.clone().unwrap();
+    site.world.write(
+        "pandora_server.conf",
+        &format!(
+            "dbengine mysql\ndbname {name}\ndbuser {name}\ndbpass p4ss of its own\n\
+             dbhost {}\nlog_file /var/log/pandora_db_history.log\n",
+            socket.display()
+        ),
+    );
+    let kept = tables.map(rows);
+    let said = site.run(&["run", "--no-throttle"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.err.contains("no server of tserver"), "{said:?}");
+    assert_eq!(tables.map(rows), kept);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Who may work, and beside whom.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use elpis_mysql::{Session, SessionSettings};
+use elpis_mysql::{Params, Session, SessionSettings};
 use elpis_testkit::Database;
+use jiff::Timestamp;
 
-use super::{Site, alone};
+use super::{Site, alone, json};
 
 #[test]
 fn only_the_master_works_and_never_beside_the_products_own_tool() {
@@ -75,4 +76,74 @@ fn a_run_waits_for_the_merging_tools() {
         rest.iter().any(|line| line.contains("Ending at")),
         "{rest:?}"
     );
+}
+
+/// From before the plan until the console is told, without a gap between the tasks and the
+/// compaction: whoever waits for the lock would get it the moment it was free.
+#[test]
+fn the_locks_are_held_from_the_first_task_until_the_console_is_told() {
+    let site = Site::with(&[("days_compact", "20")]);
+    let (begun, gate) = (site.world.path("begun"), site.world.path("gate"));
+    let made = Command::new("mkfifo").arg(&gate).status().unwrap();
+    assert!(made.success());
+    // Ends when it was written to.
+    site.expire_flows_with(&format!(
+        "touch {}; cat {}",
+        begun.display(),
+        gate.display()
+    ));
+    let _alone = alone();
+    let started = Timestamp::now().as_second();
+    let mut command = site.command(&["run", "--no-throttle"]);
+    let mut run = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let soon = || {
+        assert!(Instant::now() < deadline, "it never came to that");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    while !begun.exists() {
+        soon();
+    }
+    let second = site.output(&["run", "--no-throttle"]);
+    assert_eq!(second.status.code(), Some(6), "{second:?}");
+
+    let (options, name) = (site.db.options.clone(), site.db.name().to_owned());
+    let waits = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock' \
+         AND info LIKE '%GET_LOCK(''{name}_pandora_db%';"
+    );
+    let incumbent = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let settings = SessionSettings {
+                statement_timeout: Duration::from_secs(90),
+                ..SessionSettings::default()
+            };
+            let mut session = Session::open(&options, &settings).await.unwrap();
+            let lock = format!("SELECT GET_LOCK('{name}_pandora_db', 60)");
+            let got = session.first::<u64>(&lock, Params::Empty).await.unwrap();
+            let told = "SELECT CAST(value AS UNSIGNED) FROM tconfig WHERE token = 'db_maintance'";
+            (got, session.rows::<u64>(told, Params::Empty).await.unwrap())
+        })
+    });
+    while site.number(&waits) == 0 {
+        soon();
+    }
+    std::fs::write(&gate, "go on\n").unwrap();
+    let (got, told) = incumbent.join().unwrap();
+    assert_eq!(got, Some(1), "in the end the lock is free");
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0] as i64 >= started,
+        "it was free before the end: {told:?}"
+    );
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    let status = json(&site.run(&["status", "--format", "json"]).out);
+    let jobs = status.as_array().unwrap().iter();
+    let mut jobs = jobs.map(|one| &one["last"]["job"]);
+    assert!(jobs.any(|job| job == "compact"), "{status}");
 }

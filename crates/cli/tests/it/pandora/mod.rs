@@ -3,6 +3,7 @@
 mod background;
 mod history;
 mod job;
+mod killed;
 mod locks;
 mod programs;
 mod shown;
@@ -44,11 +45,11 @@ impl Site {
         for (token, value) in tokens {
             installation = installation.token(token, value);
         }
-        let db = installation.install();
-        let site = Site {
-            world: World::empty(),
-            db,
-        };
+        Site::of(installation)
+    }
+
+    fn of(installation: Installation) -> Site {
+        let site = Site::bare(installation.install());
         let name = site.db.name();
         let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
         site.db.sql(&format!(
@@ -56,6 +57,17 @@ impl Site {
              GRANT ALL ON {name}.* TO '{name}'@'localhost';\
              INSERT INTO tconfig (token, value) VALUES ('db_scheme_version', '7.0NG');"
         ));
+        site
+    }
+
+    /// Where nobody looks into the database, which has no tables and no account for us.
+    fn without_tables() -> Site {
+        Site::bare(MariaDb::on(Site::server()))
+    }
+
+    fn bare(db: MariaDb) -> Site {
+        let world = World::empty();
+        let site = Site { world, db };
         site.configure("pandorafms");
         site
     }
@@ -66,16 +78,39 @@ impl Site {
     }
 
     fn configure(&self, servername: &str) {
+        self.configure_with(servername, PASSWORD);
+    }
+
+    fn configure_with(&self, servername: &str, password: &str) {
         let socket = self.db.options.socket.clone().unwrap();
         let name = self.db.name();
         let text = format!(
             "# Pandora FMS\nservername {servername}\ndbname {name}\ndbuser {name}\n\
-             dbpass {PASSWORD}\ndbhost {}\nlog_file /var/log/p.log\nha_hosts_file {}\n",
+             dbpass {password}\ndbhost {}\nlog_file /var/log/p.log\nha_hosts_file {}\n",
             socket.display(),
             self.world.path("ha.conf").display()
         );
         let path = self.world.path("pandora_server.conf");
         elpis_run::fsx::write_durable(&path, text.as_bytes(), 0o600).unwrap();
+    }
+
+    /// NetFlow files are expired, by a program that does this. Another process writes it: a child
+    /// that some other test forks at this moment would inherit our handle and keep it busy.
+    fn expire_flows_with(&self, body: &str) {
+        let path = |name: &str| self.world.path(name);
+        let (flows, program) = (path("flows"), path("nfexpire"));
+        self.db.sql(&format!(
+            "DELETE FROM tconfig WHERE token LIKE 'netflow%'; \
+             INSERT INTO tconfig (token, value) VALUES ('netflow_max_lifetime', '5'), \
+               ('netflow_path', '{}'), ('netflow_nfexpire', '{}');",
+            flows.display(),
+            program.display()
+        ));
+        std::fs::create_dir_all(flows).unwrap();
+        self.world.write("text", &format!("#!/bin/sh\n{body}\n"));
+        let mut install = Command::new("install");
+        let install = install.args(["-m", "700"]).args([path("text"), program]);
+        assert!(install.status().unwrap().success());
     }
 
     fn output(&self, args: &[&str]) -> Output {

@@ -1,37 +1,16 @@
 //! Programs outside of the database: what becomes of the run when they fail, and of them when it is
 //! stopped.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use elpis_testkit::Database;
-
-use super::{Site, alone};
-
-/// A program called `nfexpire` that does this. Another process writes it: a child that some other
-/// test forks at this moment would inherit our handle and keep it busy.
-fn program(site: &Site, body: &str) {
-    site.world.write("text", &format!("#!/bin/sh\n{body}\n"));
-    let (text, program) = (site.world.path("text"), site.world.path("nfexpire"));
-    let mut install = Command::new("install");
-    let install = install.args(["-m", "700"]).args([text, program]);
-    assert!(install.status().unwrap().success());
-}
+use super::{PASSWORD, Site, alone};
 
 #[test]
 fn a_program_that_fails_is_7_and_one_that_runs_ends_with_the_run() {
-    let site = Site::with(&[("netflow_max_lifetime", "5")]);
-    let path = |name: &str| site.world.path(name).display().to_string();
-    for (token, value) in [
-        ("netflow_path", path("flows")),
-        ("netflow_nfexpire", path("nfexpire")),
-    ] {
-        site.db.sql(&format!(
-            "INSERT INTO tconfig (token, value) VALUES ('{token}', '{value}');"
-        ));
-    }
-    std::fs::create_dir(site.world.path("flows")).unwrap();
-    program(&site, "echo no space left >&2; exit 3");
+    let site = Site::with(&[]);
+    site.expire_flows_with("echo no space left >&2; exit 3");
     let said = site.run(&["run", "--no-throttle"]);
     assert_eq!(said.code, 7, "{said:?}");
     assert!(said.err.contains("no space left"), "{said:?}");
@@ -41,10 +20,9 @@ fn a_program_that_fails_is_7_and_one_that_runs_ends_with_the_run() {
 
     let pids = site.world.path("pids");
     let shown = pids.display();
-    program(
-        &site,
-        &format!("sleep 600 & echo $! $$ > {shown}.new; mv {shown}.new {shown}; wait"),
-    );
+    site.expire_flows_with(&format!(
+        "sleep 600 & echo $! $$ > {shown}.new; mv {shown}.new {shown}; wait"
+    ));
     let _alone = alone();
     let mut command = site.command(&["run", "--only", "netflow", "--no-throttle"]);
     let mut run = command
@@ -76,4 +54,46 @@ fn a_program_that_fails_is_7_and_one_that_runs_ends_with_the_run() {
         assert!(Instant::now() < deadline, "{pids} run on");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Statement 4: neither the program nor whoever lists processes sees it, nor is it kept anywhere.
+#[test]
+fn the_password_is_seen_nowhere() {
+    let site = Site::with(&[]);
+    let seen = site.world.path("seen");
+    site.expire_flows_with(&format!(
+        "cat /proc/$$/cmdline /proc/$$/environ /proc/$PPID/cmdline /proc/$PPID/environ > {}",
+        seen.display()
+    ));
+    let said = site.run(&["run", "--only", "netflow,messages", "--no-throttle", "-v"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let state = site.world.path("state");
+    let mut files = vec![seen];
+    files.extend(
+        std::fs::read_dir(&state)
+            .unwrap()
+            .map(|entry| entry.unwrap().path()),
+    );
+    assert!(files.len() > 1, "{files:?}");
+    let parts = PASSWORD.split(' ').map(str::as_bytes);
+    let parts: Vec<&[u8]> = parts.filter(|part| part.len() > 3).collect();
+    for file in files {
+        let text = std::fs::read(&file).unwrap();
+        for part in &parts {
+            let found = text.windows(part.len()).any(|bytes| bytes == *part);
+            assert!(!found, "{}", file.display());
+        }
+        if file.starts_with(&state) {
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", file.display());
+        } else {
+            let text = String::from_utf8_lossy(&text);
+            assert!(
+                text.contains("nfexpire") && text.contains("--pandora"),
+                "{text}"
+            );
+        }
+    }
+    let mode = std::fs::metadata(&state).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }

@@ -71,7 +71,7 @@ fn every_setting_is_shown_with_where_it_comes_from() {
 
 #[test]
 fn what_is_wrong_with_the_products_files_is_2_with_its_line() {
-    let site = Site::with(&[]);
+    let site = Site::without_tables();
     site.world.write(
         "pandora_server.conf",
         "dbname p\ndbuser u\ndbhost h\ndbport x\n",
