@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elpis_mysql::ConnectOptions;
+use elpis_mysql::{ConnectOptions, SessionSettings};
 use elpis_run::{
     Clock, History, Holder, Journal, NewRun, Observer, Outcome, Query, RunId, StopToken,
 };
@@ -51,6 +51,7 @@ impl Restore<'_> {
             connect: self.connect.clone(),
             statement_timeout: policy.statement_timeout,
             lock_wait: policy.lock_wait.max(Duration::from_secs(1)),
+            isolation: SessionSettings::default().isolation,
         }
     }
 
@@ -71,7 +72,7 @@ impl Restore<'_> {
             let session = self.opening(policy).open().await;
             let mut session =
                 session.map_err(|source| RestoreError::server("opening a session", source))?;
-            gather(&mut session, &policy.database, text.survey(), here).await
+            gather(&mut session, policy, text.survey(), here).await
         })
     }
 
@@ -94,7 +95,8 @@ impl Restore<'_> {
         }
         let runtime = runtime()?;
         let database = &plan.policy.database;
-        let control = runtime.block_on(control(&self.opening(&plan.policy), database))?;
+        let mut control = runtime.block_on(control(&self.opening(&plan.policy), database))?;
+        self.drop_counted(&runtime, &mut control, plan)?;
         // Another one may have begun while this one waited for the lock.
         self.expect_none_unfinished(plan)?;
         let run = self.journal.create(&self.new_run(JOB, plan, json!(plan)))?;
@@ -121,7 +123,7 @@ impl Restore<'_> {
     ) -> Result<RestoreReport, RestoreError> {
         let (history, plan) = self.restore_of(run)?;
         match self.state(run)? {
-            RestoreState::Unfinished => {}
+            RestoreState::Unfinished | RestoreState::Filling => {}
             RestoreState::Undoing => {
                 return Err(RestoreError::run(
                     run,
@@ -153,7 +155,10 @@ impl Restore<'_> {
     pub fn undo(&self, run: RunId) -> Result<UndoReport, RestoreError> {
         let (history, plan) = self.restore_of(run)?;
         match self.state(run)? {
-            RestoreState::Unfinished | RestoreState::Done | RestoreState::Undoing => {}
+            RestoreState::Unfinished
+            | RestoreState::Filling
+            | RestoreState::Done
+            | RestoreState::Undoing => {}
             state => {
                 let why = format!("it is {state:?}").to_lowercase();
                 return Err(RestoreError::run(run, why));
@@ -244,11 +249,11 @@ impl Restore<'_> {
         self.finish(work, drop, |_| Live::Old)
     }
 
-    fn steps(&self, run: RunId) -> Steps<'_> {
+    pub(super) fn steps(&self, run: RunId) -> Steps<'_> {
         Steps::new(self.journal, self.clock, Arc::clone(&self.observer), run)
     }
 
-    fn work<'w>(
+    pub(super) fn work<'w>(
         &'w self,
         plan: &'w RestorePlan,
         runtime: tokio::runtime::Runtime,
@@ -265,7 +270,7 @@ impl Restore<'_> {
         }
     }
 
-    fn new_run(&self, job: &str, plan: &RestorePlan, json: serde_json::Value) -> NewRun {
+    pub(super) fn new_run(&self, job: &str, plan: &RestorePlan, json: serde_json::Value) -> NewRun {
         NewRun {
             job: job.to_owned(),
             target: plan.target(),
@@ -336,7 +341,8 @@ impl Restore<'_> {
 
     /// No restore of the same database may be neither done nor taken back.
     fn expect_none_unfinished(&self, plan: &RestorePlan) -> Result<(), RestoreError> {
-        let open = |state| matches!(state, RestoreState::Unfinished | RestoreState::Undoing);
+        use RestoreState::{Filling, Undoing, Unfinished};
+        let open = |state| matches!(state, Unfinished | Filling | Undoing);
         let target = plan.target();
         let all = runs(self.journal)?;
         let found = all

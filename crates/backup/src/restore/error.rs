@@ -54,6 +54,18 @@ pub enum TextError {
         /// The table.
         table: String,
     },
+    /// Rows stand behind a trigger that would see them come.
+    #[error("rows of table {table} stand behind a trigger of it, which would fire for them")]
+    Fires {
+        /// The table.
+        table: String,
+    },
+    /// Rows would be written into something else than what is restored.
+    #[error("there are rows of table {table}, which only shows what lies elsewhere")]
+    Elsewhere {
+        /// The table.
+        table: String,
+    },
     /// A table has a name that a restore needs for itself.
     #[error("its table {table} has a name that a restore needs for itself")]
     Reserved {
@@ -93,6 +105,8 @@ pub enum Live {
     New,
     /// Its tables are as they were, but its triggers and events may be gone: resume or undo at once.
     Down,
+    /// Some of the rows that it lacked are in it.
+    Partly,
     /// The server cannot be asked.
     Unknown,
 }

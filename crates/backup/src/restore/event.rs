@@ -60,8 +60,27 @@ pub enum RestoreEvent {
         /// How long the exchange took, in milliseconds: nobody could read or write for as long.
         took_ms: f64,
     },
+    /// A process that died had exchanged it already.
+    AlreadyExchanged,
     /// The exchange did not come about, and everything is as it was before it.
     PutBack {
+        /// Why.
+        why: String,
+    },
+    /// The product can work; the rows of these tables follow.
+    Usable {
+        /// The tables.
+        later: Vec<String>,
+    },
+    /// Rows were inserted into a live table.
+    Inserted {
+        /// The table.
+        table: String,
+        /// Rows so far, of all tables.
+        rows: u64,
+    },
+    /// Inserting waits for the server.
+    Holding {
         /// Why.
         why: String,
     },

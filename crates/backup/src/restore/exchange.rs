@@ -8,8 +8,9 @@ use super::error::RestoreError;
 use super::event::RestoreEvent;
 use super::load::Marks;
 use super::plan::RestorePlan;
+use super::run::defaults_clause;
 use super::session::{Ask, quoted};
-use super::swap::{Moves, Scripts, Whose, base_tables, exists, probe};
+use super::swap::{Moves, Scripts, Whose, base_tables, exists, live_tables, probe};
 use super::work::Work;
 
 impl Work<'_> {
@@ -25,12 +26,12 @@ impl Work<'_> {
             })
         });
         let Err(error) = exchanged else {
-            if let Some(took) = took {
-                let took_ms = took.as_secs_f64() * 1000.0;
-                self.restore
-                    .observer
-                    .on(&RestoreEvent::Exchanged { took_ms });
-            }
+            self.observer().on(&match took {
+                Some(took) => RestoreEvent::Exchanged {
+                    took_ms: took.as_secs_f64() * 1000.0,
+                },
+                None => RestoreEvent::AlreadyExchanged,
+            });
             return Ok(took);
         };
         // Whatever the answer was: what is, is what counts.
@@ -51,7 +52,15 @@ impl Work<'_> {
             control
                 .tell(&format!("CREATE DATABASE IF NOT EXISTS {old}"))
                 .await?;
-            let mut new = Scripts::read(control, &plan.side).await?;
+            // The text has left its own defaults there, and the live database keeps its own.
+            if !plan.policy.scope.is_whole()
+                && let Some(live) = &plan.facts.live
+            {
+                let defaults = defaults_clause(&live.charset, &live.collation)?;
+                let alter = format!("ALTER DATABASE {} {defaults}", quoted(&plan.side)?);
+                control.tell(&alter).await?;
+            }
+            let mut new = Scripts::read(control, &plan.side, plan.policy.scope.only()).await?;
             new.firing = Marks::new(&plan.side)?.firing(control).await?;
             new.check()?;
             new.keep(control, &plan.old, Whose::New).await?;
@@ -75,7 +84,7 @@ impl Work<'_> {
         let database = &plan.policy.database;
         let old = runtime.block_on(async {
             let old = match exists(control, database).await? {
-                true => Scripts::read(control, database).await?,
+                true => Scripts::read(control, database, plan.policy.scope.only()).await?,
                 false => Scripts::default(),
             };
             old.check()?;
@@ -98,9 +107,10 @@ impl Work<'_> {
             control
                 .tell(&format!("CREATE DATABASE IF NOT EXISTS {live}"))
                 .await?;
-            Scripts::take_down(control, &plan.side, &[]).await?;
-            probe(control, database, &plan.policy, clock, &observer).await?;
-            Scripts::take_down(control, database, &coming).await
+            Scripts::take_down(control, &plan.side, &[], None).await?;
+            let live = live_tables(control, &plan.policy).await?;
+            probe(control, &live, &plan.policy, clock, &observer).await?;
+            Scripts::take_down(control, database, &coming, plan.policy.scope.only()).await
         })
     }
 
@@ -119,7 +129,11 @@ impl Work<'_> {
                 return Err(plan.incomplete(coming.len()));
             }
             let mut moves = Moves::default();
-            moves.add(&base_tables(control, database).await?, database, &plan.old)?;
+            moves.add(
+                &live_tables(control, &plan.policy).await?,
+                database,
+                &plan.old,
+            )?;
             moves.add(&coming, &plan.side, database)?;
             let took = moves
                 .carry_out(control, &plan.policy, clock, &observer)
@@ -202,10 +216,10 @@ impl Work<'_> {
 }
 
 impl RestorePlan {
-    /// Whether the live database had tables.
+    /// Whether the live database had any of the tables that are exchanged.
     pub(super) fn had_tables(&self) -> bool {
-        let live = self.facts.live.as_ref();
-        live.is_some_and(|live| !live.tables.is_empty())
+        let mut live = self.facts.live.iter().flat_map(|live| &live.tables);
+        live.any(|table| self.policy.scope.concerns(table))
     }
 
     fn incomplete(&self, left: usize) -> RestoreError {

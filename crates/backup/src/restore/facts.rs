@@ -1,6 +1,6 @@
 //! What a restore finds where it is to work. Nothing is changed for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use elpis_mysql::{Flavour, Params, Session, role};
@@ -8,6 +8,8 @@ use elpis_run::fsx;
 use serde::{Deserialize, Serialize};
 
 use super::error::RestoreError;
+use super::policy::RestorePolicy;
+use super::rows::{self, RowsFacts};
 use super::session::{Ask, of};
 use super::survey::Survey;
 use crate::dump::privileges::Privileges;
@@ -44,6 +46,9 @@ pub struct RestoreFacts {
     pub missing: Vec<String>,
     /// Whether services are stopped before the exchange.
     pub stops_services: bool,
+    /// Whose rows are meant, if rows of one owner are.
+    #[serde(default)]
+    pub rows: Option<RowsFacts>,
 }
 
 /// The live database.
@@ -62,6 +67,15 @@ pub struct LiveFacts {
     /// Foreign keys that lead from one of its tables into another database or from there to it,
     /// as `database.table.constraint`.
     pub foreign: Vec<String>,
+    /// Foreign keys within it: each table that has one, and the table that it refers to.
+    #[serde(default)]
+    pub references: BTreeSet<(String, String)>,
+    /// Its triggers, each with its table.
+    #[serde(default)]
+    pub triggers: BTreeMap<String, String>,
+    /// Its views.
+    #[serde(default)]
+    pub views: BTreeSet<String>,
 }
 
 /// What the server cannot tell.
@@ -76,10 +90,11 @@ pub(super) struct Here<'a> {
 /// Looks at the server and the live database.
 pub(super) async fn gather(
     session: &mut Session,
-    database: &str,
+    policy: &RestorePolicy,
     survey: &Survey,
     here: Here<'_>,
 ) -> Result<RestoreFacts, RestoreError> {
+    let database = policy.database.as_str();
     let info = session.server().clone();
     let role = role(session)
         .await
@@ -96,6 +111,10 @@ pub(super) async fn gather(
     let live = match databases.iter().any(|name| name == database) {
         true => Some(live(session, database).await?),
         false => None,
+    };
+    let rows = match (policy.scope.rows(), &live) {
+        (Some(rows), Some(_)) => Some(rows::gather(session, database, rows).await?),
+        _ => None,
     };
     let lines: Vec<String> = session.ask("SHOW GRANTS", Params::Empty).await?;
     let held = Privileges::parse(lines.iter().map(String::as_str));
@@ -117,6 +136,7 @@ pub(super) async fn gather(
         missing_definers: missing_definers(session, survey).await?,
         missing: missing(&held, info.flavour, database, survey),
         stops_services: here.stops_services,
+        rows,
     })
 }
 
@@ -137,7 +157,30 @@ async fn live(session: &mut Session, database: &str) -> Result<LiveFacts, Restor
             of(&[database]),
         )
         .await?;
+    let references: Vec<(String, String)> = session
+        .ask(
+            "SELECT TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE CONSTRAINT_SCHEMA = ? AND UNIQUE_CONSTRAINT_SCHEMA = CONSTRAINT_SCHEMA",
+            of(&[database]),
+        )
+        .await?;
+    let triggers: Vec<(String, String)> = session
+        .ask(
+            "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS \
+             WHERE TRIGGER_SCHEMA = ?",
+            of(&[database]),
+        )
+        .await?;
+    let views: Vec<String> = session
+        .ask(
+            "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?",
+            of(&[database]),
+        )
+        .await?;
     Ok(LiveFacts {
+        references: references.into_iter().collect(),
+        triggers: triggers.into_iter().collect(),
+        views: views.into_iter().collect(),
         charset,
         collation,
         bytes: tables.iter().filter_map(|(_, bytes)| *bytes).sum(),

@@ -2,6 +2,7 @@
 
 mod accept;
 mod compare;
+mod count;
 mod engine;
 mod error;
 mod event;
@@ -11,11 +12,14 @@ mod files;
 mod grants;
 mod load;
 mod names;
+mod pace;
 mod plan;
 mod policy;
 mod report;
+mod rows;
 mod run;
 mod runs;
+mod scope;
 mod services;
 mod session;
 mod sql;
@@ -38,10 +42,15 @@ pub use files::{
     FilesResumed, FilesRun, FilesState, FilesWish, PlaceFacts, PlaceKind, RootPlan, RootReport,
     Staged, files_runs,
 };
+pub use pace::FillPace;
 pub use plan::{PlannedTable, RestorePlan};
-pub use policy::{Compare, Grants, RestorePolicy};
-pub use report::{ForgetReport, RestorePhases, RestoreReport, UndoReport};
+pub use policy::{Compare, Grants, LaterTable, RestorePolicy};
+pub use report::{CountReport, ForgetReport, RestorePhases, RestoreReport, UndoReport};
+pub use rows::{
+    Belongings, OwnerFacts, Owners, Parts, RowsFacts, RowsOf, RowsTable, RowsTableFacts,
+};
 pub use runs::{RestoreRun, RestoreState, runs};
+pub use scope::Scope;
 pub use services::{ServiceError, Services};
 pub use sql::{SplitError, StatementError};
 pub use survey::{Survey, SurveyedTable};
@@ -49,6 +58,8 @@ pub use text::{SqlText, Surveyed, Unsurveyed};
 
 /// The job of a restore in the journal.
 pub const JOB: &str = "restore";
+/// The job of counting what one would insert.
+pub const COUNT_JOB: &str = "restore-count";
 /// The job of taking one back.
 pub const UNDO_JOB: &str = "restore-undo";
 /// The job of giving up the old tables of one.

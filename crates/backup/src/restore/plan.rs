@@ -1,7 +1,10 @@
 //! What a restore will do, decided before anything is changed.
 
+mod lines;
+mod parts;
+mod rest;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,8 +29,11 @@ pub struct RestorePlan {
     pub facts: RestoreFacts,
     /// The text: BLAKE3, in lower-case hexadecimal.
     pub text: String,
-    /// Bytes of the text.
+    /// Bytes of what is loaded of the text.
     pub text_bytes: u64,
+    /// The database that the text is of, if it says so.
+    #[serde(default)]
+    pub source: Option<String>,
     /// Whether rows can be compared with the text byte for byte.
     pub by_elpis: bool,
     /// The default character set and collation that the live database will have.
@@ -54,6 +60,9 @@ pub struct RestorePlan {
     pub refusals: Vec<Refusal>,
     /// What the operator should know.
     pub warnings: Vec<String>,
+    /// What follows after the exchange, while the product works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<Box<RestorePlan>>,
 }
 
 /// One table of a plan.
@@ -75,9 +84,11 @@ impl RestorePlan {
         now: Timestamp,
     ) -> RestorePlan {
         let tag = tag(now);
+        let scope = &policy.scope;
         let tables: Vec<PlannedTable> = survey
             .tables
             .iter()
+            .filter(|table| scope.loads(&table.name))
             .map(|table| PlannedTable {
                 text: table.clone(),
                 deferred: !table.referenced && table.bytes >= policy.defer_from,
@@ -86,31 +97,46 @@ impl RestorePlan {
         let names: BTreeSet<&String> = survey.tables.iter().map(|table| &table.name).collect();
         let live_tables = facts.live.iter().flat_map(|live| &live.tables);
         let leaving = live_tables
-            .filter(|name| !names.contains(name))
+            .filter(|name| scope.is_whole() && !names.contains(name))
             .cloned()
             .collect();
+        // Of some tables nothing comes along but their triggers.
+        let objects = |all: &BTreeSet<String>| match scope.is_whole() {
+            true => all.len() as u64,
+            false => 0,
+        };
+        let bytes = match scope.is_whole() {
+            true => survey.bytes,
+            false => tables.iter().map(|table| table.text.bytes).sum(),
+        };
         let mut plan = RestorePlan {
             policy: policy.clone(),
             facts: facts.clone(),
             text: survey.blake3.clone(),
-            text_bytes: survey.bytes,
+            text_bytes: bytes,
+            source: survey.database.clone(),
             by_elpis: survey.by_elpis,
             charset: survey.charset.clone(),
             side: beside(&policy.database, "restore", &tag),
             old: beside(&policy.database, "old", &tag),
             tables,
             leaving,
-            views: survey.views.len() as u64,
-            triggers: survey.triggers.len() as u64,
-            routines: survey.routines.len() as u64,
-            events: survey.events.len() as u64,
-            needed: survey
-                .bytes
-                .saturating_mul(BYTES_A_BYTE)
-                .saturating_add(RESERVE),
+            views: objects(&survey.views),
+            triggers: match scope.is_whole() {
+                true => survey.triggers.len() as u64,
+                false => {
+                    let tables = survey.trigger_tables.values();
+                    tables.filter(|table| scope.concerns(table)).count() as u64
+                }
+            },
+            routines: objects(&survey.routines),
+            events: objects(&survey.events),
+            needed: bytes.saturating_mul(BYTES_A_BYTE).saturating_add(RESERVE),
             refusals: Vec::new(),
             warnings: Vec::new(),
+            rest: None,
         };
+        plan.split(survey, &tag);
         plan.refusals = plan.refuse(survey);
         plan.warnings = plan.warn(survey);
         plan
@@ -122,6 +148,10 @@ impl RestorePlan {
         let mut same = self.clone();
         same.side = String::new();
         same.old = String::new();
+        if let Some(rest) = &mut same.rest {
+            rest.side = String::new();
+            rest.old = String::new();
+        }
         same.facts.free = None;
         if let Some(live) = &mut same.facts.live {
             live.users.clear();
@@ -129,52 +159,6 @@ impl RestorePlan {
         }
         let json = serde_json::to_vec(&same).unwrap_or_default();
         blake3::hash(&json).to_hex().as_str()[..16].to_owned()
-    }
-
-    /// The plan for people, a line each.
-    pub fn lines(&self) -> Vec<String> {
-        let rows: u64 = self.tables.iter().map(|table| table.text.rows).sum();
-        let mut lines = vec![
-            format!(
-                "load {} tables with {rows} rows into {}",
-                self.tables.len(),
-                self.side
-            ),
-            format!(
-                "with {} views, {} triggers, {} routines, {} events",
-                self.views, self.triggers, self.routines, self.events
-            ),
-        ];
-        let deferred = self.tables.iter().filter(|table| table.deferred).count();
-        if deferred > 0 {
-            lines.push(format!(
-                "build the indexes of {deferred} large tables after their rows"
-            ));
-        }
-        lines.push("compare what was loaded with the text".to_owned());
-        if self.facts.stops_services {
-            lines.push("stop the services".to_owned());
-        }
-        let database = &self.policy.database;
-        lines.push(match &self.facts.live {
-            Some(live) => format!(
-                "exchange the tables of {database} in one RENAME; its {} tables go to {}",
-                live.tables.len(),
-                self.old
-            ),
-            None => format!("make {database}, which is not there, and move the tables to it"),
-        });
-        if !self.leaving.is_empty() {
-            let mut line = String::from("these go with them, since the text does not have them:");
-            for name in &self.leaving {
-                let _ = write!(line, " {name}");
-            }
-            lines.push(line);
-        }
-        if self.facts.stops_services {
-            lines.push("start the services".to_owned());
-        }
-        lines
     }
 
     fn accepts(&self, accept: Accept) -> bool {
@@ -201,7 +185,16 @@ impl RestorePlan {
         if let Some(what) = other_server(facts, survey) {
             refuse(Some(Accept::Server), what);
         }
+        for what in self
+            .parts_wrong(survey)
+            .into_iter()
+            .chain(self.rows_wrong(survey))
+        {
+            refuse(None, what);
+        }
+        let exchanges = self.policy.scope.rows().is_none();
         if let (Some(live), Some((charset, collation))) = (&facts.live, &self.charset)
+            && self.policy.scope.is_whole()
             && (live.charset != *charset || live.collation != *collation)
         {
             let was = format!("{} ({})", live.charset, live.collation);
@@ -245,7 +238,7 @@ impl RestorePlan {
                 ),
             );
         }
-        if !has_atomic_rename(facts) {
+        if exchanges && !has_atomic_rename(facts) {
             refuse(
                 Some(Accept::NonAtomic),
                 format!(
@@ -254,7 +247,7 @@ impl RestorePlan {
                 ),
             );
         }
-        if let Some(live) = &facts.live {
+        if let Some(live) = facts.live.as_ref().filter(|_| exchanges) {
             for foreign in &live.foreign {
                 refuse(
                     None,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::accept::Accept;
+use super::pace::FillPace;
+use super::scope::Scope;
 use crate::archive::Product;
 
 /// How a database is to be restored. [`RestorePolicy::new`] has the defaults.
@@ -38,6 +40,27 @@ pub struct RestorePolicy {
     pub grants: Grants,
     /// What the installed product says of itself; what is empty is not compared.
     pub installed: Product,
+    /// How much of the database is restored.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Tables whose rows come after the exchange, while the product works: they can be had later,
+    /// such as time series. Of a whole database only, and not those that foreign keys or triggers
+    /// tie to others.
+    #[serde(default)]
+    pub later: Vec<LaterTable>,
+    /// How fast rows are put into tables that are in use.
+    #[serde(default)]
+    pub pace: FillPace,
+}
+
+/// A table whose rows may come later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaterTable {
+    /// The table.
+    pub table: String,
+    /// The column with the time, a whole number, if there is one: the newest rows come first, and
+    /// not all at once.
+    pub time: Option<String>,
 }
 
 /// How what was loaded is compared with the text.
@@ -77,6 +100,9 @@ impl RestorePolicy {
             statement_timeout: Duration::from_secs(12 * 3600),
             grants: Grants::Check,
             installed: Product::default(),
+            scope: Scope::Whole,
+            later: Vec::new(),
+            pace: FillPace::default(),
         }
     }
 }

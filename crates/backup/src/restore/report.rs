@@ -1,5 +1,7 @@
 //! What a restore came to.
 
+use std::collections::BTreeMap;
+
 use elpis_run::RunId;
 use serde::Serialize;
 
@@ -20,6 +22,11 @@ pub struct RestoreReport {
     pub loaded: u64,
     /// Chunks that were tried again.
     pub retries: u64,
+    /// Whether rows were put into live tables and nothing was exchanged.
+    pub is_of_rows: bool,
+    /// The rows that each live table got then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inserted: BTreeMap<String, u64>,
     /// How long the parts took.
     pub phases: RestorePhases,
     /// How long the exchange of the tables took, in milliseconds: nobody could read or write.
@@ -55,6 +62,15 @@ pub struct UndoReport {
     /// The database that keeps what the restore brought and what was written since; `None` if the
     /// restore had not come as far.
     pub kept: Option<String>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// What a restore of one owner's rows would insert, counted in a side database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CountReport {
+    /// Rows that each live table lacks.
+    pub missing: BTreeMap<String, u64>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }

@@ -14,7 +14,12 @@ use super::session::{Ask, quoted};
 use super::text::{SqlText, Surveyed};
 use super::work::Work;
 
-impl Work<'_> {
+/// The step after which the product can work.
+pub(super) const START: &str = "start services";
+/// The step that puts rows into live tables.
+pub(super) const INSERT: &str = "insert";
+
+impl<'a> Work<'a> {
     /// Everything that is not done yet.
     pub(super) fn drive(
         &mut self,
@@ -34,14 +39,7 @@ impl Work<'_> {
         let clock = self.restore.clock;
         let begun = clock.monotonic();
         if !self.steps.is_done("load") {
-            let run = self.steps.run;
-            let text = text.ok_or(RestoreError::NeedsText { run })?;
-            if text.survey().blake3 != self.plan.text {
-                return Err(RestoreError::run(
-                    run,
-                    "it restores another text than this one",
-                ));
-            }
+            let text = self.same_text(text)?;
             self.step("load", |work| work.load(text, &mut report))?;
         }
         phases.load_s = (clock.monotonic() - begun).as_secs_f64();
@@ -51,23 +49,105 @@ impl Work<'_> {
         let begun = clock.monotonic();
         self.step("compare", |work| work.compare())?;
         phases.compare_s = (clock.monotonic() - begun).as_secs_f64();
+        if self.plan.policy.scope.rows().is_some() {
+            report.phases = phases;
+            return self.drive_rows(report);
+        }
         let begun = clock.monotonic();
         let exchanged = self.exchange()?;
         if let Some(took) = exchanged {
             report.exchange_ms = took.as_secs_f64() * 1000.0;
         }
         self.exchange_step("objects", |work| work.install())?;
-        self.exchange_step("grants", |work| work.grants(text, &mut report))?;
+        if self.plan.policy.scope.is_whole() {
+            self.exchange_step("grants", |work| work.grants(text, &mut report))?;
+        }
         self.exchange_step("events", |work| work.events())?;
-        self.exchange_step("start services", |work| work.start_services())?;
+        self.exchange_step(START, |work| work.start_services())?;
         phases.standstill_s = (clock.monotonic() - begun).as_secs_f64();
         self.exchange_step("clean up", |work| work.drop_database(&work.plan.side))?;
+        if let Some(rest) = &self.plan.rest {
+            self.follow(rest, text, &mut report)?;
+        }
         report.phases = phases;
         report.warnings.append(&mut self.warnings);
         Ok(report)
     }
 
-    fn make_side(&mut self) -> Result<(), RestoreError> {
+    /// The rows that were not needed for the exchange, while the product works.
+    fn follow(
+        &mut self,
+        rest: &'a RestorePlan,
+        text: Option<&SqlText<Surveyed>>,
+        report: &mut RestoreReport,
+    ) -> Result<(), RestoreError> {
+        let later = rest.policy.later.iter().map(|later| later.table.clone());
+        let later = later.collect();
+        self.restore.observer.on(&RestoreEvent::Usable { later });
+        let exchanged = std::mem::replace(&mut self.plan, rest);
+        let loaded = self.load_rest(text, report);
+        self.plan = exchanged;
+        loaded?;
+        self.step("fill", |work| work.fill_rest())?;
+        if self.steps.is_done("clean up rest") {
+            return Ok(());
+        }
+        report.inserted = self.inserted_rows()?;
+        report.rows += report.inserted.values().sum::<u64>();
+        self.step("clean up rest", |work| work.drop_database(&rest.side))
+    }
+
+    fn load_rest(
+        &mut self,
+        text: Option<&SqlText<Surveyed>>,
+        report: &mut RestoreReport,
+    ) -> Result<(), RestoreError> {
+        self.step("rest database", |work| work.make_side())?;
+        if !self.steps.is_done("rest load") {
+            let text = self.same_text(text)?;
+            self.step("rest load", |work| {
+                let loaded = report.loaded;
+                work.load(text, report)?;
+                report.loaded += loaded;
+                Ok(())
+            })?;
+        }
+        self.step("rest indexes", |work| work.indexes())?;
+        self.step("rest compare", |work| work.compare())
+    }
+
+    /// The text, which must be the one of the plan.
+    fn same_text<'t>(
+        &self,
+        text: Option<&'t SqlText<Surveyed>>,
+    ) -> Result<&'t SqlText<Surveyed>, RestoreError> {
+        let run = self.steps.run;
+        let text = text.ok_or(RestoreError::NeedsText { run })?;
+        if text.survey().blake3 != self.plan.text {
+            let why = "it restores another text than this one";
+            return Err(RestoreError::run(run, why));
+        }
+        Ok(text)
+    }
+
+    /// What comes after the comparison if nothing is exchanged.
+    fn drive_rows(&mut self, mut report: RestoreReport) -> Result<RestoreReport, RestoreError> {
+        self.step("prepare", |work| work.prepare_rows())?;
+        self.step(INSERT, |work| work.insert_rows())?;
+        report.is_of_rows = true;
+        report.inserted = self.inserted_rows()?;
+        report.rows = report.inserted.values().sum();
+        report.tables = report.inserted.len() as u64;
+        if !self.steps.is_done("clean up") {
+            let (_, remark) = self.rows_parts()?;
+            remark.into_iter().for_each(|remark| self.warn(remark));
+        }
+        self.exchange_step("clean up", |work| work.drop_database(&work.plan.side))?;
+        report.warnings.append(&mut self.warnings);
+        Ok(report)
+    }
+
+    pub(super) fn make_side(&mut self) -> Result<(), RestoreError> {
         let side = quoted(&self.plan.side)?;
         let live = self.plan.facts.live.as_ref();
         let charset = self.plan.charset.clone();
@@ -75,23 +155,17 @@ impl Work<'_> {
         let (runtime, control, plan) = self.parts();
         runtime.block_on(async {
             let options = match charset {
-                Some((charset, collation)) => {
-                    format!(
-                        " CHARACTER SET {} COLLATE {}",
-                        word(&charset)?,
-                        word(&collation)?
-                    )
-                }
+                Some((charset, collation)) => defaults_clause(&charset, &collation)?,
                 None => String::new(),
             };
             control
-                .tell(&format!("CREATE DATABASE IF NOT EXISTS {side}{options}"))
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {side} {options}"))
                 .await?;
             Marks::new(&plan.side)?.create(control).await
         })
     }
 
-    fn load(
+    pub(super) fn load(
         &mut self,
         text: &SqlText<Surveyed>,
         report: &mut RestoreReport,
@@ -116,7 +190,7 @@ impl Work<'_> {
     }
 
     /// Builds the indexes that were left for later, some tables at a time.
-    fn indexes(&mut self) -> Result<(), RestoreError> {
+    pub(super) fn indexes(&mut self) -> Result<(), RestoreError> {
         let opening = self.opening();
         let observer = self.observer();
         let sessions = self.plan.policy.sessions;
@@ -204,6 +278,12 @@ impl Work<'_> {
         let name = quoted(name)?;
         runtime.block_on(control.tell(&format!("DROP DATABASE IF EXISTS {name}")))
     }
+}
+
+/// The defaults of a database as a clause of a statement.
+pub(super) fn defaults_clause(charset: &str, collation: &str) -> Result<String, RestoreError> {
+    let (charset, collation) = (word(charset)?, word(collation)?);
+    Ok(format!("CHARACTER SET {charset} COLLATE {collation}"))
 }
 
 /// A character set or collation as a word: nothing else may stand in a statement.

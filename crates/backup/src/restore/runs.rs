@@ -1,10 +1,12 @@
 //! The restores that a journal knows, and where each stands.
 
-use elpis_run::{Journal, JournalError, Outcome, Query, RunId, RunSummary};
+use elpis_run::{Event, History, Journal, JournalError, Outcome, Query, RunId, RunSummary};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::run::START;
+use super::steps::is_try_of;
 use super::{FORGET_JOB, JOB, UNDO_JOB};
 
 /// Where a restore stands.
@@ -14,6 +16,9 @@ use super::{FORGET_JOB, JOB, UNDO_JOB};
 pub enum RestoreState {
     /// It runs, or its process died: resume it or undo it.
     Unfinished,
+    /// Exchanged, and the rows that may come later are not all there yet: it runs, or its process
+    /// died. Resume it or undo it.
+    Filling,
     /// Done; it can be undone.
     Done,
     /// Taking it back has begun: undo it once more.
@@ -33,6 +38,9 @@ pub struct RestoreRun {
     pub started: Timestamp,
     /// The server and the live database, as the journal has them.
     pub target: String,
+    /// The database that its text is of, if the text says so: of an archive with several it tells
+    /// which.
+    pub source: Option<String>,
     /// Where it stands.
     pub state: RestoreState,
 }
@@ -52,7 +60,8 @@ pub fn runs(journal: &dyn Journal) -> Result<Vec<RestoreRun>, JournalError> {
         followers(journal, of(UNDO_JOB)?)?,
         followers(journal, of(FORGET_JOB)?)?,
     );
-    let restores = of(JOB)?.into_iter().map(|run| {
+    let mut restores = Vec::new();
+    for run in of(JOB)? {
         let undo = undos.iter().find(|(restore, _)| *restore == run.id);
         let is_forgotten = forgets
             .iter()
@@ -64,14 +73,31 @@ pub fn runs(journal: &dyn Journal) -> Result<Vec<RestoreRun>, JournalError> {
             None if run.finished.is_none() => RestoreState::Unfinished,
             None => RestoreState::Done,
         };
-        RestoreRun {
+        let history = journal.replay(run.id)?;
+        let state = match state {
+            RestoreState::Unfinished if is_filling(&history) => RestoreState::Filling,
+            state => state,
+        };
+        let plan = history.plan;
+        restores.push(RestoreRun {
             run: run.id,
             started: run.started,
             target: run.target,
+            source: plan
+                .get("source")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             state,
-        }
-    });
-    Ok(restores.collect())
+        });
+    }
+    Ok(restores)
+}
+
+/// Whether all that is left are rows that may come later.
+fn is_filling(history: &History) -> bool {
+    let mut events = history.records.iter().map(|record| &record.event);
+    history.plan.get("rest").is_some()
+        && events.any(|event| matches!(event, Event::Done { step, .. } if is_try_of(step, START)))
 }
 
 /// Runs that follow a restore, each with that restore's number; newest first.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elpis_mysql::{ConnectOptions, Flavour, FromRow, Params, Session, SessionSettings};
+use elpis_mysql::{ConnectOptions, Flavour, FromRow, Isolation, Params, Session, SessionSettings};
 
 use super::error::RestoreError;
 
@@ -17,6 +17,8 @@ pub(super) struct Opening {
     pub(super) statement_timeout: Duration,
     /// How long a statement waits for a lock.
     pub(super) lock_wait: Duration,
+    /// What a transaction sees of others.
+    pub(super) isolation: Isolation,
 }
 
 impl Opening {
@@ -30,6 +32,7 @@ impl Opening {
         let settings = SessionSettings {
             statement_timeout: self.statement_timeout,
             lock_wait: self.lock_wait,
+            isolation: self.isolation,
             ..SessionSettings::default()
         };
         let mut session = Session::open(&connect, &settings).await?;

@@ -13,6 +13,12 @@ use super::event::RestoreEvent;
 /// What the note is about that tells of an exchange that was put back.
 const PUT_BACK: &str = "put back";
 
+/// Whether `known` is `step` in any try.
+pub(super) fn is_try_of(known: &str, step: &str) -> bool {
+    let rest = known.strip_prefix(step);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" (try "))
+}
+
 /// One run's records.
 pub(super) struct Steps<'a> {
     pub(super) journal: &'a dyn Journal,
@@ -88,11 +94,7 @@ impl<'a> Steps<'a> {
 
     /// Whether the step was announced in any try.
     pub(super) fn was_announced(&self, step: &str) -> bool {
-        self.announced.iter().any(|known| {
-            known
-                .strip_prefix(step)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(" (try "))
-        })
+        self.announced.iter().any(|known| is_try_of(known, step))
     }
 
     /// Whether something of the live database is taken down and was not put back.

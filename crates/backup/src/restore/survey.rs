@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::TextError;
 use super::event::RestoreEvent;
 use super::names::OWN_PREFIX;
+use super::scope::trigger_table;
 use super::sql::{Kind, Object, Part, RowSum, SqlReader, Token, Tuples, tokens};
 use super::sum::Summing;
 use crate::archive::{DatabaseRecord, Manifest, Product};
@@ -33,6 +34,9 @@ pub struct Survey {
     pub views: BTreeSet<String>,
     /// Its triggers.
     pub triggers: BTreeSet<String>,
+    /// The table of each trigger.
+    #[serde(default)]
+    pub trigger_tables: BTreeMap<String, String>,
     /// Its procedures, functions and packages.
     pub routines: BTreeSet<String>,
     /// Its events.
@@ -62,6 +66,9 @@ pub struct SurveyedTable {
     pub(super) sum: RowSum,
     /// Whether a foreign key of another table refers to it.
     pub referenced: bool,
+    /// The tables that its foreign keys refer to.
+    #[serde(default)]
+    pub references: BTreeSet<String>,
     /// Whether a column's default is the next value of a sequence.
     pub uses_sequence: bool,
 }
@@ -96,6 +103,18 @@ impl Survey {
 
 /// After so many bytes the observer hears how far it is.
 const STRIDE: u64 = 8 << 20;
+
+/// Engines whose tables show rows that lie elsewhere: what is written into them changes that.
+const WINDOWS: [&str; 8] = [
+    "connect",
+    "federated",
+    "federatedx",
+    "merge",
+    "mrg_isam",
+    "mrg_myisam",
+    "s3",
+    "spider",
+];
 
 /// Reads all of `text`.
 pub(super) fn survey(
@@ -137,6 +156,9 @@ struct Found {
     referenced: BTreeSet<String>,
     views: BTreeSet<String>,
     triggers: BTreeSet<String>,
+    trigger_tables: BTreeMap<String, String>,
+    /// Tables that hold no rows of their own.
+    windows: BTreeSet<String>,
     routines: BTreeSet<String>,
     events: BTreeSet<String>,
     definers: BTreeSet<String>,
@@ -178,6 +200,12 @@ impl Found {
                 let Some(at) = self.places.get(&table).copied() else {
                     return Err(TextError::NoTable { table });
                 };
+                if self.trigger_tables.values().any(|fires| *fires == table) {
+                    return Err(TextError::Fires { table });
+                }
+                if self.windows.contains(&table) {
+                    return Err(TextError::Elsewhere { table });
+                }
                 let mut rows = Tuples::of_values();
                 rows.push(&sql[values..], reader.modes().escapes_in(b'\''));
                 let table = &mut self.tables[at];
@@ -193,6 +221,11 @@ impl Found {
                 is_made: true,
             } => {
                 self.definer(sql, reader);
+                if object == Object::Trigger
+                    && let Some(table) = trigger_table(sql, reader.modes())
+                {
+                    self.trigger_tables.insert(name.clone(), table);
+                }
                 let names = match object {
                     Object::View => &mut self.views,
                     Object::Trigger => &mut self.triggers,
@@ -223,19 +256,30 @@ impl Found {
             return Err(TextError::Reserved { table: name });
         }
         let mut uses_sequence = false;
+        let mut references = BTreeSet::new();
         let mut words = tokens(sql, reader.modes()).peekable();
         while let Some(word) = words.next() {
             if word.is("REFERENCES") {
-                self.referenced.extend(words.peek().and_then(Token::name));
+                references.extend(words.peek().and_then(Token::name));
             } else if word.is("COLLATE") {
                 words.next_if_eq(&Token::Sign(b'='));
                 self.collations.extend(words.peek().and_then(Token::name));
+            } else if word.is("ENGINE") {
+                words.next_if_eq(&Token::Sign(b'='));
+                let engine = match words.peek() {
+                    Some(Token::Text(text)) => String::from_utf8_lossy(text).into_owned(),
+                    other => other.and_then(Token::name).unwrap_or_default(),
+                };
+                if WINDOWS.contains(&engine.to_ascii_lowercase().as_str()) {
+                    self.windows.insert(name.clone());
+                }
             } else if word.is("NEXTVAL")
                 || word.is("NEXT") && words.peek().is_some_and(|w| w.is("VALUE"))
             {
                 uses_sequence = true;
             }
         }
+        self.referenced.extend(references.iter().cloned());
         if !self.places.contains_key(&name) {
             self.places.insert(name.clone(), self.tables.len());
             self.tables.push(SurveyedTable {
@@ -244,6 +288,7 @@ impl Found {
                 bytes: 0,
                 sum: RowSum::default(),
                 referenced: false,
+                references,
                 uses_sequence,
             });
         }
@@ -292,6 +337,7 @@ impl Found {
             tables: self.tables,
             views: self.views,
             triggers: self.triggers,
+            trigger_tables: self.trigger_tables,
             routines: self.routines,
             events: self.events,
             definers: self.definers,

@@ -10,7 +10,7 @@ use super::names::beside;
 use super::plan::RestorePlan;
 use super::report::UndoReport;
 use super::session::{Ask, quoted};
-use super::swap::{Moves, Scripts, base_tables, exists, probe};
+use super::swap::{Moves, Scripts, base_tables, exists, live_tables, probe};
 use super::work::Work;
 
 /// The plan of a run that takes a restore back.
@@ -41,12 +41,18 @@ impl Work<'_> {
             self.exchange_step("events", |work| work.old_events())?;
             self.exchange_step("start services", |work| work.start_services())?;
             Some(self.plan.new_database())
+        } else if self.plan.policy.scope.rows().is_some() {
+            self.exchange_step("take out", |work| work.take_rows_out())?;
+            None
         } else {
             self.exchange_step("put back", |work| work.put_back())?;
             None
         };
         self.exchange_step("clean up", |work| {
             work.drop_database(&work.plan.side)?;
+            if let Some(rest) = &work.plan.rest {
+                work.drop_database(&rest.side)?;
+            }
             work.drop_if_ours(&work.plan.old)
         })?;
         Ok(UndoReport {
@@ -83,11 +89,13 @@ impl Work<'_> {
     pub(super) fn is_old(&mut self) -> Result<bool, RestoreError> {
         let (runtime, control, plan) = self.parts();
         // Where there were none, none may be there.
-        let asked = match plan.had_tables() {
-            true => &plan.old,
-            false => &plan.policy.database,
-        };
-        Ok(runtime.block_on(base_tables(control, asked))?.is_empty())
+        let there = runtime.block_on(async {
+            match plan.had_tables() {
+                true => base_tables(control, &plan.old).await,
+                false => live_tables(control, &plan.policy).await,
+            }
+        })?;
+        Ok(there.is_empty())
     }
 
     fn take_new_down(&mut self) -> Result<(), RestoreError> {
@@ -96,14 +104,16 @@ impl Work<'_> {
         runtime.block_on(async {
             let coming = base_tables(control, &plan.old).await?;
             let database = &plan.policy.database;
-            probe(control, database, &plan.policy, clock, &observer).await?;
-            Scripts::take_down(control, database, &coming).await
+            let live = live_tables(control, &plan.policy).await?;
+            probe(control, &live, &plan.policy, clock, &observer).await?;
+            Scripts::take_down(control, database, &coming, plan.policy.scope.only()).await
         })
     }
 
     fn rename_back(&mut self) -> Result<(), RestoreError> {
         if self.is_old()? {
             // A process that died had done it.
+            self.observer().on(&RestoreEvent::AlreadyExchanged);
             return Ok(());
         }
         let observer = self.observer();
@@ -117,7 +127,7 @@ impl Work<'_> {
                 .tell(&format!("CREATE DATABASE IF NOT EXISTS {name}"))
                 .await?;
             let mut moves = Moves::default();
-            moves.add(&base_tables(control, database).await?, database, &new)?;
+            moves.add(&live_tables(control, &plan.policy).await?, database, &new)?;
             moves.add(&base_tables(control, &plan.old).await?, &plan.old, database)?;
             moves
                 .carry_out(control, &plan.policy, clock, &observer)

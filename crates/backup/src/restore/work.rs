@@ -14,6 +14,7 @@ use super::event::RestoreEvent;
 use super::facts::users;
 use super::names;
 use super::plan::RestorePlan;
+use super::run::INSERT;
 use super::session::Opening;
 use super::steps::Steps;
 
@@ -121,6 +122,12 @@ impl<'a> Work<'a> {
 
     /// What the live database is after a restore that failed on its way.
     pub(super) fn live(&mut self) -> Live {
+        if self.plan.policy.scope.rows().is_some() {
+            return match self.steps.was_announced(INSERT) {
+                true => Live::Partly,
+                false => Live::Old,
+            };
+        }
         let is_down = self.steps.is_down();
         if !is_down && !self.steps.was_announced("rename") {
             return Live::Old;
@@ -135,6 +142,12 @@ impl<'a> Work<'a> {
 
     /// What it is after taking back has failed, of a restore that had come to the exchange or not.
     pub(super) fn live_after_undo(&mut self, exchanged: bool) -> Live {
+        if self.plan.policy.scope.rows().is_some() {
+            return match self.steps.is_done("take out") {
+                true => Live::Old,
+                false => Live::Partly,
+            };
+        }
         let rest = match self.steps.is_done(&self.steps.of_exchange("events")) {
             true => Live::Old,
             false => Live::Down,

@@ -21,7 +21,7 @@ use elpis_run::{Clock, Holder, Journal, RealClock, SqliteJournal, StopToken};
 use crate::support::{World, archives, sh, verify};
 
 /// One server for all tests that do not change it as a whole. Its events run.
-fn server() -> &'static PrivateServer {
+pub(crate) fn server() -> &'static PrivateServer {
     static SERVER: OnceLock<PrivateServer> = OnceLock::new();
     SERVER.get_or_init(|| {
         PrivateServer::builder()
@@ -36,7 +36,7 @@ fn server() -> &'static PrivateServer {
 
 /// Runs SQL with the stock client and returns what it prints.
 #[track_caller]
-fn mariadb(socket: &Path, database: &str, sql: &str) -> String {
+pub(crate) fn mariadb(socket: &Path, database: &str, sql: &str) -> String {
     let socket = socket.to_str().unwrap();
     let charset = "--default-character-set=utf8mb4";
     let args = [
@@ -54,7 +54,7 @@ fn mariadb(socket: &Path, database: &str, sql: &str) -> String {
 }
 
 /// A database with everything that a restore must carry over.
-const FIXTURE: &str = r#"
+pub(crate) const FIXTURE: &str = r#"
     CREATE TABLE parent (id INT PRIMARY KEY, name VARCHAR(40)) COMMENT 'ключ 😀';
     CREATE TABLE child (id INT PRIMARY KEY AUTO_INCREMENT, p INT, KEY p (p),
         CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE) AUTO_INCREMENT = 77;
@@ -98,7 +98,7 @@ const FIXTURE: &str = r#"
 "#;
 
 /// What makes it another one.
-const CHANGES: &str = r"
+pub(crate) const CHANGES: &str = r"
     DELETE FROM samples WHERE m = 3;
     INSERT INTO parent VALUES (9, 'new');
     DROP TRIGGER a_second;
@@ -116,7 +116,7 @@ const CHANGES: &str = r"
 ";
 
 /// Fills a new database.
-fn create(socket: &Path, name: &str) {
+pub(crate) fn create(socket: &Path, name: &str) {
     mariadb(
         socket,
         "",
@@ -127,7 +127,7 @@ fn create(socket: &Path, name: &str) {
 }
 
 /// Stops the event that proves by its rows whether it has fired.
-fn quieten(socket: &Path, name: &str) {
+pub(crate) fn quieten(socket: &Path, name: &str) {
     mariadb(
         socket,
         name,
@@ -137,7 +137,7 @@ fn quieten(socket: &Path, name: &str) {
 
 /// What the server and its own tool say of a database, without its name.
 #[track_caller]
-fn portrait(socket: &Path, name: &str) -> String {
+pub(crate) fn portrait(socket: &Path, name: &str) -> String {
     let args = [
         "--no-defaults",
         "-uroot",
@@ -183,12 +183,12 @@ fn portrait(socket: &Path, name: &str) -> String {
 
 /// Two portraits are the same; if not, only what differs is shown.
 #[track_caller]
-fn same(found: &str, expected: &str) {
+pub(crate) fn same(found: &str, expected: &str) {
     let difference = difference(found, expected);
     assert!(difference.is_empty(), "{difference}");
 }
 
-fn difference(found: &str, expected: &str) -> String {
+pub(crate) fn difference(found: &str, expected: &str) -> String {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<String>>();
     let (found, expected) = (lines(found), lines(expected));
     if found == expected {
@@ -209,13 +209,17 @@ fn difference(found: &str, expected: &str) -> String {
     )
 }
 
-fn databases(socket: &Path, like: &str) -> Vec<String> {
+pub(crate) fn databases(socket: &Path, like: &str) -> Vec<String> {
     let all = mariadb(socket, "", &format!("SHOW DATABASES LIKE '{like}%'"));
     all.lines().map(str::to_owned).collect()
 }
 
 /// An archive of some databases.
-fn backup(options: &ConnectOptions, names: &[&str], container: Container) -> (World, PathBuf) {
+pub(crate) fn backup(
+    options: &ConnectOptions,
+    names: &[&str],
+    container: Container,
+) -> (World, PathBuf) {
     let mut world = World::new(container);
     let names = names.iter().map(|name| (*name).to_owned()).collect();
     let source = MySqlSource::new(options.clone(), DumpPolicy::new(names));
@@ -227,22 +231,22 @@ fn backup(options: &ConnectOptions, names: &[&str], container: Container) -> (Wo
     (world, path)
 }
 
-fn of_archive(path: &Path) -> SqlText<Surveyed> {
+pub(crate) fn of_archive(path: &Path) -> SqlText<Surveyed> {
     let text = SqlText::of_archive(verify(path).unwrap(), None).unwrap();
     text.survey(&StopToken::new(), &()).unwrap()
 }
 
 /// What a restore needs around it.
-struct Bench {
-    options: ConnectOptions,
-    journal: SqliteJournal,
-    clock: RealClock,
-    stop: StopToken,
+pub(crate) struct Bench {
+    pub(crate) options: ConnectOptions,
+    pub(crate) journal: SqliteJournal,
+    pub(crate) clock: RealClock,
+    pub(crate) stop: StopToken,
     _dir: Option<tempfile::TempDir>,
 }
 
 impl Bench {
-    fn new(options: ConnectOptions) -> Bench {
+    pub(crate) fn new(options: ConnectOptions) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let bench = Bench::at(options, dir.path());
         Bench {
@@ -252,7 +256,7 @@ impl Bench {
     }
 
     /// With a journal that outlives this process.
-    fn at(options: ConnectOptions, dir: &Path) -> Bench {
+    pub(crate) fn at(options: ConnectOptions, dir: &Path) -> Bench {
         Bench {
             options,
             journal: SqliteJournal::open(&dir.join("journal"), None).unwrap(),
@@ -262,7 +266,7 @@ impl Bench {
         }
     }
 
-    fn restore<'a>(&'a self, services: Option<&'a dyn Services>) -> Restore<'a> {
+    pub(crate) fn restore<'a>(&'a self, services: Option<&'a dyn Services>) -> Restore<'a> {
         Restore {
             connect: self.options.clone(),
             journal: &self.journal as &dyn Journal,
@@ -275,12 +279,12 @@ impl Bench {
     }
 
     #[track_caller]
-    fn plan(&self, policy: &RestorePolicy, text: &SqlText<Surveyed>) -> RestorePlan {
+    pub(crate) fn plan(&self, policy: &RestorePolicy, text: &SqlText<Surveyed>) -> RestorePlan {
         let facts = self.restore(None).inspect(policy, text).unwrap();
         RestorePlan::new(policy, &facts, text.survey(), self.clock.now())
     }
 
-    fn run(
+    pub(crate) fn run(
         &self,
         policy: &RestorePolicy,
         text: &SqlText<Surveyed>,
@@ -291,7 +295,7 @@ impl Bench {
 }
 
 /// Small chunks and indexes after the rows, so that little data takes all the ways.
-fn policy(database: &str) -> RestorePolicy {
+pub(crate) fn policy(database: &str) -> RestorePolicy {
     RestorePolicy {
         chunk_bytes: 64 << 10,
         defer_from: 10 << 10,
@@ -300,12 +304,12 @@ fn policy(database: &str) -> RestorePolicy {
 }
 
 /// Everything that led to an error, on one line.
-fn causes(error: &RestoreError) -> String {
+pub(crate) fn causes(error: &RestoreError) -> String {
     elpis_run::with_causes(error)
 }
 
 /// Feeds a file to the stock client.
-fn load(socket: &Path, database: &str, file: &Path) {
+pub(crate) fn load(socket: &Path, database: &str, file: &Path) {
     let status = Command::new("mariadb")
         .args(["--no-defaults", "-uroot", "-S"])
         .arg(socket)

@@ -38,6 +38,9 @@ mod plan;
 mod rehearse;
 #[cfg(feature = "backup")]
 mod restore;
+#[cfg(feature = "backup")]
+mod restore_crash;
+mod restore_parts;
 #[cfg(feature = "maint")]
 mod secrets;
 #[cfg(feature = "maint")]

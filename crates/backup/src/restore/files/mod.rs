@@ -13,6 +13,7 @@
 mod error;
 mod exchange;
 mod keep;
+mod paths;
 mod plan;
 mod record;
 mod run;

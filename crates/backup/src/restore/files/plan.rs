@@ -35,6 +35,8 @@ pub struct FilesWish {
     pub mirror: bool,
     /// Whether links that lead out of their tree are made, where there is not the same link now.
     pub outside_links: bool,
+    /// Whether a database is restored with them: without it they must not take their places.
+    pub with_database: bool,
 }
 
 /// A restore of files that can be made. It is what the journal keeps of the intention.
@@ -46,6 +48,9 @@ pub struct FilesPlan {
     pub roots: Vec<RootPlan>,
     /// Whether what is not in the archive goes away.
     pub mirror: bool,
+    /// Whether a database is restored with them.
+    #[serde(default)]
+    pub with_database: bool,
     /// Why nothing will be done; empty if it will.
     pub refusals: Vec<String>,
     /// What the operator should know.
@@ -81,6 +86,7 @@ impl FilesPlan {
             archive: facts.archive,
             roots: Vec::new(),
             mirror: wish.mirror,
+            with_database: wish.with_database,
             refusals: Vec::new(),
             warnings: Vec::new(),
         };

@@ -77,6 +77,8 @@ pub struct FilesRun {
     pub holder: Holder,
     /// The archive.
     pub archive: PathBuf,
+    /// Whether a database was to be restored with them.
+    pub with_database: bool,
     /// The places.
     pub places: Vec<PathBuf>,
     /// What became of it.
@@ -215,6 +217,7 @@ pub fn files_runs(journal: &dyn Journal) -> Result<Vec<FilesRun>, JournalError> 
                 holder: summary.holder,
                 state: recorded.state(),
                 archive: recorded.plan.archive,
+                with_database: recorded.plan.with_database,
                 places: recorded
                     .plan
                     .roots

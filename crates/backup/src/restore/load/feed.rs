@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::event::{Quiet, silence};
 use crate::restore::error::TextError;
+use crate::restore::plan::RestorePlan;
 use crate::restore::sql::{Kind, Object, Part, SqlReader};
 use crate::restore::sum::Summing;
 
@@ -38,15 +39,21 @@ pub(super) struct Chunk {
 /// Where orders go.
 pub(super) type Orders = Sender<Result<Order, TextError>>;
 
-/// Reads `text` to its end, or until nobody takes orders any more.
-pub(super) fn feed(text: impl Read, chunk_bytes: usize, orders: &Orders) {
-    if let Err(error) = read(text, chunk_bytes, orders) {
+/// Reads `text` to its end, or until nobody takes orders any more. What `plan` does not take is
+/// passed over.
+pub(super) fn feed(text: impl Read, plan: &RestorePlan, chunk_bytes: usize, orders: &Orders) {
+    if let Err(error) = read(text, plan, chunk_bytes, orders) {
         // Nobody may want to know.
         let _ = orders.blocking_send(Err(error));
     }
 }
 
-fn read(text: impl Read, chunk_bytes: usize, orders: &Orders) -> Result<(), TextError> {
+fn read(
+    text: impl Read,
+    plan: &RestorePlan,
+    chunk_bytes: usize,
+    orders: &Orders,
+) -> Result<(), TextError> {
     let mut summing = Summing::new(text);
     let mut reader = SqlReader::new(&mut summing);
     let mut next_id = 0;
@@ -61,6 +68,9 @@ fn read(text: impl Read, chunk_bytes: usize, orders: &Orders) -> Result<(), Text
         let Part::Statement { mut sql, kind } = part else {
             continue;
         };
+        if !plan.takes(&kind, &sql, reader.modes()) {
+            continue;
+        }
         let is_rows = matches!(&kind, Kind::Rows { table, .. } if *table == chunk.table);
         let is_full = chunk.bytes >= chunk_bytes as u64;
         if !chunk.statements.is_empty() && (!is_rows || is_full) {
@@ -102,6 +112,12 @@ fn read(text: impl Read, chunk_bytes: usize, orders: &Orders) -> Result<(), Text
             silenced,
         };
         if !send(order) {
+            return Ok(());
+        }
+    }
+    if !chunk.statements.is_empty() {
+        chunk.id = id();
+        if !send(Order::Rows(chunk)) {
             return Ok(());
         }
     }

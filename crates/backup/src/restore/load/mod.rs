@@ -27,7 +27,7 @@ use super::error::{RestoreError, TextError};
 use super::event::RestoreEvent;
 use super::plan::RestorePlan;
 use super::session::{Ask, Opening, quoted};
-use super::sql::{Kind, Object};
+use super::sql::{Kind, Object, is_ambiguous};
 use feed::{Chunk, Order, feed};
 use worker::{Job, Reading, Shared, work};
 
@@ -35,6 +35,9 @@ use worker::{Job, Reading, Shared, work};
 const CHUNKS: usize = 2;
 /// What the server answers when something that is to be made is there already.
 const EXISTS: [u16; 4] = [1050, 1304, 1359, 1537];
+
+/// What MySQL answers when it is to prepare what makes a routine, a trigger or an event.
+const NOT_PREPARED: u16 = 1295;
 
 /// What a load came to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,11 +64,12 @@ impl Loader<'_> {
         text: Box<dyn std::io::Read + Send + '_>,
     ) -> Result<Loaded, RestoreError> {
         let chunk_bytes = self.plan.policy.chunk_bytes;
+        let plan = self.plan;
         let (sender, orders) = mpsc::channel(1);
         std::thread::scope(|scope| {
             std::thread::Builder::new()
                 .name("elpis-feed".to_owned())
-                .spawn_scoped(scope, move || feed(text, chunk_bytes, &sender))
+                .spawn_scoped(scope, move || feed(text, plan, chunk_bytes, &sender))
                 .map_err(RestoreError::Threads)?;
             runtime.block_on(self.conduct(control, orders))
         })
@@ -218,6 +222,10 @@ impl Conductor<'_> {
             )
             .await?;
         let (charset, collation, sql_mode, time_zone) = found.unwrap_or_default();
+        if is_ambiguous(&charset) {
+            let what = format!("the text is in {charset}, in which quotes cannot be told apart");
+            return Err(RestoreError::NeedsPerson { what });
+        }
         let reading = Arc::new(Reading {
             charset,
             collation,
@@ -256,7 +264,7 @@ impl Conductor<'_> {
             _ => {}
         }
         let needs_rows = match kind {
-            Kind::Alter => true,
+            Kind::Alter { .. } => true,
             Kind::Object { object, .. } => *object != Object::View,
             _ => false,
         };
@@ -264,10 +272,10 @@ impl Conductor<'_> {
             true => Some(self.room(self.all_room).await?),
             false => None,
         };
-        let made = self.control.execute_bytes(sql).await;
+        let made = self.make(sql, kind).await;
         let is_first = std::mem::take(&mut self.is_resumed);
         match made {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(error) if is_first && error.code().is_some_and(|code| EXISTS.contains(&code)) => {}
             Err(error) => return Err(fail(error)),
         }
@@ -286,6 +294,21 @@ impl Conductor<'_> {
             .await;
         mark.map(drop)
             .map_err(|source| RestoreError::server("marking a statement", source))
+    }
+
+    /// Carries a statement out. One that has statements of its own may only look like one: the
+    /// server is asked to take it as one.
+    async fn make(&mut self, sql: &[u8], kind: &Kind) -> Result<(), elpis_mysql::Error> {
+        if !kind.is_body() {
+            return self.control.execute_bytes(sql).await.map(drop);
+        }
+        match self.control.execute_single(sql).await {
+            // It was looked at when it was recognised, word for word.
+            Err(error) if error.code() == Some(NOT_PREPARED) => {
+                self.control.execute_bytes(sql).await.map(drop)
+            }
+            made => made,
+        }
     }
 
     /// Takes the indexes away that are made after the rows, and remembers them first.
@@ -367,7 +390,7 @@ fn words(kind: &Kind) -> (&'static str, &str) {
         Kind::NoTable { .. } => ("room for", "tables"),
         Kind::Set => ("settings of", "the session"),
         Kind::Collate { .. } => ("the character set of", "the database"),
-        Kind::Alter => ("changes of", "a table"),
+        Kind::Alter { table } => ("changes of table", table),
         _ => ("sequences of", "the text"),
     }
 }

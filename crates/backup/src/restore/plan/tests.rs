@@ -23,12 +23,16 @@ fn facts() -> RestoreFacts {
             bytes: 0,
             users: Vec::new(),
             foreign: Vec::new(),
+            references: BTreeSet::new(),
+            triggers: Default::default(),
+            views: BTreeSet::new(),
         }),
         databases: BTreeSet::new(),
         unknown_collations: BTreeSet::new(),
         missing_definers: Some(BTreeSet::new()),
         missing: Vec::new(),
         stops_services: false,
+        rows: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a statement of a dump is. What is not recognised is not carried out.
 
 use super::modes::Modes;
-use super::tokens::{Token, tokens};
+use super::tokens::{Token, Tokens, tokens};
 
 /// A statement that a dump may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(in crate::restore) enum Kind {
     /// Sequences, and what removes something before it is made.
     Schema,
     /// `ALTER TABLE` and `CREATE INDEX`, for rows that are there already.
-    Alter,
+    Alter { table: String },
     /// Something that is not rows and may need all of them; whether it is made or removed.
     Object {
         object: Object,
@@ -26,10 +26,19 @@ pub(in crate::restore) enum Kind {
     Set,
     /// `ALTER DATABASE`: what stands from byte `options` on.
     Collate { options: usize },
-    /// `USE`, with the name of the database that the text is of.
+    /// `USE`, or what makes or removes the database that the text is of, with its name. A restore
+    /// does that by itself.
     Use { database: String },
-    /// What a restore does by itself: locks, transactions, making and removing the database.
+    /// What a restore does by itself: locks and transactions.
     Skip,
+}
+
+impl Kind {
+    /// Whether it makes something that has statements of its own.
+    pub(in crate::restore) fn is_body(&self) -> bool {
+        let of = |object: &Object| *object != Object::View;
+        matches!(self, Kind::Object { object, is_made: true, .. } if of(object))
+    }
 }
 
 /// What is made after the rows.
@@ -64,6 +73,32 @@ pub enum StatementError {
         /// How it begins.
         start: String,
     },
+    /// It goes on behind its end.
+    #[error("`{start}` is followed by another statement before the delimiter")]
+    Several {
+        /// How it begins.
+        start: String,
+    },
+    /// It does not hold what it brings, but has the server copy it or work it out.
+    #[error("`{start}` has the server work something out (`{what}`); a dump holds what it brings")]
+    Computed {
+        /// How it begins.
+        start: String,
+        /// The word or sign.
+        what: String,
+    },
+    /// Its character set hides quotes.
+    #[error("`{start}` chooses a character set whose letters may end in a quote or a backslash")]
+    Charset {
+        /// How it begins.
+        start: String,
+    },
+    /// What it is depends on the version of the server.
+    #[error("`{start}` is something else for servers that pass over its versioned comments")]
+    Differs {
+        /// How it begins then.
+        start: String,
+    },
     /// Rows that are not written out.
     #[error("`{start}` has no VALUES")]
     NoValues {
@@ -83,8 +118,7 @@ pub(in crate::restore) struct Words<'a> {
 const ENOUGH: usize = 40;
 
 impl<'a> Words<'a> {
-    pub(in crate::restore) fn new(statement: &'a [u8], modes: &Modes) -> Words<'a> {
-        let mut all = tokens(statement, modes);
+    pub(super) fn new(mut all: Tokens<'a>, statement: &'a [u8]) -> Words<'a> {
         let mut words = Vec::new();
         while words.len() < ENOUGH {
             let Some(word) = all.next() else { break };
@@ -129,6 +163,7 @@ impl<'a> Words<'a> {
     fn name(&mut self) -> Result<String, StatementError> {
         let name = self.peek().and_then(Token::name);
         self.at += 1;
+        let name = name.filter(|name| !name.is_empty() && !name.contains('\0'));
         let name = name.ok_or_else(|| self.unknown())?;
         match self.peek() {
             Some(Token::Sign(b'.')) => Err(StatementError::Qualified {
@@ -145,7 +180,7 @@ impl<'a> Words<'a> {
     }
 
     /// Its first words, without anything that could be a value.
-    fn start(&self) -> String {
+    pub(super) fn start(&self) -> String {
         let names = self.words.iter().map_while(|(word, _)| word.name());
         let start: Vec<String> = names.take(4).collect();
         if start.is_empty() {
@@ -200,11 +235,11 @@ impl<'a> Words<'a> {
     }
 
     fn create(mut self) -> Result<Kind, StatementError> {
-        if self.take("DATABASE") || self.take("SCHEMA") {
-            return Ok(Kind::Skip);
-        }
         if self.take("OR") {
             self.take("REPLACE");
+        }
+        if self.take("DATABASE") || self.take("SCHEMA") {
+            return self.database();
         }
         // What may stand before the kind of a view or a body.
         loop {
@@ -240,8 +275,8 @@ impl<'a> Words<'a> {
                 self.name()?;
                 return Ok(Kind::Schema);
             }
-            "UNIQUE" | "FULLTEXT" | "SPATIAL" if self.take("INDEX") => return Ok(Kind::Alter),
-            "INDEX" => return Ok(Kind::Alter),
+            "UNIQUE" | "FULLTEXT" | "SPATIAL" if self.take("INDEX") => return self.index(),
+            "INDEX" => return self.index(),
             "VIEW" => Object::View,
             "TRIGGER" => Object::Trigger,
             "PROCEDURE" | "FUNCTION" | "PACKAGE" => Object::Routine,
@@ -253,6 +288,13 @@ impl<'a> Words<'a> {
             name: self.name()?,
             is_made: true,
         })
+    }
+
+    /// What makes or removes the database tells its name.
+    fn database(mut self) -> Result<Kind, StatementError> {
+        self.take_any(&["IF", "NOT", "EXISTS"]);
+        let database = self.name()?;
+        Ok(Kind::Use { database })
     }
 
     /// `= user@host` or `= role`.
@@ -270,7 +312,7 @@ impl<'a> Words<'a> {
 
     fn drop_object(mut self) -> Result<Kind, StatementError> {
         if self.take("DATABASE") || self.take("SCHEMA") {
-            return Ok(Kind::Skip);
+            return self.database();
         }
         let kinds = [
             ("TABLE", None),
@@ -320,12 +362,21 @@ impl<'a> Words<'a> {
         if !self.take("TABLE") {
             return Err(self.unknown());
         }
-        self.name()?;
+        let table = self.name()?;
         let keys = self.take("DISABLE") || self.take("ENABLE");
         match keys && self.take("KEYS") {
             true => Ok(Kind::Skip),
-            false => Ok(Kind::Alter),
+            false => Ok(Kind::Alter { table }),
         }
+    }
+
+    /// `name ... ON table`, behind `CREATE INDEX`.
+    fn index(mut self) -> Result<Kind, StatementError> {
+        while self.peek().is_some() && !self.take("ON") {
+            self.at += 1;
+        }
+        let table = self.name()?;
+        Ok(Kind::Alter { table })
     }
 
     /// Only the session's own variables.

@@ -1,5 +1,7 @@
 //! SQL text: cut into statements, each recognised before it is carried out.
 
+mod comment;
+mod guard;
 mod kind;
 mod modes;
 mod reader;
@@ -7,6 +9,7 @@ mod splitter;
 mod tokens;
 mod tuples;
 
+pub(in crate::restore) use guard::is_ambiguous;
 pub use kind::StatementError;
 pub(in crate::restore) use kind::{Kind, Object};
 pub(in crate::restore) use modes::Modes;

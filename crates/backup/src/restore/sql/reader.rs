@@ -2,8 +2,10 @@
 
 use std::io::Read;
 
-use super::kind::{Kind, Words};
+use super::guard::guard;
+use super::kind::{Kind, StatementError, Words};
 use super::splitter::{Item, Splitter};
+use super::tokens::{fewest, tokens};
 use crate::restore::error::TextError;
 
 /// The longest statement that is read: the most that any server takes.
@@ -37,13 +39,35 @@ impl<R: Read> SqlReader<R> {
             Some(Item::Statement(sql)) => sql,
         };
         let at = self.splitter.position().saturating_sub(sql.len() as u64);
-        let kind = Words::new(&sql, &self.splitter.modes)
-            .kind()
+        let kind = self
+            .recognise(&sql)
             .map_err(|source| TextError::Statement { at, source })?;
-        if kind == Kind::Set {
-            self.splitter.modes.follow(&sql);
+        if kind == Kind::Set && !self.splitter.modes.follow(&sql) {
+            let source = StatementError::Computed {
+                start: Words::new(tokens(&sql, &self.splitter.modes), &sql).start(),
+                what: "sql_mode".to_owned(),
+            };
+            return Err(TextError::Statement { at, source });
         }
         Ok(Some(Part::Statement { sql, kind }))
+    }
+
+    /// What a statement is, for every server, and that it is nothing besides.
+    fn recognise(&self, sql: &[u8]) -> Result<Kind, StatementError> {
+        let modes = &self.splitter.modes;
+        let kind = Words::new(tokens(sql, modes), sql).kind()?;
+        guard(sql, &kind, modes)?;
+        if self.splitter.is_conditional {
+            let fewest = Words::new(fewest(sql, modes), sql);
+            let start = fewest.start();
+            let fewest = fewest.kind()?;
+            // What a body does is nowhere looked at: it must be one and the same.
+            let is_body = kind.is_body();
+            if fewest != Kind::Skip && (fewest != kind || is_body) {
+                return Err(StatementError::Differs { start });
+            }
+        }
+        Ok(kind)
     }
 
     /// How quotes are read now.
@@ -55,7 +79,7 @@ impl<R: Read> SqlReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::restore::sql::kind::{Object, StatementError};
+    use crate::restore::sql::kind::Object;
     use proptest::prelude::*;
 
     /// Gives a text in small portions.

@@ -3,18 +3,13 @@
 
 use std::io::{self, Read};
 
+use super::comment::Comment;
 use super::modes::Modes;
 
 /// How much is read at once.
 const READ: usize = 256 << 10;
-/// The longest line comment that is handed out; what is longer is cut.
-const REMARK: usize = 1 << 10;
 /// The longest delimiter.
 const DELIMITER: usize = 16;
-/// Versioned comments from this version on are for clients, not for servers: MariaDB's own dumps
-/// begin with one that a client takes as the order to refuse dangerous commands.
-const NEVER: u64 = 999_999;
-
 /// What stands in the text.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::restore) enum Item {
@@ -61,6 +56,14 @@ pub enum SplitError {
         /// Its beginning.
         what: String,
     },
+    /// Servers and clients would not agree about where something ends.
+    #[error("it cannot be told where the {what} at byte {at} ends: servers differ about it")]
+    Unclear {
+        /// What it is.
+        what: &'static str,
+        /// Where it begins.
+        at: u64,
+    },
     /// A `DELIMITER` that is none.
     #[error("the DELIMITER at byte {at} names none, or one that cannot be used")]
     Delimiter {
@@ -79,9 +82,11 @@ pub(in crate::restore) struct Splitter<R> {
     /// Bytes of the text before the present item.
     before: u64,
     delimiter: Vec<u8>,
-    limit: usize,
+    pub(super) limit: usize,
     /// How quotes are read from here on.
     pub(in crate::restore) modes: Modes,
+    /// Whether the last statement has comments that some servers carry out and others do not.
+    pub(in crate::restore) is_conditional: bool,
 }
 
 impl<R: Read> Splitter<R> {
@@ -96,6 +101,7 @@ impl<R: Read> Splitter<R> {
             delimiter: b";".to_vec(),
             limit,
             modes: Modes::default(),
+            is_conditional: false,
         }
     }
 
@@ -130,12 +136,12 @@ impl<R: Read> Splitter<R> {
     }
 
     /// What has been read of the present item and behind it.
-    fn rest(&self) -> &[u8] {
+    pub(super) fn rest(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }
 
     /// Reads until there is a byte at `at`; false at the end of the text.
-    fn has(&mut self, at: usize) -> Result<bool, SplitError> {
+    pub(super) fn has(&mut self, at: usize) -> Result<bool, SplitError> {
         while self.rest().len() <= at && !self.is_over {
             self.buffer.drain(..self.start);
             self.start = 0;
@@ -153,7 +159,7 @@ impl<R: Read> Splitter<R> {
         Ok(self.rest().len() > at)
     }
 
-    fn byte(&mut self, at: usize) -> Result<Option<u8>, SplitError> {
+    pub(super) fn byte(&mut self, at: usize) -> Result<Option<u8>, SplitError> {
         Ok(self.has(at)?.then(|| self.rest()[at]))
     }
 
@@ -162,7 +168,7 @@ impl<R: Read> Splitter<R> {
         Ok(self.rest().starts_with(what))
     }
 
-    fn drop_front(&mut self, count: usize) {
+    pub(super) fn drop_front(&mut self, count: usize) {
         self.start += count;
         self.before += count as u64;
     }
@@ -174,80 +180,6 @@ impl<R: Read> Splitter<R> {
             self.drop_front(blanks);
             if !all || !self.has(0)? {
                 return Ok(());
-            }
-        }
-    }
-
-    /// A comment up to the end of its line, at the start of the buffer.
-    fn line_comment(&mut self) -> Result<Option<Vec<u8>>, SplitError> {
-        let mark = match (self.byte(0)?, self.byte(1)?, self.byte(2)?) {
-            (Some(b'#'), ..) => 1,
-            (Some(b'-'), Some(b'-'), None) => 2,
-            (Some(b'-'), Some(b'-'), Some(after)) if is_blank(after) => 2,
-            _ => return Ok(None),
-        };
-        self.drop_front(mark);
-        let mut remark = Vec::new();
-        loop {
-            let end = self.rest().iter().position(|byte| *byte == b'\n');
-            let taken = end.unwrap_or(self.rest().len());
-            let room = REMARK - remark.len();
-            remark.extend_from_slice(&self.rest()[..taken.min(room)]);
-            self.drop_front(taken);
-            if end.is_some() || !self.has(0)? {
-                return Ok(Some(remark.trim_ascii().to_vec()));
-            }
-        }
-    }
-
-    /// Drops a comment that no server carries out, at the start of the buffer.
-    fn skip_block_comment(&mut self) -> Result<bool, SplitError> {
-        if self.block_comment(0)? != Comment::Plain {
-            return Ok(false);
-        }
-        let end = self.comment_end(0)?;
-        self.drop_front(end);
-        Ok(true)
-    }
-
-    /// What kind of comment begins at `at`.
-    fn block_comment(&mut self, at: usize) -> Result<Comment, SplitError> {
-        if self.byte(at)? != Some(b'/') || self.byte(at + 1)? != Some(b'*') {
-            return Ok(Comment::None);
-        }
-        let mut next = at + 2;
-        if self.byte(next)? == Some(b'M') && self.byte(next + 1)? == Some(b'!') {
-            next += 1;
-        }
-        if self.byte(next)? != Some(b'!') {
-            return Ok(Comment::Plain);
-        }
-        next += 1;
-        let mut version = 0_u64;
-        while let Some(digit) = self.byte(next)?.filter(u8::is_ascii_digit) {
-            let digit = u64::from(digit - b'0');
-            version = version.saturating_mul(10).saturating_add(digit);
-            next += 1;
-        }
-        Ok(match version {
-            NEVER.. => Comment::Plain,
-            _ => Comment::Versioned { opener: next - at },
-        })
-    }
-
-    /// Behind the end of the plain comment at `at`.
-    fn comment_end(&mut self, at: usize) -> Result<usize, SplitError> {
-        let mut next = at + 2;
-        loop {
-            if !self.has(next + 1)? {
-                return Err(self.unclosed("comment", at));
-            }
-            match self.rest()[next..].windows(2).position(|two| two == b"*/") {
-                Some(found) => return Ok(next + found + 2),
-                None => next = self.rest().len() - 1,
-            }
-            if next - at > self.limit {
-                return Err(self.too_long());
             }
         }
     }
@@ -300,6 +232,7 @@ impl<R: Read> Splitter<R> {
 
     /// The statement at the start of the buffer.
     fn statement(&mut self) -> Result<Item, SplitError> {
+        self.is_conditional = false;
         let mut stops = [false; 256];
         for byte in b"'\"`-#/\\" {
             stops[usize::from(*byte)] = true;
@@ -337,10 +270,21 @@ impl<R: Read> Splitter<R> {
                 {
                     self.line_end(at)?
                 }
+                b'-' if self.byte(at + 1)? == Some(b'-') => {
+                    let after = self.byte(at + 2)?.unwrap_or_default();
+                    self.expect_no_comment(at, after)?;
+                    at + 1
+                }
                 b'/' => match self.block_comment(at)? {
                     Comment::None => at + 1,
                     Comment::Plain => self.comment_end(at)?,
                     Comment::Versioned { opener } => at + opener,
+                    Comment::Conditional { opener } => {
+                        self.expect_plain(at, opener)?;
+                        self.is_conditional = true;
+                        at + opener
+                    }
+                    Comment::Unclear => return Err(self.unclear("versioned comment", at)),
                 },
                 b'\\' => return Err(self.client_command(at)),
                 _ => at + 1,
@@ -348,7 +292,7 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    fn line_end(&mut self, at: usize) -> Result<usize, SplitError> {
+    pub(super) fn line_end(&mut self, at: usize) -> Result<usize, SplitError> {
         let mut next = at;
         loop {
             match self.rest()[next..].iter().position(|byte| *byte == b'\n') {
@@ -364,12 +308,17 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    fn unclosed(&self, what: &'static str, at: usize) -> SplitError {
+    pub(super) fn unclear(&self, what: &'static str, at: usize) -> SplitError {
+        let at = self.before + at as u64;
+        SplitError::Unclear { what, at }
+    }
+
+    pub(super) fn unclosed(&self, what: &'static str, at: usize) -> SplitError {
         let at = self.before + at as u64;
         SplitError::Unclosed { what, at }
     }
 
-    fn too_long(&self) -> SplitError {
+    pub(super) fn too_long(&self) -> SplitError {
         let (at, limit) = (self.before, self.limit);
         SplitError::TooLong { at, limit }
     }
@@ -381,17 +330,6 @@ impl<R: Read> Splitter<R> {
             what: String::from_utf8_lossy(shown).into_owned(),
         }
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum Comment {
-    None,
-    /// No server reads it.
-    Plain,
-    /// A server may carry out what is in it; so many bytes open it.
-    Versioned {
-        opener: usize,
-    },
 }
 
 /// What the client takes for a blank between words.

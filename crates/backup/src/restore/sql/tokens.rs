@@ -1,5 +1,6 @@
 //! The words of one statement.
 
+use super::comment::Comment;
 use super::modes::Modes;
 use super::splitter::is_blank;
 
@@ -44,6 +45,15 @@ pub(in crate::restore) fn tokens<'a>(statement: &'a [u8], modes: &Modes) -> Toke
         at: 0,
         escapes,
         is_ansi: modes.is_ansi(),
+        passes_over: false,
+    }
+}
+
+/// The same as a server sees them that passes over every comment that not all carry out.
+pub(super) fn fewest<'a>(statement: &'a [u8], modes: &Modes) -> Tokens<'a> {
+    Tokens {
+        passes_over: true,
+        ..tokens(statement, modes)
     }
 }
 
@@ -53,6 +63,8 @@ pub(in crate::restore) struct Tokens<'a> {
     escapes: [bool; 2],
     /// Double quotes hold names.
     is_ansi: bool,
+    /// Comments that not every server carries out do not count.
+    passes_over: bool,
 }
 
 impl<'a> Tokens<'a> {
@@ -72,19 +84,20 @@ impl<'a> Tokens<'a> {
                 (byte, ..) if is_blank(byte) => self.at += 1,
                 (b'#', ..) => self.skip_past(b"\n", 0),
                 (b'-', Some(b'-'), after) if after.is_none_or(is_blank) => self.skip_past(b"\n", 0),
-                (b'/', Some(b'*'), Some(b'!')) => self.skip_opener(3),
-                (b'/', Some(b'*'), Some(b'M')) if self.peek(3) == Some(b'!') => self.skip_opener(4),
-                (b'/', Some(b'*'), _) => self.skip_past(b"*/", 2),
+                (b'/', Some(b'*'), _) => {
+                    match Comment::of(self.text.get(self.at..).unwrap_or_default()) {
+                        Comment::Conditional { .. } if self.passes_over => {
+                            self.skip_past(b"*/", 2);
+                        }
+                        Comment::Versioned { opener } | Comment::Conditional { opener } => {
+                            self.at += opener;
+                        }
+                        _ => self.skip_past(b"*/", 2),
+                    }
+                }
                 (b'*', Some(b'/'), _) => self.at += 2,
                 _ => return,
             }
-        }
-    }
-
-    fn skip_opener(&mut self, length: usize) {
-        self.at += length;
-        while self.peek(0).is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
         }
     }
 

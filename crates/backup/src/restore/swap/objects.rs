@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use elpis_mysql::{Params, Session, Value};
 use serde::{Deserialize, Serialize};
 
+use super::durable::make_durable;
 use super::script::{Script, carry_out};
 use crate::dump::Definers;
 use crate::dump::facts;
@@ -35,6 +36,9 @@ impl Whose {
 /// Everything of a database that is not a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::restore) struct Scripts {
+    /// The tables whose triggers these are; `None` if they are everything of the database.
+    #[serde(default)]
+    only: Option<BTreeSet<String>>,
     charset: String,
     collation: String,
     views: BTreeSet<String>,
@@ -53,16 +57,24 @@ pub(in crate::restore) struct Scripts {
 }
 
 impl Scripts {
-    /// Reads them from a database that is there.
+    /// Reads them from a database that is there: of some tables only their triggers.
     pub(in crate::restore) async fn read(
         session: &mut Session,
         database: &str,
+        only: Option<&BTreeSet<String>>,
     ) -> Result<Scripts, RestoreError> {
-        let mut all = facts::database(session, database, None).await?;
+        let tables = only.map(|only| only.iter().cloned().collect());
+        let mut all = facts::database(session, database, tables.as_ref()).await?;
+        if only.is_some() {
+            all.views.clear();
+            all.routines.clear();
+            all.events.clear();
+        }
         // Tables are not asked for, and the restore's own are nobody's business.
         all.tables.clear();
         all.sequences.clear();
         let mut scripts = Scripts {
+            only: only.cloned(),
             charset: all.charset.clone(),
             collation: all.collation.clone(),
             views: all
@@ -152,8 +164,9 @@ impl Scripts {
         session
             .execute(&sql, Params::Positional(params))
             .await
-            .map(drop)
-            .map_err(|source| RestoreError::server("keeping the old objects", source))
+            .map_err(|source| RestoreError::server("keeping the old objects", source))?;
+        // What is taken down next is gone at once.
+        make_durable(session, old).await
     }
 
     /// What is kept there; `None` if nothing is.
@@ -259,7 +272,7 @@ impl Scripts {
         self.run(session, database, &self.view_text, &missing)
             .await?;
         // Triggers fire in the order in which they were made: all of them or none.
-        let there = names(session, TRIGGERS, database).await?;
+        let there = triggers(session, database, self.only.as_ref()).await?;
         if there.len() < self.triggers {
             self.run(session, database, &self.trigger_text, &|_, _| true)
                 .await?;
@@ -290,14 +303,20 @@ impl Scripts {
     }
 
     /// Removes events and triggers, which must not see the exchange, and views that stand in the
-    /// way of tables that come.
+    /// way of tables that come; of some tables only their triggers.
     pub(in crate::restore) async fn take_down(
         session: &mut Session,
         database: &str,
         coming: &[String],
+        only: Option<&BTreeSet<String>>,
     ) -> Result<(), RestoreError> {
-        for (kind, list) in [("EVENT", EVENTS), ("TRIGGER", TRIGGERS)] {
-            for name in names(session, list, database).await? {
+        let events = match only {
+            None => names(session, EVENTS, database).await?,
+            Some(_) => Vec::new(),
+        };
+        let triggers = triggers(session, database, only).await?;
+        for (kind, list) in [("EVENT", events), ("TRIGGER", triggers)] {
+            for name in list {
                 let name = qualified(database, &name)?;
                 let drop = format!("DROP {kind} IF EXISTS {name}");
                 carry_out(session, drop.as_bytes())
@@ -305,7 +324,11 @@ impl Scripts {
                     .map_err(|source| RestoreError::server(drop, source))?;
             }
         }
-        let views = views(session, database).await?;
+        // A view in the place of one of some tables has been refused.
+        let views = match only {
+            None => views(session, database).await?,
+            Some(_) => BTreeSet::new(),
+        };
         for view in coming.iter().filter(|name| views.contains(*name)) {
             session
                 .tell(&format!("DROP VIEW {}", qualified(database, view)?))
@@ -316,8 +339,21 @@ impl Scripts {
 }
 
 const EVENTS: &str = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?";
-const TRIGGERS: &str =
-    "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?";
+const TRIGGERS: &str = "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?";
+
+/// The triggers of a database, or of some of its tables.
+async fn triggers(
+    session: &mut Session,
+    database: &str,
+    only: Option<&BTreeSet<String>>,
+) -> Result<Vec<String>, RestoreError> {
+    let all: Vec<(String, String)> = session.ask(TRIGGERS, of(&[database])).await?;
+    let wanted = |table: &String| only.is_none_or(|only| only.contains(table));
+    Ok(all
+        .into_iter()
+        .filter_map(|(name, table)| wanted(&table).then_some(name))
+        .collect())
+}
 
 async fn names(
     session: &mut Session,

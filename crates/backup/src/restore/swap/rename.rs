@@ -29,6 +29,16 @@ pub(in crate::restore) async fn base_tables(
         .collect())
 }
 
+/// The tables and sequences of the live database that the restore exchanges.
+pub(in crate::restore) async fn live_tables(
+    session: &mut Session,
+    policy: &RestorePolicy,
+) -> Result<Vec<String>, RestoreError> {
+    let mut tables = base_tables(session, &policy.database).await?;
+    tables.retain(|table| policy.scope.concerns(table));
+    Ok(tables)
+}
+
 /// Whether there is such a database.
 pub(in crate::restore) async fn exists(
     session: &mut Session,
@@ -80,17 +90,17 @@ impl Moves {
     }
 }
 
-/// Finds out whether nobody holds the tables of a database for long, before anything is taken
+/// Finds out whether nobody holds these tables of the live database for long, before anything is taken
 /// down for their exchange.
 pub(in crate::restore) async fn probe(
     session: &mut Session,
-    database: &str,
+    tables: &[String],
     policy: &RestorePolicy,
     clock: &dyn Clock,
     observer: &dyn Observer<RestoreEvent>,
 ) -> Result<(), RestoreError> {
-    let tables: Result<Vec<String>, RestoreError> = base_tables(session, database)
-        .await?
+    let database = &policy.database;
+    let tables: Result<Vec<String>, RestoreError> = tables
         .iter()
         .map(|table| Ok(format!("{} WRITE", qualified(database, table)?)))
         .collect();

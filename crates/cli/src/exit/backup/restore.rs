@@ -110,14 +110,17 @@ fn database(error: &RestoreError) -> Option<Judgement> {
     match error {
         RestoreError::Interrupted { source, .. } => Some(match &**source {
             RestoreError::Stopped => (Code::Interrupted, Some(EITHER)),
-            RestoreError::NeedsPerson { .. } => database(source)?,
+            RestoreError::NeedsPerson { .. } | RestoreError::NeedsText { .. } => database(source)?,
             _ => (Code::Stopped, Some(EITHER)),
         }),
         RestoreError::Refused { .. } => Some((
             Code::Refused,
             Some("--dry-run shows the plan; --accept takes a difference that has a name"),
         )),
-        RestoreError::Server { .. } => Some((Code::Unreachable, Some(EITHER))),
+        RestoreError::Server { .. } => Some((
+            Code::Unreachable,
+            Some("nothing was begun; see to the server, then say it again"),
+        )),
         RestoreError::Locked { .. } => Some((Code::Locked, Some("wait for it to end"))),
         RestoreError::Unfinished { .. } => Some((Code::Refused, Some(EITHER))),
         RestoreError::Run { .. } => Some((Code::Usage, Some("without --run the newest is meant"))),

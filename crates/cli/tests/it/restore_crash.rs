@@ -1,0 +1,431 @@
+//! `kill -9` of the real program at random moments of a restore of database and files together,
+//! then `resume` or `undo`: both are the old or both are the new, as the stock client, `find` and
+//! `sha256sum` see them. Six kills; `ELPIS_SOAK=1` makes it 200. A kill counts only if something
+//! was unfinished.
+
+mod disk;
+mod hostile;
+mod objects;
+mod server;
+mod several;
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use elpis_mysql::PrivateServer;
+use elpis_run::{Journal, Query, SqliteJournal};
+
+use crate::backup::{Site, archives};
+use crate::backup_server::{old, site, sql};
+use crate::harness::Said;
+
+/// What the archive holds besides the rows that every such site has.
+const ARCHIVED: &str = r"
+    DELETE FROM tagente_datos WHERE utimestamp > 15000;
+    CREATE TABLE tagente (id_agente INT UNSIGNED PRIMARY KEY AUTO_INCREMENT, nombre VARCHAR(60) COMMENT 'имя 😀') AUTO_INCREMENT = 40;
+    CREATE TABLE tmodulo (id INT PRIMARY KEY, id_agente INT UNSIGNED, dato BLOB, KEY por_agente (id_agente),
+        CONSTRAINT de_agente FOREIGN KEY (id_agente) REFERENCES tagente (id_agente) ON DELETE CASCADE);
+    INSERT INTO tagente VALUES (1, 'uno'), (2, 'it''s; \\ \n ü 漢');
+    INSERT INTO tmodulo VALUES (1, 1, x'00ff27220a5c1a'), (2, 2, NULL), (3, NULL, '');
+    CREATE TABLE tpuerta (id INT PRIMARY KEY, t TEXT) ENGINE=MyISAM;
+    INSERT INTO tpuerta VALUES (1, 'not transactional');
+    CREATE TABLE tlog (n INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(40));
+    CREATE FUNCTION doble(n INT) RETURNS INT DETERMINISTIC RETURN n * 2;
+    CREATE PROCEDURE limpiar() COMMENT 'a;b' DELETE FROM tlog WHERE what = ';';
+    CREATE VIEW v_base AS SELECT id, id_agente FROM tmodulo;
+    CREATE VIEW a_vista AS SELECT COUNT(*) AS n, doble(MAX(id)) AS m FROM v_base;
+    CREATE TRIGGER primero BEFORE INSERT ON tagente FOR EACH ROW INSERT INTO tlog (what) VALUES ('1');
+    CREATE TRIGGER despues BEFORE INSERT ON tagente FOR EACH ROW FOLLOWS primero INSERT INTO tlog (what) VALUES (';2');
+    CREATE EVENT cada_dia ON SCHEDULE EVERY 1 DAY STARTS '2036-01-01 03:00:00' ENABLE DO DELETE FROM tlog;
+    ALTER TABLE tagente_datos ADD KEY por_tiempo (utimestamp), ADD KEY por_modulo (id_agente_modulo, utimestamp)";
+
+/// What happens to it afterwards: the old state of every restore.
+const LIVE: &str = r"
+    DELETE FROM tagente_datos WHERE utimestamp > 7000;
+    INSERT INTO tagente VALUES (9, 'nuevo');
+    DROP TRIGGER despues;
+    DROP VIEW a_vista;
+    DROP EVENT cada_dia;
+    DROP PROCEDURE limpiar;
+    CREATE PROCEDURE tardio() SELECT 1;
+    CREATE TRIGGER tardio AFTER DELETE ON tmodulo FOR EACH ROW DELETE FROM tlog;
+    CREATE EVENT tarde ON SCHEDULE EVERY 2 DAY STARTS '2036-01-01 03:00:00' DISABLE DO DELETE FROM tlog;
+    CREATE TABLE tarde (id INT PRIMARY KEY, m INT, FOREIGN KEY (m) REFERENCES tmodulo (id));
+    INSERT INTO tarde VALUES (1, 2);
+    DROP TABLE tpuerta;
+    CREATE VIEW tpuerta AS SELECT 1 AS id";
+
+/// What the server's own tools say of the database, and the system's of the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Portrait {
+    database: String,
+    /// The checksum of every table.
+    sums: String,
+    files: String,
+}
+
+/// An installation with a backup, which has changed since.
+struct Installation {
+    site: Site,
+    server: PrivateServer,
+    archive: PathBuf,
+    /// What the archive holds.
+    new: Portrait,
+    /// What is there.
+    old: Portrait,
+}
+
+const REACH: [&str; 4] = ["-c", "pandora_console", "--option-file", "backup.cnf"];
+
+impl Installation {
+    fn new() -> Installation {
+        Installation::on(site())
+    }
+
+    fn on((site, server): (Site, PrivateServer)) -> Installation {
+        // As the product's manual has it: a server that is killed loses what it has committed last.
+        sql(
+            &server,
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 0, sync_binlog = 0",
+        );
+        sql(
+            &server,
+            &format!("SET NAMES utf8mb4; USE pandora; {ARCHIVED}"),
+        );
+        site.write(
+            "pandora_console/include/functions.php",
+            "<?php\n// functions\n",
+        );
+        let links = "ln -s index.php link && mkdir empty && ln index.php twin \
+                     && for i in $(seq 60); do echo $i > include/$i.inc; done && chmod 2750 include";
+        site.shell(&format!("cd pandora_console && {links}"));
+        let said = site.run(&old("pandora_console", &REACH[2..]));
+        assert_eq!(said.code, 0, "{said:?}");
+        let archive = archives(&site.path("dest")).remove(0);
+        let nothing = Portrait {
+            database: String::new(),
+            sums: String::new(),
+            files: String::new(),
+        };
+        let (old, new) = (nothing.clone(), nothing);
+        let mut installation = Installation {
+            site,
+            server,
+            archive,
+            new,
+            old,
+        };
+        installation.new = installation.portrait();
+        sql(
+            &installation.server,
+            &format!("SET NAMES utf8mb4; USE pandora; {LIVE}"),
+        );
+        let changes = "echo '<?php changed' > index.php && rm link .htaccess include/7.inc \
+                       && chmod 600 include/8.inc && echo x > include/9.inc && rmdir empty";
+        installation
+            .site
+            .shell(&format!("cd pandora_console && {changes}"));
+        installation.old = installation.portrait();
+        assert_ne!(installation.old.database, installation.new.database);
+        assert_ne!(installation.old.files, installation.new.files);
+        installation
+    }
+
+    fn portrait(&self) -> Portrait {
+        Portrait {
+            database: self.database(),
+            sums: self.sums(),
+            files: self.files(),
+        }
+    }
+
+    /// Every name of the console with kind, mode, owner, time and content.
+    fn files(&self) -> String {
+        self.site.shell(
+            "cd pandora_console && find . -not -type d -printf '%P|%y|%m|%U|%G|%l|%T@|%s\\n' | sort \
+             && find . -type d -printf '%P|%m|%U|%G|%T@\\n' | sort && find . -type f -exec sha256sum {} + | sort",
+        )
+    }
+
+    /// Every object as the server makes it, every row, and what the server's catalogue says.
+    fn database(&self) -> String {
+        let socket = self.server.socket().display();
+        let dump = self.site.shell(&format!(
+            "mariadb-dump --no-defaults -uroot -S {socket} --skip-comments --skip-dump-date --routines --events \
+             --triggers --hex-blob --skip-extended-insert --order-by-primary --default-character-set=utf8mb4 pandora"
+        ));
+        let catalogue = sql(
+            &self.server,
+            "USE information_schema;
+             SELECT * FROM SCHEMATA WHERE SCHEMA_NAME = 'pandora';
+             SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COLLATION, CREATE_OPTIONS, TABLE_COMMENT FROM TABLES WHERE TABLE_SCHEMA = 'pandora' ORDER BY 1;
+             SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME FROM STATISTICS WHERE TABLE_SCHEMA = 'pandora' ORDER BY 1, 2, 3;
+             SELECT CONSTRAINT_SCHEMA, CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME FROM REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'pandora' ORDER BY 1, 2;
+             SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_ORDER, DEFINER, SQL_MODE FROM TRIGGERS WHERE TRIGGER_SCHEMA = 'pandora' ORDER BY 1;
+             SELECT ROUTINE_NAME, ROUTINE_TYPE, DEFINER, SQL_MODE FROM ROUTINES WHERE ROUTINE_SCHEMA = 'pandora' ORDER BY 1;
+             SELECT EVENT_NAME, STATUS, DEFINER, STARTS FROM EVENTS WHERE EVENT_SCHEMA = 'pandora' ORDER BY 1;
+             SELECT TABLE_NAME, VIEW_DEFINITION, DEFINER FROM VIEWS WHERE TABLE_SCHEMA = 'pandora' ORDER BY 1",
+        );
+        // Rows of a table without a key come in any order; everything else has one.
+        let is_row = |line: &&str| line.starts_with("INSERT INTO");
+        let (mut rows, rest): (Vec<&str>, Vec<&str>) = dump.lines().partition(is_row);
+        rows.sort_unstable();
+        format!("{}\n{}\n{catalogue}", rest.join("\n"), rows.join("\n"))
+    }
+
+    /// The checksum of every table.
+    fn sums(&self) -> String {
+        let tables = sql(
+            &self.server,
+            "SELECT GROUP_CONCAT('pandora.', TABLE_NAME ORDER BY 1) FROM information_schema.TABLES \
+             WHERE TABLE_SCHEMA = 'pandora' AND TABLE_TYPE = 'BASE TABLE'",
+        );
+        sql(&self.server, &format!("CHECKSUM TABLE {tables} EXTENDED"))
+    }
+
+    fn name(&self) -> &str {
+        self.archive.to_str().unwrap()
+    }
+
+    /// The arguments of a verb for this installation.
+    fn args<'a>(&'a self, verb: &'a str) -> Vec<&'a str> {
+        let more: &[&str] = match verb {
+            "restore" => &[self.name(), "-f"],
+            "resume" => &["--from", self.name()],
+            _ => &[],
+        };
+        [&[verb][..], more, &REACH].concat()
+    }
+
+    fn run(&self, verb: &str) -> Said {
+        self.site.run(&self.args(verb))
+    }
+
+    fn start(&self, verb: &str) -> Child {
+        let mut command = self.site.command(&self.args(verb));
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    /// Runs of the journal that have not ended.
+    fn open_runs(&self) -> usize {
+        let path = self.site.path("state/elpis/journal.db");
+        let path = Some(path).filter(|path| path.exists());
+        let path = path.unwrap_or_else(|| self.site.path("state/journal.db"));
+        if !path.exists() {
+            return 0;
+        }
+        let journal = SqliteJournal::open(&path, None).unwrap();
+        let open = Query {
+            open_only: true,
+            ..Query::default()
+        };
+        journal.list(&open).unwrap().len()
+    }
+
+    /// Everything of ours that is not in its place: directories beside the console, databases.
+    fn leftovers(&self) -> Vec<String> {
+        let names = std::fs::read_dir(self.site.dir.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut left: Vec<String> = names
+            .filter(|name| name.starts_with(".elpis-restore."))
+            .collect();
+        let databases = sql(&self.server, "SHOW DATABASES LIKE '%elpis%'");
+        left.extend(databases.lines().map(str::to_owned));
+        left
+    }
+
+    #[track_caller]
+    fn is(&self, expected: &Portrait, what: &str) {
+        let found = self.portrait();
+        same(&found.sums, &expected.sums, what);
+        same(&found.database, &expected.database, what);
+        same(&found.files, &expected.files, what);
+    }
+
+    /// Both are the old or both are the new; whether they are the new.
+    #[track_caller]
+    fn is_new(&self, what: &str) -> bool {
+        let is_new = self.sums() == self.new.sums;
+        self.is(if is_new { &self.new } else { &self.old }, what);
+        is_new
+    }
+
+    /// Gives everything up that is kept.
+    #[track_caller]
+    fn forget_all(&self, what: &str) {
+        for _ in 0..5 {
+            if self.leftovers().is_empty() {
+                return;
+            }
+            let said = self.run("forget");
+            assert_eq!(said.code, 0, "{what}: {said:?}");
+        }
+        assert_eq!(self.leftovers(), [""; 0], "{what}");
+    }
+}
+
+impl Site {
+    /// What a shell script in the site's directory prints.
+    #[track_caller]
+    fn shell(&self, script: &str) -> String {
+        let mut command = Command::new("sh");
+        let command = command.args(["-ec", script]).current_dir(self.dir.path());
+        let output = command.env("LC_ALL", "C").output().unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// Two texts are the same; if not, only the lines that differ are shown.
+#[track_caller]
+fn same(found: &str, expected: &str, what: &str) {
+    if found == expected {
+        return;
+    }
+    let only = |a: &str, b: &str| -> Vec<String> {
+        let b: std::collections::HashSet<&str> = b.lines().collect();
+        let lines = a.lines().filter(|line| !b.contains(line)).take(12);
+        lines.map(|line| line.chars().take(300).collect()).collect()
+    };
+    let at = found
+        .lines()
+        .zip(expected.lines())
+        .find(|(found, expected)| found != expected);
+    panic!(
+        "{what}: first {at:?}; found {:#?}, expected {:#?}",
+        only(found, expected),
+        only(expected, found)
+    );
+}
+
+/// `ELPIS_SOAK` above 1 is a count of its own, for a part of the whole.
+fn rounds(quick: u32, soak: u32) -> u32 {
+    let Ok(said) = std::env::var("ELPIS_SOAK") else {
+        return quick;
+    };
+    let part = said.parse().ok().filter(|part| *part > 1);
+    part.map_or(soak, |part: u32| part.min(soak))
+}
+
+fn seed(usual: u64) -> u64 {
+    let said = std::env::var("ELPIS_SEED").ok();
+    said.and_then(|seed| seed.parse().ok()).unwrap_or(usual)
+}
+
+/// Starts a verb and waits until it has begun to change something, or has ended.
+fn begin(world: &Installation, verb: &str) -> Child {
+    let before = world.leftovers().len();
+    let mut child = world.start(verb);
+    let give_up = Instant::now() + Duration::from_secs(120);
+    while verb == "restore" && world.slots() <= before && child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < give_up, "it does not begin");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+impl Installation {
+    /// Directories beside the console.
+    fn slots(&self) -> usize {
+        let names = std::fs::read_dir(self.site.dir.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names
+            .filter(|name| name.starts_with(".elpis-restore."))
+            .count()
+    }
+}
+
+#[test]
+fn a_killed_restore_is_finished_or_taken_back_whole_with_its_files() {
+    let world = Installation::new();
+    let mut begun = {
+        let mut child = begin(&world, "restore");
+        let begun = Instant::now();
+        assert!(child.wait().unwrap().success());
+        begun.elapsed()
+    };
+    world.is(&world.new, "a restore that is left alone");
+    assert_eq!(world.run("undo").code, 0);
+    world.is(&world.old, "and taken back");
+    world.forget_all("and forgotten");
+
+    let seed = seed(21);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let wanted = rounds(6, 200);
+    let (mut counted, mut tried, mut finished, mut twice) = (0, 0, 0, 0);
+    while counted < wanted {
+        tried += 1;
+        assert!(
+            tried <= 3 * wanted,
+            "only {counted} of {tried} kills met unfinished work"
+        );
+        let what = format!("seed {seed}, try {tried}");
+        let mut child = begin(&world, "restore");
+        // The end is short, and the more interesting.
+        let share = match random.bool() {
+            true => random.f64(),
+            false => 1.0 - 0.4 * random.f64() * random.f64(),
+        };
+        std::thread::sleep(begun.mul_f64(share));
+        // It may have ended, and the next is to be caught in time.
+        let _ = child.kill();
+        if child.wait().unwrap().code().is_some() {
+            begun = begun.mul_f64(0.9);
+        }
+        counted += u32::from(world.open_runs() > 0);
+        // What somebody sees at once: tables and files of one kind or the other, never a mixture.
+        // The server may still be at the one statement that exchanges them.
+        let give_up = Instant::now() + Duration::from_secs(30);
+        while ![&world.old.sums, &world.new.sums].contains(&&world.sums()) {
+            assert!(Instant::now() < give_up, "{what}: {}", world.sums());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let files = world.files();
+        assert!(
+            files == world.old.files || files == world.new.files,
+            "{what}: {files}"
+        );
+
+        let verb = if tried % 2 == 0 { "resume" } else { "undo" };
+        let what = format!("{what}, {share:.3}, {verb}");
+        if random.u8(..3) == 0 {
+            // The second attempt dies as well.
+            let mut child = begin(&world, verb);
+            std::thread::sleep(begun.mul_f64(random.f64() * 0.7));
+            let _ = child.kill();
+            child.wait().unwrap();
+            twice += 1;
+        }
+        let said = world.run(verb);
+        // 2: nothing is left to do; 3: there was nothing yet that could be resumed.
+        let expected: &[i32] = if verb == "resume" {
+            &[0, 2, 3]
+        } else {
+            &[0, 2]
+        };
+        assert!(expected.contains(&said.code), "{what}: {said:?}");
+        let is_new = world.is_new(&format!("{what}: {said:?}"));
+        assert!(verb == "resume" || !is_new, "{what}: {said:?}");
+        assert!(said.code != 3 || !is_new, "{what}: {said:?}");
+        assert!(
+            said.code != 0 || is_new == (verb == "resume"),
+            "{what}: {said:?}"
+        );
+        assert_eq!(world.open_runs(), 0, "{what}: {said:?}");
+        finished += u32::from(is_new);
+        if is_new {
+            let said = world.run("undo");
+            assert_eq!(said.code, 0, "{what}: {said:?}");
+            world.is(&world.old, &what);
+        }
+        world.forget_all(&what);
+        assert_eq!(world.sums(), world.old.sums, "{what}");
+    }
+    world.is(&world.old, "after all of them");
+    println!(
+        "seed {seed}: {counted} of {tried} kills met unfinished work of {begun:?}; \
+         {finished} were finished, {twice} died once more"
+    );
+}
