@@ -31,7 +31,7 @@ mod tokens;
 #[cfg(feature = "backup")]
 pub use backup_set::{BackupSet, HistoryPlace, Part, PartNameError, Portrait, portrait};
 #[cfg(feature = "backup")]
-pub use belongings::agent_data;
+pub use belongings::{agent_data, time_series};
 #[cfg(feature = "maint")]
 pub use compaction::{kind, series_rule};
 #[cfg(feature = "maint")]

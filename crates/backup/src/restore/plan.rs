@@ -307,6 +307,9 @@ impl RestorePlan {
         if !survey.by_elpis {
             warnings.push("another tool wrote the text: rows are counted, not compared".to_owned());
         }
+        if self.rest.is_none() && !self.policy.later.is_empty() {
+            warnings.push("no table can come later: all are loaded before the exchange".to_owned());
+        }
         if self.facts.free.is_none() {
             warnings.push(
                 "the server's data is on another host: how much is free cannot be seen".to_owned(),

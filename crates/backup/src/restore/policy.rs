@@ -44,8 +44,8 @@ pub struct RestorePolicy {
     #[serde(default)]
     pub scope: Scope,
     /// Tables whose rows come after the exchange, while the product works: they can be had later,
-    /// such as time series. Of a whole database only, and not those that foreign keys or triggers
-    /// tie to others.
+    /// such as time series. Of a whole database only, only of InnoDB, and not those that foreign
+    /// keys or triggers tie to others; and none whose keys the product gives out by itself.
     #[serde(default)]
     pub later: Vec<LaterTable>,
     /// How fast rows are put into tables that are in use.

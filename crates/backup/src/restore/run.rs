@@ -11,6 +11,7 @@ use super::plan::RestorePlan;
 use super::policy::Grants;
 use super::report::{RestorePhases, RestoreReport};
 use super::session::{Ask, quoted};
+use super::swap::exists;
 use super::text::{SqlText, Surveyed};
 use super::work::Work;
 
@@ -138,7 +139,9 @@ impl<'a> Work<'a> {
         report.inserted = self.inserted_rows()?;
         report.rows = report.inserted.values().sum();
         report.tables = report.inserted.len() as u64;
-        if !self.steps.is_done("clean up") {
+        let (runtime, control, plan) = self.parts();
+        // A process that died may have removed it.
+        if runtime.block_on(exists(control, &plan.side))? {
             let (_, remark) = self.rows_parts()?;
             remark.into_iter().for_each(|remark| self.warn(remark));
         }

@@ -71,6 +71,9 @@ pub struct SurveyedTable {
     pub references: BTreeSet<String>,
     /// Whether a column's default is the next value of a sequence.
     pub uses_sequence: bool,
+    /// The engine that it names.
+    #[serde(default)]
+    pub engine: Option<String>,
 }
 
 impl Survey {
@@ -257,6 +260,7 @@ impl Found {
         }
         let mut uses_sequence = false;
         let mut references = BTreeSet::new();
+        let mut engine = None;
         let mut words = tokens(sql, reader.modes()).peekable();
         while let Some(word) = words.next() {
             if word.is("REFERENCES") {
@@ -266,13 +270,14 @@ impl Found {
                 self.collations.extend(words.peek().and_then(Token::name));
             } else if word.is("ENGINE") {
                 words.next_if_eq(&Token::Sign(b'='));
-                let engine = match words.peek() {
+                let named = match words.peek() {
                     Some(Token::Text(text)) => String::from_utf8_lossy(text).into_owned(),
                     other => other.and_then(Token::name).unwrap_or_default(),
                 };
-                if WINDOWS.contains(&engine.to_ascii_lowercase().as_str()) {
+                if WINDOWS.contains(&named.to_ascii_lowercase().as_str()) {
                     self.windows.insert(name.clone());
                 }
+                engine = Some(named);
             } else if word.is("NEXTVAL")
                 || word.is("NEXT") && words.peek().is_some_and(|w| w.is("VALUE"))
             {
@@ -290,6 +295,7 @@ impl Found {
                 referenced: false,
                 references,
                 uses_sequence,
+                engine,
             });
         }
         Ok(())

@@ -60,7 +60,8 @@ pub(crate) fn die_everywhere(
             .is_err();
             let by = with(bench, &memory);
             let run = runs(&memory).unwrap().remove(0);
-            let is_open = run.state == RestoreState::Unfinished;
+            let open = [RestoreState::Unfinished, RestoreState::Filling];
+            let is_open = open.contains(&run.state);
             if is_open && forward {
                 by.resume(run.run, Some(text)).unwrap();
                 restored();

@@ -49,9 +49,11 @@ impl Case {
 
     #[track_caller]
     fn undo(&self) {
-        let args = ["undo", "-c", "pandora_console"];
-        let said = self.site.run(&[&args[..], &ADMIN].concat());
-        assert_eq!(said.code, 0, "{said:?}");
+        for verb in ["undo", "forget"] {
+            let args = [verb, "-c", "pandora_console"];
+            let said = self.site.run(&[&args[..], &ADMIN].concat());
+            assert_eq!(said.code, 0, "{said:?}");
+        }
     }
 
     fn asks(&self, what: &str) -> String {
@@ -145,6 +147,8 @@ fn tables_and_an_agents_data_are_restored_alone() {
         &["--table", "tconfig", "-f", "-b"],
         &["--path", "x", "-f"],
         &["--to", "x", "-f", "-b"],
+        &["--config-first", "--table", "tconfig"],
+        &["--config-first", "-f", "-b"],
     ] {
         assert_eq!(case.restore(wrong).code, 2, "{wrong:?}");
     }
@@ -199,4 +203,52 @@ fn a_path_is_restored_alone_or_somewhere_else() {
         "{said:?}"
     );
     assert_eq!(read("pandora_console/index.php"), "<?php changed\n");
+}
+
+/// The services run again before the time series are there, and those come all the same.
+#[test]
+fn configuration_first_starts_the_services_before_the_time_series() {
+    let case = Case::new();
+    let socket = case.server.socket().display().to_string();
+    let log = case.site.path("log");
+    let start = format!(
+        "['sh', '-c', 'mariadb --no-defaults -uroot -S {socket} -N -e \"SELECT COUNT(*) FROM pandora.tagente_datos; \
+         SELECT COUNT(*) FROM pandora.tagente\" > {} || true']",
+        log.display()
+    );
+    let text = format!(
+        "[target]\ndirectory = 'dest'\n[state]\ndirectory = 'state'\n\
+         [pandora]\ninstallation = 'pandora_console'\noption_file = 'backup.cnf'\n\
+         [restore]\nstop = [['true']]\nstart = [{start}]\n"
+    );
+    case.site.write("backup.toml", &text);
+    sql(
+        &case.server,
+        "DROP TABLE pandora.tagente; DELETE FROM pandora.tagente_datos WHERE utimestamp > 30000",
+    );
+    let said = case.restore(&["--config-first", "--dry-run"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.out.contains("the newest first: tagente_datos"),
+        "{said:?}"
+    );
+    let said = case.restore(&["--config-first"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("the product can work"), "{said:?}");
+    assert!(
+        said.out.contains("afterwards, into tagente_datos: 60"),
+        "{said:?}"
+    );
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "0\n2\n");
+    assert_eq!(
+        case.asks("SELECT COUNT(*) FROM pandora.tagente_datos"),
+        "60000"
+    );
+    case.undo();
+    assert_eq!(
+        case.asks("SELECT COUNT(*) FROM pandora.tagente_datos"),
+        "30000"
+    );
+    assert_eq!(case.asks("SHOW TABLES FROM pandora LIKE 'tagente'"), "");
+    assert_eq!(case.asks("SHOW DATABASES LIKE '%elpis%'"), "");
 }

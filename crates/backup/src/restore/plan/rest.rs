@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{PlannedTable, RestorePlan};
+use super::{BYTES_A_BYTE, PlannedTable, RestorePlan};
 use crate::restore::names::beside;
 use crate::restore::policy::LaterTable;
 use crate::restore::scope::Scope;
@@ -21,6 +21,8 @@ impl RestorePlan {
                 && !triggers.contains(&text.name)
                 && !text.referenced
                 && text.references.is_empty()
+                // A transaction must take its mark and its rows together.
+                && text.engine.as_deref() == Some("InnoDB")
         };
         let names: BTreeSet<String> = self
             .tables
@@ -49,6 +51,9 @@ impl RestorePlan {
             }
         }
         self.text_bytes = self.text_bytes.saturating_sub(rest.text_bytes);
+        // These are there twice for a while.
+        let twice = rest.text_bytes.saturating_mul(BYTES_A_BYTE);
+        self.needed = self.needed.saturating_add(twice);
         self.rest = Some(Box::new(rest));
     }
 

@@ -384,7 +384,7 @@ fn a_death_between_two_transactions_beside_a_product_that_writes() {
     let new = rows("busy", "");
     let written = std::sync::atomic::AtomicU64::new(0);
     let done = AtomicBool::new(false);
-    let deaths: Vec<u32> = match rounds(2, 12) {
+    let deaths: Vec<u32> = match rounds(2, 9) {
         2 => vec![2, 7],
         most => (1..=most as u32).collect(),
     };

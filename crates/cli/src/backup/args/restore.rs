@@ -37,6 +37,10 @@ pub(crate) struct Restore {
     /// tables in use
     #[arg(long, value_name = "AGENT", conflicts_with_all = ["files", "grants", "tables"])]
     pub(crate) agent: Option<String>,
+    /// Configuration and states first: the services start before the time series are there, which
+    /// then come in, the newest first
+    #[arg(long, conflicts_with_all = ["no_database", "tables", "agent"])]
+    pub(crate) config_first: bool,
     /// Only this file or directory of the archive; may be given several times
     #[arg(long = "path", value_name = "PATH", requires = "no_database")]
     pub(crate) paths: Vec<PathBuf>,
@@ -92,6 +96,7 @@ impl Restore {
             no_database,
             tables: Vec::new(),
             agent: None,
+            config_first: false,
             paths: Vec::new(),
             to: None,
             mirror: false,
@@ -184,6 +189,7 @@ Examples:
   elpis-backup restore -c /var/www/html/pandora_console -s ARCHIVE -f      and the files
   elpis-backup restore -c /var/www/html/pandora_console -s ARCHIVE -f -b   only the files
   elpis-backup restore ARCHIVE --to-database look    beside the one in use
+  elpis-backup restore ARCHIVE -f --config-first     the server runs before its history is back
   elpis-backup restore ARCHIVE --table tagente_modulo --table tagente_estado
   elpis-backup restore ARCHIVE --agent web01 --dry-run     counts what is missing of its data
   elpis-backup restore ARCHIVE -f -b --path /etc/pandora/pandora_server.conf --to /tmp/look

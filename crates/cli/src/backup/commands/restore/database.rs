@@ -160,6 +160,10 @@ fn policy(args: &Restore, name: &str, installed: &str, product: Product) -> Rest
         },
         // Beside the installed database any version will do.
         scope: scope(args),
+        later: match args.config_first {
+            true => elpis_pandora::time_series(),
+            false => Vec::new(),
+        },
         installed: match name == installed {
             true => product,
             false => Product::default(),

@@ -62,6 +62,11 @@ impl Observer<RestoreEvent> for RestoreProgress {
             RestoreEvent::Indexed { table } => {
                 self.narrator.often(&format!("{table} has its indexes"))
             }
+            RestoreEvent::Usable { later } => {
+                let later = later.join(", ");
+                self.narrator
+                    .line(&format!("the product can work; these follow: {later}"));
+            }
             RestoreEvent::Inserted { table, rows } => {
                 self.narrator.often(&format!(
                     "{} rows put back, now into {table}",

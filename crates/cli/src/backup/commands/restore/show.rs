@@ -146,6 +146,10 @@ fn of_database(report: &RestoreReport) -> Vec<String> {
         lines.push(format!("database {database}: {tables} tables, {rows} rows"));
         let still = report.exchange_ms;
         lines.push(format!("{took}; nobody could work for {still:.0} ms"));
+        let later = report.inserted.iter();
+        lines.extend(
+            later.map(|(table, rows)| format!("  afterwards, into {table}: {}", number(*rows))),
+        );
         if !report.old.is_empty() {
             lines.push(format!("  the old tables are in {}", report.old));
         }
