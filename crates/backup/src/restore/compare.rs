@@ -13,7 +13,6 @@ use super::plan::RestorePlan;
 use super::policy::Compare;
 use super::session::{Ask, qualified};
 use super::sql::{RowSum, Tuples};
-use super::swap::make_durable;
 use crate::dump::{
     Dump, DumpControl, DumpError, DumpPolicy, DumpSink, NonTransactional, Part, Piece, PieceId,
     PieceWriter, SinkError, SnapshotStep,
@@ -32,8 +31,6 @@ pub(super) async fn compare(
     plan: &RestorePlan,
     stop: &StopToken,
 ) -> Result<(), RestoreError> {
-    // What is compared now must not be gone later.
-    make_durable(control, &plan.side).await?;
     let mut differences = Vec::new();
     let marks = Marks::new(&plan.side)?;
     for made in marks.remembered(control).await? {

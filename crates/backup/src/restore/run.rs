@@ -11,7 +11,7 @@ use super::plan::RestorePlan;
 use super::policy::Grants;
 use super::report::{RestorePhases, RestoreReport};
 use super::session::{Ask, quoted};
-use super::swap::exists;
+use super::swap::{exists, make_durable};
 use super::text::{SqlText, Surveyed};
 use super::work::Work;
 
@@ -189,7 +189,10 @@ impl<'a> Work<'a> {
             ));
         }
         // The text has set this session up for its own ends.
-        self.reconnect()
+        self.reconnect()?;
+        // The step is about to be done, and its rows must not be gone later.
+        let (runtime, control, plan) = self.parts();
+        runtime.block_on(make_durable(control, &plan.side))
     }
 
     /// Builds the indexes that were left for later, some tables at a time.

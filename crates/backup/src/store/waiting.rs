@@ -31,6 +31,7 @@ impl Waiting {
     }
 
     /// Nothing has arrived yet.
+    #[cfg(feature = "s3")]
     pub(super) fn new(place: &str, sha256: &str) -> Waiting {
         Waiting {
             place: place.to_owned(),
@@ -40,6 +41,7 @@ impl Waiting {
     }
 
     /// What is remembered, if it is of the same archive and the same place.
+    #[cfg(feature = "s3")]
     pub(super) fn load(path: &Path, place: &str, sha256: &str) -> Waiting {
         let found = fsx::read_to_string(path).ok();
         let found: Option<Waiting> = found.and_then(|text| serde_json::from_str(&text).ok());

@@ -168,9 +168,7 @@ pub(super) fn split(address: &str) -> Option<(&str, &str)> {
     let (place, name) = address.rsplit_once('/')?;
     let is_place = |scheme: &&str| place.len() > scheme.len();
     let mut schemes = SCHEMES.iter().filter(|scheme| place.starts_with(**scheme));
-    schemes
-        .any(|scheme| is_place(&scheme))
-        .then_some((place, name))
+    schemes.any(is_place).then_some((place, name))
 }
 
 /// The store at an address, as the configuration says how to reach it.

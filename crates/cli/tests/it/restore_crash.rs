@@ -284,6 +284,7 @@ impl Site {
 
 /// Two texts are the same; if not, only the lines that differ are shown.
 #[track_caller]
+#[allow(clippy::panic, reason = "tests may")]
 fn same(found: &str, expected: &str, what: &str) {
     if found == expected {
         return;

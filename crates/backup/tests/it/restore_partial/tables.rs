@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use elpis_backup::archive::Container;
-use elpis_backup::restore::{RestoreError, RestorePolicy, RestoreState, Scope, runs};
+use elpis_backup::restore::{Accept, RestoreError, RestorePolicy, RestoreState, Scope, runs};
 
 use super::{counterless, die_everywhere};
 use crate::restore_db::{
@@ -13,6 +13,8 @@ use crate::restore_db::{
 fn tables(database: &str, names: &[&str]) -> RestorePolicy {
     RestorePolicy {
         scope: Scope::Tables(names.iter().map(|name| (*name).to_owned()).collect()),
+        // A client that has ended may still be seen for a moment.
+        accept: BTreeSet::from([Accept::Writers]),
         ..policy(database)
     }
 }

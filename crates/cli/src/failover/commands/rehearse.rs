@@ -89,9 +89,11 @@ async fn play(
         .tempdir()?;
     let clock = Arc::new(RehearsalClock::new());
     let pair = SimulatedPair::start(setup, clock.clone()).await?;
+    // As with a real pair: one process plans, another one applies, and each logs in by itself.
+    let planner = driver(&pair, &clock, dir.path(), has_manager)?;
     let driver = driver(&pair, &clock, dir.path(), has_manager)?;
     let inspection = Inspection {
-        driver: &driver,
+        driver: &planner,
         clock: &*clock,
         stop: &context.leave,
         limits: &policy.limits,
