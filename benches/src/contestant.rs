@@ -15,7 +15,7 @@ pub fn elpis_maint(socket: &Path, work: &Path, policy: &str, more: &[&str]) -> R
         work.join("state").display(),
     );
     std::fs::write(&config, text)?;
-    let mut command = Command::new(binary()?);
+    let mut command = Command::new(program("elpis-maint")?);
     command
         .arg("run")
         .arg("--config")
@@ -25,17 +25,14 @@ pub fn elpis_maint(socket: &Path, work: &Path, policy: &str, more: &[&str]) -> R
     Ok(command)
 }
 
-/// The release binary, built beside the benchmarks.
-fn binary() -> Result<PathBuf> {
+/// A program of ours, built in the same way as the benchmark.
+pub fn program(name: &str) -> Result<PathBuf> {
     let bench = std::env::current_exe()?;
-    let directory = bench
-        .parent()
-        .and_then(Path::parent)
-        .context("no target directory")?;
-    let binary = directory.join("elpis-maint");
+    let directory = bench.parent().and_then(Path::parent);
+    let binary = directory.context("no target directory")?.join(name);
     ensure!(
         binary.is_file(),
-        "{} is missing: run `cargo build --release --workspace` first",
+        "{} is missing: run `cargo build --release -p elpis-cli --all-features` first",
         binary.display()
     );
     Ok(binary)

@@ -7,7 +7,7 @@ mod foreground;
 mod server;
 mod usage;
 
-pub use contestant::{elpis_maint, pt_archiver};
+pub use contestant::{elpis_maint, program, pt_archiver};
 pub use foreground::{Foreground, Latencies};
 pub use server::{Bench, Data, unlimited};
 pub use usage::{Usage, cpu_seconds, run};

@@ -1,10 +1,10 @@
 //! The tools that are compared, each as a command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::installation::Installation;
@@ -163,7 +163,7 @@ fn elpis(
         component("pending", &installation.spool),
     );
     std::fs::write(&config, text)?;
-    let mut command = Command::new(binary()?);
+    let mut command = Command::new(elpis_benches::program("elpis-backup")?);
     command
         .args(["create", "--format", "json", "--config"])
         .arg(config);
@@ -172,20 +172,4 @@ fn elpis(
     }
     command.stdout(std::fs::File::create(work.join("events.json"))?);
     Ok(command)
-}
-
-/// The release binary, built beside the benchmarks.
-fn binary() -> Result<PathBuf> {
-    let bench = std::env::current_exe()?;
-    let directory = bench
-        .parent()
-        .and_then(Path::parent)
-        .context("no target directory")?;
-    let binary = directory.join("elpis-backup");
-    ensure!(
-        binary.is_file(),
-        "{} is missing: run `cargo build --release -p elpis-cli` first",
-        binary.display()
-    );
-    Ok(binary)
 }

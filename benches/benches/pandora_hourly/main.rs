@@ -69,6 +69,7 @@ fn main() -> Result<()> {
                 if age {
                     site.an_hour_later();
                 }
+                site.wait_until_cleared_up()?;
                 measure(&runtime, &site, &format!("{state}, {kind}"), more)?;
                 show(&site);
             }

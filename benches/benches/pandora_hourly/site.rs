@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use elpis_mysql::{ConnectOptions, PrivateServer};
 use elpis_testkit::pandora::Installation;
 use elpis_testkit::{Database, MariaDb};
@@ -138,6 +138,22 @@ impl Site {
         ));
     }
 
+    /// Waits until InnoDB has removed what the run before deleted, as it has an hour later.
+    pub(crate) fn wait_until_cleared_up(&self) -> Result<()> {
+        let give_up = Instant::now() + Duration::from_secs(300);
+        let left = || {
+            self.db.number(
+                "SELECT CAST(variable_value AS UNSIGNED) FROM information_schema.global_status \
+                 WHERE variable_name = 'Innodb_history_list_length';",
+            )
+        };
+        while left() > 100 {
+            ensure!(Instant::now() < give_up, "InnoDB does not clear up");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     /// Rows of the large tables.
     pub(crate) fn rows(&self) -> u64 {
         let count = |table: &&str| self.db.number(&format!("SELECT COUNT(*) FROM {table};"));
@@ -196,17 +212,7 @@ impl Site {
 
     /// `elpis-maint run --pandora`, as cron calls it.
     pub(crate) fn command(&self, more: &[&str]) -> Result<Command> {
-        let bench = std::env::current_exe()?;
-        let directory = bench.parent().and_then(Path::parent);
-        let binary = directory
-            .context("no target directory")?
-            .join("elpis-maint");
-        ensure!(
-            binary.is_file(),
-            "{} is missing: run `cargo build --release --workspace` first",
-            binary.display()
-        );
-        let mut command = Command::new(binary);
+        let mut command = Command::new(elpis_benches::program("elpis-maint")?);
         command
             .args(["run", "-q", "--pandora"])
             .arg(self.conf())

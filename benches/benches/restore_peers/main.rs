@@ -61,6 +61,8 @@ enum Contestant {
     Mariadb,
     /// myloader -t 2, into an empty database.
     Myloader,
+    /// elpis-backup rehearse, on a private server of its own.
+    Rehearse,
 }
 
 fn main() -> Result<()> {
@@ -157,6 +159,24 @@ fn run(
                 dir,
             )
         }
+        Contestant::Rehearse => {
+            let state = dir.join("state");
+            std::fs::write(
+                dir.join("rehearse.toml"),
+                format!("[state]\ndirectory = \"{}\"\n", state.display()),
+            )?;
+            let mut command = Command::new(elpis_benches::program("elpis-backup")?);
+            command
+                .arg("rehearse")
+                .arg("--config")
+                .arg(dir.join("rehearse.toml"))
+                .arg("--target")
+                .arg(dir.join("store"))
+                .arg("--scratch")
+                .arg(dir)
+                .stdout(Stdio::null());
+            command
+        }
     };
     ensure!(Command::new("sync").status()?.success(), "sync");
     let reader = Reader::start(runtime, bench.options());
@@ -182,7 +202,8 @@ fn run(
                 number("/exchange_ms")
             )
         }
-        _ => {
+        Contestant::Rehearse => "- | - | - | -".to_owned(),
+        Contestant::Mariadb | Contestant::Myloader => {
             let rows = "SELECT (SELECT COUNT(*) FROM peer.tagente_datos) = (SELECT COUNT(*) FROM bench.tagente_datos)";
             ensure!(
                 bench.number(runtime, rows)? == 1,

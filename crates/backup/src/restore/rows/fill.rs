@@ -294,11 +294,12 @@ impl Fill<'_, '_> {
         asked: u64,
     ) -> Result<ChunkTiming, RestoreError> {
         let clock = self.work.restore.clock;
+        let copies = self.kept.copies(nth)?;
         let (base, cap) = (Duration::from_millis(20), Duration::from_secs(2));
         let mut backoff = Backoff::new(TRIES, base, cap);
         loop {
             let begun = clock.monotonic();
-            match self.insert(nth, content, &mut mark).await {
+            match self.insert(&copies, content, &mut mark).await {
                 Ok(()) => {
                     self.inserted += mark.rows;
                     let rows = self.inserted;
@@ -331,13 +332,10 @@ impl Fill<'_, '_> {
 
     async fn insert(
         &mut self,
-        nth: usize,
+        copies: &str,
         content: &Content,
         mark: &mut Mark,
     ) -> Result<(), elpis_mysql::Error> {
-        let Ok(copies) = self.kept.copies(nth) else {
-            return Ok(());
-        };
         let (columns, live) = (content.columns(""), &content.live);
         if content.is_of_all() {
             let (condition, values) = content.within(mark.part, &mark.window);

@@ -47,7 +47,8 @@ impl Work<'_> {
                 };
                 let (base, cap) = (Duration::from_millis(20), Duration::from_secs(2));
                 let mut backoff = Backoff::new(TRIES, base, cap);
-                while let Err(error) = take_out(&mut session, &kept, nth, &content, &mark).await {
+                let copies = (&kept, kept.copies(nth)?);
+                while let Err(error) = take_out(&mut session, &copies, &content, &mark).await {
                     if error.is_lost() {
                         return Err(fail(error));
                     }
@@ -67,20 +68,16 @@ impl Work<'_> {
 /// come again.
 async fn take_out(
     session: &mut Session,
-    kept: &Kept,
-    nth: usize,
+    (kept, copies): &(&Kept, String),
     content: &Content,
     mark: &Mark,
 ) -> Result<(), elpis_mysql::Error> {
-    let Ok(copies) = kept.copies(nth) else {
-        return Ok(());
-    };
     let (columns, live) = (content.columns(""), &content.live);
     let batch = || Params::Positional(vec![mark.id.into()]);
     session.begin().await?;
     if mark.rows > 0 {
         let (condition, values) = content.within(mark.part, &mark.window);
-        let ours = content.counted(&copies, "elpis_batch = ?");
+        let ours = content.counted(copies, "elpis_batch = ?");
         let there = content.numbered(live, &condition);
         let besides = format!(
             "INSERT INTO {copies} (elpis_batch, {columns}) SELECT {PASSING}, {of_l} \

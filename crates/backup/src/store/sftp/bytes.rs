@@ -8,7 +8,7 @@ use std::sync::Arc;
 use russh_sftp::client::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::Host;
+use super::host::Host;
 use crate::archive::ArchiveBytes;
 
 /// How much is fetched at once.

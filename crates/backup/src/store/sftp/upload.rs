@@ -10,7 +10,8 @@ use russh_sftp::protocol::OpenFlags;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::{SftpStore, private};
+use super::SftpStore;
+use super::host::private;
 use crate::archive::hex;
 use crate::event::BackupEvent;
 use crate::name::ArchiveName;
