@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elpis_failover::rehearse::{Deed, Fault, Setup};
-use elpis_failover::{DriverError, FtdDriver, PairDriver, Role, SshOptions, SshTransport, Unit};
+use elpis_failover::{
+    Act, ActError, DriverError, FtdDriver, Order, PairDriver, Role, SshOptions, SshTransport, Unit,
+};
 
 use crate::many::side_by_side;
 use crate::rig::Rig;
@@ -77,6 +79,26 @@ async fn a_wrong_password_is_typed_once_whatever_is_asked() {
         matches!(survey, Err(DriverError::Rejected { .. })),
         "{survey:?}"
     );
+    assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(Unit::B)]);
+}
+
+/// An act whose password was refused has not begun, and the engine must not try it again.
+#[tokio::test]
+async fn an_act_is_not_tried_again_with_a_wrong_password() {
+    let wrong = Fault::SudoPassword(Unit::B, String::from("other"));
+    let rig = Rig::new(Setup::new().with(wrong)).await;
+    let order = Order {
+        unit: Unit::B,
+        act: Act::Install,
+        target: rig.pair.target(),
+        marker: String::from("wrong-password-1"),
+        attempt: 1,
+    };
+    let refused = rig.driver().start(&order).await.unwrap_err();
+    let ActError::NotStarted { retryable, .. } = &refused else {
+        panic!("{refused:?}");
+    };
+    assert!(!retryable, "{refused:?}");
     assert_eq!(rig.pair.deeds(), [Deed::WrongPassword(Unit::B)]);
 }
 
