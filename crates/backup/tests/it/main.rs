@@ -13,6 +13,8 @@
 mod age;
 mod archives;
 mod backups;
+#[cfg(feature = "remote")]
+mod elsewhere;
 mod foreign;
 mod fuzzed;
 mod hostile;

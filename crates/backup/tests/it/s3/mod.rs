@@ -4,37 +4,18 @@
 mod server;
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use elpis_backup::archive::{Archive, Container, Extract, VerifyError};
-use elpis_backup::store::{Copies, CopyError, Note, S3Store, Stored};
-use elpis_backup::{
-    ArchiveName, BackupEvent, Inspector, KeepRules, Keys, ObjectStore, Prune, StoreError,
-};
-use elpis_run::{Clock, Holder, MemoryJournal, Observer, RealClock, Secret, StopToken};
-use jiff::tz::TimeZone;
+use elpis_backup::archive::Archive;
+use elpis_backup::store::{Copies, CopyError, Note, S3Store};
+use elpis_backup::{ArchiveName, BackupEvent, Keys, ObjectStore, StoreError};
+use elpis_run::{MemoryJournal, Observer, RealClock, Secret, StopToken};
 
 use self::server::{PART, SECRET, Server};
-use crate::support::{World, awkward_tree, portrait, write};
-
-/// A backup of a tree with `bytes` of noise, in a directory.
-fn world(bytes: usize) -> (World, ArchiveName, Note) {
-    let mut world = World::new(Container::TarZst);
-    world.profile.level = Some(1);
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut noise = vec![0; bytes];
-    random.fill(&mut noise);
-    write(&world.tree().join("noise"), &noise);
-    world.backup().unwrap();
-    let Stored { name, note, .. } = world.store().list().unwrap().remove(0);
-    (world, name, note.unwrap())
-}
-
-fn holder() -> Holder {
-    Holder::current("test", RealClock::new().now())
-}
+use crate::elsewhere::{Elsewhere, does_what_a_directory_does, holder, three_backups, world};
+use crate::support::{World, write};
 
 fn record(world: &World, name: &ArchiveName) -> PathBuf {
     world.store_dir().join(format!(".{name}.upload"))
@@ -42,113 +23,17 @@ fn record(world: &World, name: &ArchiveName) -> PathBuf {
 
 #[test]
 fn a_bucket_does_what_a_directory_does() {
-    let mut world = World::new(Container::TarZst);
-    awkward_tree(&world.tree());
-    for _ in 0..3 {
-        world.backup().unwrap();
-    }
+    let world = three_backups();
     let server = Server::start(world.dir.path());
-    let (local, store) = (world.store(), server.store());
-    assert_eq!(store.list().unwrap(), []);
-    let (clock, stop, journal) = (RealClock::new(), StopToken::new(), MemoryJournal::new());
-    for stored in local.list().unwrap() {
-        local.queue(&stored.name).unwrap();
-    }
-    let copies = Copies {
-        from: &local,
-        to: &store,
-        keep_local: true,
-        journal: &journal,
-        clock: &clock,
-        stop: &stop,
-        holder: holder(),
-    };
-    let report = copies.run().unwrap();
-    assert_eq!(
-        (report.copied.len(), report.to.as_str()),
-        (3, "s3://bucket/sites/one")
-    );
-    assert_eq!(store.list().unwrap(), local.list().unwrap());
-    assert_eq!(server.objects().len(), 6, "{:?}", server.objects());
-    assert_eq!(local.queued().unwrap(), []);
-    assert_eq!(
-        copies.run().unwrap().copied,
-        [],
-        "there is nothing left to do"
-    );
-
-    // The same bytes, by a program that knows nothing of us.
-    let name = local.list().unwrap()[0].name.clone();
-    assert!(
-        std::fs::read(server.object(&name.to_string())).unwrap()
-            == std::fs::read(local.path(&name)).unwrap()
-    );
-    let keys = Keys::none();
-    let inspector = Inspector {
+    let store = server.store();
+    assert_eq!(store.place(), "s3://bucket/sites/one");
+    let there = Elsewhere {
         store: &store,
-        keys: &keys,
-        clock: &clock,
-        zone: TimeZone::UTC,
-        stop: &stop,
-        observer: &(),
+        dir: server.object(""),
+        files: &|| server.objects(),
+        note: |name| format!("{name}.json"),
     };
-    let mut archive = inspector
-        .verify(&name, &mut |error| panic!("{error}"))
-        .unwrap();
-    assert_eq!(
-        archive.path(),
-        Path::new(&format!("s3://bucket/sites/one/{name}"))
-    );
-    let how = Extract {
-        only: &[],
-        outside_links: false,
-        stop: &stop,
-    };
-    let out = world.dir.path().join("out");
-    archive.extract(&out, &how).unwrap();
-    assert_eq!(portrait(&world.tree_in(&out)), portrait(&world.tree()));
-
-    inspector.pin(&name, Some("keep".to_owned())).unwrap();
-    let pinned = store.list().unwrap()[0].note.clone().unwrap();
-    assert_eq!(pinned.pinned.as_deref(), Some("keep"));
-    let prune = Prune {
-        store: &store,
-        prefix: "test",
-        journal: &journal,
-        clock: &clock,
-        zone: TimeZone::UTC,
-        stop: &stop,
-        holder: holder(),
-    };
-    let rules = KeepRules {
-        last: 1,
-        ..KeepRules::default()
-    };
-    assert_eq!(prune.run(&rules).unwrap().removed, 2);
-    assert_eq!(store.list().unwrap().len(), 1);
-    assert_eq!(server.objects(), [name.to_string(), format!("{name}.json")]);
-
-    // Damage in the bucket is found, noted, and the archive stays.
-    let object = server.object(&name.to_string());
-    let mut bytes = std::fs::read(&object).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&object, &bytes).unwrap();
-    let error = inspector
-        .verify(&name, &mut |error| panic!("{error}"))
-        .unwrap_err();
-    assert!(matches!(error, VerifyError::Broken { .. }), "{error:?}");
-    assert!(store.list().unwrap()[0].is_broken());
-    // What nobody sent is not there.
-    let other = name.clone().encrypted(true);
-    assert!(matches!(
-        store.open(&other),
-        Err(StoreError::Missing { .. })
-    ));
-    assert!(matches!(
-        inspector.verify(&other, &mut |_| ()),
-        Err(VerifyError::Store(StoreError::Missing { .. }))
-    ));
+    does_what_a_directory_does(&world, &there);
 }
 
 #[test]

@@ -4,40 +4,18 @@
 mod server;
 
 use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use elpis_backup::archive::{Container, Extract, VerifyError};
-use elpis_backup::store::{Copies, CopyError, Note, SftpStore, Stored};
-use elpis_backup::{
-    ArchiveName, BackupEvent, Inspector, KeepRules, Keys, LocalStore, ObjectStore, Prune,
-    StoreError,
-};
-use elpis_run::{Clock, Holder, MemoryJournal, Observer, RealClock, StopToken, with_causes};
-use jiff::tz::TimeZone;
+use elpis_backup::store::{Copies, CopyError, Note, SftpStore};
+use elpis_backup::{BackupEvent, LocalStore, ObjectStore, StoreError};
+use elpis_run::{MemoryJournal, Observer, RealClock, StopToken, with_causes};
 
 use self::server::Server;
-use crate::support::{World, awkward_tree, portrait, write};
+use crate::elsewhere::{Elsewhere, does_what_a_directory_does, holder, three_backups, world};
+use crate::support::write;
 
 const MB: usize = 1 << 20;
-
-/// A backup of a tree with `bytes` of noise, in a directory.
-fn world(bytes: usize) -> (World, ArchiveName, Note) {
-    let mut world = World::new(Container::TarZst);
-    world.profile.level = Some(1);
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut noise = vec![0; bytes];
-    random.fill(&mut noise);
-    write(&world.tree().join("noise"), &noise);
-    world.backup().unwrap();
-    let Stored { name, note, .. } = world.store().list().unwrap().remove(0);
-    (world, name, note.unwrap())
-}
-
-fn holder() -> Holder {
-    Holder::current("test", RealClock::new().now())
-}
 
 /// The only upload that is on its way, and how much of it has arrived.
 fn part(server: &Server) -> (String, u64) {
@@ -52,96 +30,19 @@ fn part(server: &Server) -> (String, u64) {
 
 #[test]
 fn a_directory_elsewhere_does_what_a_directory_does() {
-    let mut world = World::new(Container::TarZst);
-    awkward_tree(&world.tree());
-    for _ in 0..3 {
-        world.backup().unwrap();
-    }
+    let world = three_backups();
     let server = Server::start(world.dir.path());
-    let (local, store) = (world.store(), server.store());
-    assert_eq!(store.list().unwrap(), []);
-    let (clock, stop, journal) = (RealClock::new(), StopToken::new(), MemoryJournal::new());
-    for stored in local.list().unwrap() {
-        local.queue(&stored.name).unwrap();
-    }
-    let copies = Copies {
-        from: &local,
-        to: &store,
-        keep_local: true,
-        journal: &journal,
-        clock: &clock,
-        stop: &stop,
-        holder: holder(),
+    let store = server.store();
+    let there = Elsewhere {
+        store: &store,
+        dir: server.archives(),
+        files: &|| server.files(),
+        note: |name| format!(".{name}.json"),
     };
-    assert_eq!(copies.run().unwrap().copied.len(), 3);
-    assert_eq!(store.list().unwrap(), local.list().unwrap());
-    assert_eq!(server.files().len(), 6, "{:?}", server.files());
-    assert_eq!(local.queued().unwrap(), []);
-    assert_eq!(copies.run().unwrap().copied, [], "nothing is left to do");
+    does_what_a_directory_does(&world, &there);
     // Elpis on that host sees the same.
     let there = LocalStore::open(&server.archives()).unwrap();
-    assert_eq!(there.list().unwrap(), local.list().unwrap());
-
-    let name = local.list().unwrap()[0].name.clone();
-    assert!(std::fs::read(there.path(&name)).unwrap() == std::fs::read(local.path(&name)).unwrap());
-    let keys = Keys::none();
-    let inspector = Inspector {
-        store: &store,
-        keys: &keys,
-        clock: &clock,
-        zone: TimeZone::UTC,
-        stop: &stop,
-        observer: &(),
-    };
-    let verify = |name| inspector.verify(name, &mut |error| panic!("{error}"));
-    let mut archive = verify(&name).unwrap();
-    assert_eq!(
-        archive.path(),
-        Path::new(&format!("{}/{name}", store.place()))
-    );
-    let how = Extract {
-        only: &[],
-        outside_links: false,
-        stop: &stop,
-    };
-    let out = world.dir.path().join("out");
-    archive.extract(&out, &how).unwrap();
-    assert_eq!(portrait(&world.tree_in(&out)), portrait(&world.tree()));
-
-    inspector.pin(&name, Some("keep".to_owned())).unwrap();
-    let pinned = store.list().unwrap()[0].note.clone().unwrap();
-    assert_eq!(pinned.pinned.as_deref(), Some("keep"));
-    let prune = Prune {
-        store: &store,
-        prefix: "test",
-        journal: &journal,
-        clock: &clock,
-        zone: TimeZone::UTC,
-        stop: &stop,
-        holder: holder(),
-    };
-    let rules = KeepRules {
-        last: 1,
-        ..KeepRules::default()
-    };
-    assert_eq!(prune.run(&rules).unwrap().removed, 2);
-    assert_eq!(server.files(), [format!(".{name}.json"), name.to_string()]);
-
-    // Damage over there is found, noted, and the archive stays.
-    let path = there.path(&name);
-    let mut bytes = std::fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&path, &bytes).unwrap();
-    let error = verify(&name).unwrap_err();
-    assert!(matches!(error, VerifyError::Broken { .. }), "{error:?}");
-    assert!(store.list().unwrap()[0].is_broken());
-    // What nobody sent is not there.
-    let other = name.encrypted(true);
-    assert!(matches!(
-        store.open(&other),
-        Err(StoreError::Missing { .. })
-    ));
+    assert_eq!(there.list().unwrap(), store.list().unwrap());
 }
 
 #[test]
