@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use elpis_mysql::{ConnectOptions, Params, PrivateServer, Session, SessionSettings};
+use elpis_mysql::{ConnectOptions, Params, PrivateServer, Session, SessionSettings, quote};
 use tokio::runtime::Runtime;
 
 /// What the table is filled with, in the order of time.
@@ -119,7 +119,18 @@ impl Bench {
         self.server.stop()?;
         std::fs::remove_dir_all(self.server.datadir())?;
         copy(&self.snapshot.path().join("data"), &self.server.datadir())?;
-        // Or the kernel would write the copy out in the middle of the measurement.
+        self.start_warm(runtime)
+    }
+
+    /// Lets the server write out what it was given last, and reads all tables once: a measurement
+    /// begins with a server that has nothing left to do.
+    pub fn settle(&mut self, runtime: &Runtime) -> Result<()> {
+        self.server.stop()?;
+        self.start_warm(runtime)
+    }
+
+    fn start_warm(&mut self, runtime: &Runtime) -> Result<()> {
+        // Or the kernel would write the files out in the middle of the measurement.
         ensure!(Command::new("sync").status()?.success(), "sync");
         self.server.restart()?;
         runtime.block_on(async {
@@ -128,9 +139,11 @@ impl Bench {
                 let sql = format!("SELECT COUNT(*) FROM tagente_datos FORCE INDEX ({index})");
                 let _: Option<u64> = session.first(&sql, Params::Empty).await?;
             }
-            let _: Option<f64> = session
-                .first("SELECT SUM(datos) FROM tagente_datos", Params::Empty)
-                .await?;
+            let tables: Vec<String> = session.rows("SHOW TABLES", Params::Empty).await?;
+            for table in tables {
+                let sql = format!("CHECKSUM TABLE {}", quote(&table)?);
+                session.execute(&sql, Params::Empty).await?;
+            }
             Ok(())
         })
     }

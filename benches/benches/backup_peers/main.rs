@@ -60,6 +60,7 @@ fn main() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let installation = Installation::create(dir.path(), args.console_mb)?;
     runtime.block_on(installation::add_tables(&bench.options(), args.strings))?;
+    bench.settle(&runtime)?;
     println!(
         "| contestant | wall s | client CPU s | server CPU s | peak MB | MB written | writers locked ms | {HEAD} |"
     );
