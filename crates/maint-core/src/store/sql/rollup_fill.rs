@@ -128,7 +128,9 @@ fn buckets_of_rows(
         .points_of(task, chunk)?
         .raw(" WINDOW along AS (PARTITION BY ");
     let sql = sql.name(&task.series)?.raw(" ORDER BY ");
-    let steps = sql.name(&task.time)?.raw(")");
+    // Locked as the deletes that follow will want them: a shared lock first would cost a second
+    // one of every row, and a deadlock with whoever waits for the same row in between.
+    let steps = sql.name(&task.time)?.raw(")").for_update();
     let Edges { held, first, last } = edges(task.bucket, "start_at");
     Ok(Sql::new(
         dialect,

@@ -227,24 +227,24 @@ pub(super) fn instants(
     sql.raw(", ").name(&task.time)
 }
 
-/// Every instant of a chunk with what decides whether the envelope needs it: its neighbours in
-/// the bucket, the bucket's extremes and those of the instants before it, and whether the bucket
-/// has rows without a value.
+/// Every instant of a chunk with what decides whether the envelope needs it: whether it is the
+/// last of its bucket, the bucket's extremes and those of the instants before it, and how many
+/// rows of the bucket have no value. Windows cost more than all else here, so there are few.
 fn judged(dialect: Dialect, task: &CompactTask, chunk: &SeriesChunk) -> Result<Sql, StoreError> {
     let bucket = "PARTITION BY s, b";
     let before = "PARTITION BY s, b ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING";
     let along = "PARTITION BY s, b ORDER BY t";
-    let windows = [
-        ("LAG(t)", along, "before_t"),
+    let mut windows = vec![
         ("LEAD(t)", along, "after_t"),
         ("MIN(lo)", before, "lo_before"),
         ("MAX(hi)", before, "hi_before"),
         ("MIN(lo)", bucket, "lowest"),
         ("MAX(hi)", bucket, "highest"),
-        ("SUM(n)", bucket, "rows_all"),
-        ("SUM(m)", bucket, "rows_valued"),
-        ("ROW_NUMBER()", along, "place"),
+        ("SUM(n - m)", bucket, "unvalued"),
     ];
+    if task.max_mean_shift.is_some() {
+        windows.push(("ROW_NUMBER()", along, "place"));
+    }
     let windows: Vec<String> = windows
         .iter()
         .map(|(call, over, name)| format!("{call} OVER ({over}) AS {name}"))
@@ -256,10 +256,10 @@ fn judged(dialect: Dialect, task: &CompactTask, chunk: &SeriesChunk) -> Result<S
         .raw(") AS instants"))
 }
 
-/// True of instants that the envelope does not need: neither the first nor the last of their
-/// bucket, nor the first with its lowest or highest value, in a bucket where every row has one.
-const DISPENSABLE: &str = "rows_all = rows_valued \
-    AND before_t IS NOT NULL AND after_t IS NOT NULL \
+/// True of instants that the envelope does not need: neither the first (before which there are no
+/// extremes) nor the last of their bucket, nor the first with its lowest or highest value, in a
+/// bucket where every row has one.
+const DISPENSABLE: &str = "unvalued = 0 AND lo_before IS NOT NULL AND after_t IS NOT NULL \
     AND NOT (lo = lowest AND lo_before > lo) AND NOT (hi = highest AND hi_before < hi)";
 
 /// Every instant of a chunk, with `gone` = 1 where it is not needed.
