@@ -45,6 +45,7 @@ pub(crate) fn backup(socket: &Path, dir: &Path) -> Result<()> {
             version: "0".into(),
         },
         encryption: None,
+        keys: &elpis_backup::Keys::none(),
     };
     let report = backup.run(&plan, &mut sources)?;
     ensure!(report.verified, "the backup is not verified");

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use elpis_backup::Keys;
 use elpis_backup::archive::{Archive, ReadLimits, Verify, VerifyError};
-use elpis_backup_restic::{Repository, RepositoryError};
+use elpis_backup::{KeyError, Keys, LocalStore, ObjectStore};
+use elpis_backup_restic::{Added, Repository, RepositoryError};
 use elpis_run::{StopToken, with_causes};
 
 /// Archives of elpis-backup in a deduplicated, encrypted repository that restic reads.
@@ -48,6 +48,19 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         identity: Option<PathBuf>,
         /// Where to unpack it meanwhile [default: beside the archive]
+        #[arg(long, value_name = "DIR")]
+        work: Option<PathBuf>,
+    },
+    /// Store every archive of a directory that the repository lacks, the oldest first
+    ///
+    /// One that cannot be stored keeps none of the others waiting; the next time it is tried again.
+    Sync {
+        /// The directory that `elpis-backup` keeps its archives in
+        directory: PathBuf,
+        /// A file with what opens them, if they are encrypted
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+        /// Where to unpack them meanwhile [default: in the directory]
         #[arg(long, value_name = "DIR")]
         work: Option<PathBuf>,
     },
@@ -99,11 +112,21 @@ fn run(args: &Arguments) -> Result<String, Box<dyn std::error::Error>> {
             identity,
             work,
         } => {
-            let keys = match identity {
-                Some(file) => Keys::identities(file)?,
-                None => Keys::none(),
-            };
-            add(&repository, archive, &keys, work.as_deref())?
+            let added = add(
+                &repository,
+                archive,
+                &keys(identity.as_deref())?,
+                work.as_deref(),
+            )?;
+            serde_json::to_string_pretty(&added)?
+        }
+        Verb::Sync {
+            directory,
+            identity,
+            work,
+        } => {
+            let keys = keys(identity.as_deref())?;
+            sync(&repository, directory, &keys, work.as_deref())?
         }
         Verb::List => serde_json::to_string_pretty(&repository.snapshots()?)?,
         Verb::Check => {
@@ -118,7 +141,7 @@ fn add(
     archive: &Path,
     keys: &Keys,
     work: Option<&Path>,
-) -> Result<String, Box<dyn std::error::Error>> {
+) -> Result<Added, Box<dyn std::error::Error>> {
     let stop = StopToken::new();
     let how = Verify {
         limits: ReadLimits::default(),
@@ -133,5 +156,42 @@ fn add(
     let name = archive.file_name().unwrap_or_default().to_string_lossy();
     let mut verified = Archive::open_with(archive, keys)?.verify(&how)?;
     let added = repository.add(&mut verified, &name, work.unwrap_or(beside), &stop)?;
-    Ok(serde_json::to_string_pretty(&added)?)
+    Ok(added)
+}
+
+fn keys(identity: Option<&Path>) -> Result<Keys, KeyError> {
+    identity.map_or(Ok(Keys::none()), Keys::identities)
+}
+
+/// What was stored; the first archive that could not be is the error, with its name.
+fn sync(
+    repository: &Repository,
+    directory: &Path,
+    keys: &Keys,
+    work: Option<&Path>,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let store = LocalStore::open(directory)?;
+    let there = repository.snapshots()?;
+    let (mut stored, mut failed) = (Vec::new(), None);
+    for archive in store.list()?.into_iter().rev() {
+        let name = archive.name.to_string();
+        if there.iter().any(|snapshot| snapshot.archive == name) {
+            continue;
+        }
+        match add(repository, &store.path(&archive.name), keys, work) {
+            Ok(added) => stored.push(added),
+            Err(error) => {
+                eprintln!("error: {name}: {}", with_causes(error.as_ref()));
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    let text = serde_json::to_string_pretty(&stored)?;
+    match failed {
+        None => Ok(text),
+        Some(error) => {
+            println!("{text}");
+            Err(error)
+        }
+    }
 }

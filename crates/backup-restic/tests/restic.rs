@@ -130,6 +130,7 @@ impl World {
                 version: "0".into(),
             },
             encryption: None,
+            keys: &elpis_backup::Keys::none(),
         };
         let report = backup.run(&plan, &mut sources).unwrap();
         let how = Verify {
@@ -282,6 +283,68 @@ fn what_restic_makes_we_open_and_damage_and_wrong_passwords_are_noticed() {
 
     damage(&world.path("repository/data"));
     assert!(world.repository().check().is_err());
+}
+
+/// The program itself, as a line of cron has it: what the repository lacks is stored, a broken archive
+/// keeps none of the others waiting, and the next time it is tried again.
+#[test]
+fn a_directory_is_stored_archive_after_archive() {
+    let world = World::new();
+    world.file("config", b"dbpass = old!\n");
+    let names: Vec<String> = (0..3).map(|_| world.backup(&[SCHEMA, END]).1).collect();
+    let program = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_elpis-backup-restic"))
+            .args(args)
+            .arg("--repository")
+            .arg(world.path("repository"))
+            .arg("--password-file")
+            .arg(world.path("password"))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    assert_eq!(program(&["init"]).0, Some(0));
+    let broken = world.path("store").join(&names[1]);
+    let whole = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    let store = world.path("store");
+    let sync = ["sync", store.to_str().unwrap()];
+    let stored = |out: &str| -> Vec<String> {
+        let all: serde_json::Value = serde_json::from_str(out).unwrap();
+        let names = all.as_array().unwrap().iter();
+        names
+            .map(|one| one["snapshot"]["archive"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (code, out, err) = program(&sync);
+    assert_eq!(code, Some(7), "{err}");
+    assert!(err.contains(&names[1]), "{err}");
+    assert_eq!(stored(&out), [names[0].clone(), names[2].clone()]);
+    std::fs::write(&broken, &whole).unwrap();
+    let (code, out, err) = program(&sync);
+    assert_eq!(
+        (code, stored(&out)),
+        (Some(0), vec![names[1].clone()]),
+        "{err}"
+    );
+    let (code, out, _) = program(&sync);
+    assert_eq!((code, stored(&out).len()), (Some(0), 0));
+    world.restic(&["check", "--read-data"]);
+    let theirs: serde_json::Value =
+        serde_json::from_str(&world.restic(&["snapshots", "--json"])).unwrap();
+    assert_eq!(theirs.as_array().unwrap().len(), 3);
+    // Nothing that it unpacked is left.
+    let left = std::fs::read_dir(world.path("store")).unwrap();
+    let left = left.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().contains("restic")
+    });
+    assert_eq!(left.count(), 0);
 }
 
 /// Changes a byte in the middle of every file below `dir`.

@@ -26,7 +26,9 @@
 //! use std::sync::Arc;
 //!
 //! use elpis_backup::archive::Tool;
-//! use elpis_backup::{Backup, BackupPlan, DumpPolicy, Facts, LocalStore, MySqlSource, Profile, Source};
+//! use elpis_backup::{
+//!     Backup, BackupPlan, DumpPolicy, Facts, Keys, LocalStore, MySqlSource, Profile, Source,
+//! };
 //! use elpis_run::journal::MemoryJournal;
 //! use elpis_run::{Clock, Holder, RealClock, StopToken};
 //!
@@ -59,6 +61,7 @@
 //!     holder: Holder::current("my-tool", clock.now()),
 //!     tool: Tool { name: "my-tool".into(), version: "1".into() },
 //!     encryption: None,
+//!     keys: &Keys::none(),
 //! }
 //! .run(&plan, &mut sources)?;
 //! assert!(report.verified);
@@ -80,6 +83,7 @@ mod dump;
 mod event;
 mod files;
 mod name;
+mod pacer;
 mod plan;
 pub mod profile;
 mod prune;
@@ -105,6 +109,7 @@ pub use dump::{
 pub use event::BackupEvent;
 pub use files::{Pattern, PatternError};
 pub use name::{ArchiveName, NameError};
+pub use pacer::Pacer;
 pub use plan::{BackupPlan, Facts, InspectError, RootFacts};
 pub use profile::{Profile, ProfileError};
 pub use prune::{Decision, KeepRules, NoRules, Prune, PruneError, PrunePlan, PruneReport};

@@ -3,12 +3,12 @@
 //! configuration becomes `settings`, each verb is one file of `commands`, everything that is
 //! written goes through `output`, and [`exit`] turns whatever happened into a code and a hint.
 //!
-//! `args`, `settings` and `commands` are those of `elpis-maint`; the modules `backup` and
+//! `settings`, `commands` and `args::maint` are those of `elpis-maint`; the modules `backup` and
 //! `failover` have the same rooms for `elpis-backup` and `elpis-failover`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-#[cfg(feature = "maint")]
+#[cfg(any(feature = "maint", feature = "backup", feature = "failover"))]
 mod args;
 #[cfg(feature = "backup")]
 mod backup;

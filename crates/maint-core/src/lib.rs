@@ -53,6 +53,7 @@ mod event;
 mod frame;
 pub mod housekeeping;
 mod inspect;
+pub mod moves;
 mod order;
 mod pacing;
 mod plan;

@@ -17,6 +17,8 @@ mod compaction;
 #[cfg(feature = "maint")]
 mod doctor;
 mod files;
+#[cfg(feature = "maint")]
+mod moves;
 #[cfg(feature = "backup")]
 mod restore_set;
 #[cfg(feature = "maint")]
@@ -40,6 +42,8 @@ pub use files::{
     ChosenHostError, ConfigError, Database, Disagreement, PhpConfig, Place, ServerConf, Tls, Token,
     chosen_host, console_database, is_conf_d_name,
 };
+#[cfg(feature = "maint")]
+pub use moves::{move_rules, move_steps};
 #[cfg(feature = "backup")]
 pub use restore_set::{RestoreSet, WorkingFiles, rehearsal_probes};
 #[cfg(feature = "maint")]

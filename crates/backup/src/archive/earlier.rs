@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use elpis_run::FsError;
 
+use super::frames::Frames;
 use super::open::Archive;
 use super::verify::{Contents, Verify, VerifyError};
+use crate::crypt::{Keys, Opened};
 use crate::dump::{Piece, PieceId};
 use crate::files::identity;
 
@@ -16,6 +18,9 @@ use crate::files::identity;
 #[derive(Debug)]
 pub(crate) struct Earlier {
     file: Arc<File>,
+    path: PathBuf,
+    /// What decrypts it, if it is encrypted.
+    key: Option<Opened>,
     pieces: HashMap<Key, Held>,
 }
 
@@ -40,10 +45,10 @@ impl Held {
 }
 
 impl Earlier {
-    /// Opens and verifies an archive: nothing broken is handed on. An encrypted one is refused.
-    pub(crate) fn open(path: &Path, how: &Verify<'_>) -> Result<Earlier, VerifyError> {
+    /// Opens and verifies an archive: nothing broken is handed on.
+    pub(crate) fn open(path: &Path, keys: &Keys, how: &Verify<'_>) -> Result<Earlier, VerifyError> {
         let fail = |source| FsError::new("open", path, source);
-        let archive = Archive::open(path)?.verify(how)?;
+        let archive = Archive::open_with(path, keys)?.verify(how)?;
         let file = File::options().read(true).open(path).map_err(fail)?;
         let (ours, named) = (rustix::fs::fstat(&file), rustix::fs::stat(path));
         let is_same = ours.is_ok_and(|ours| {
@@ -57,11 +62,19 @@ impl Earlier {
         Ok(Earlier {
             pieces: pieces(archive.contents()),
             file: Arc::new(file),
+            path: path.to_owned(),
+            key: archive.form.key,
         })
     }
 
-    pub(super) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file)
+    /// The `length` bytes of frames from `at` on.
+    pub(super) fn frames(&self, at: u64, length: u64) -> Result<Frames, FsError> {
+        let file = Arc::clone(&self.file);
+        match &self.key {
+            None => Ok(Frames::of(file, at, length)),
+            Some(key) => Frames::sealed(file, key, at, length)
+                .map_err(|source| FsError::new("read", &self.path, source)),
+        }
     }
 
     /// The piece of the same window of the same table.

@@ -2,7 +2,7 @@
 //! which frames that exist already are spliced as they are.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use sha2::{Digest, Sha256};
 
 use super::container::Compression;
-use crate::crypt::{Sealed, Sealer};
+use crate::crypt::{Opened, Sealed, Sealer};
 
 /// What has come out in the end.
 #[derive(Debug)]
@@ -37,22 +37,62 @@ enum Piece {
 
 /// Whole frames that lie in a file.
 pub(crate) struct Frames {
-    pub(crate) file: Arc<File>,
-    /// Where they begin.
-    pub(crate) at: u64,
-    /// Their bytes.
-    pub(crate) length: u64,
+    bytes: io::Take<Box<dyn Read + Send>>,
+}
+
+impl Frames {
+    /// The `length` bytes from `at` on in a file.
+    pub(crate) fn of(file: Arc<File>, at: u64, length: u64) -> Frames {
+        Frames::read_from(Box::new(FileFrom { file, at }), length)
+    }
+
+    /// The same in what a file holds encrypted.
+    pub(crate) fn sealed(
+        file: Arc<File>,
+        key: &Opened,
+        at: u64,
+        length: u64,
+    ) -> io::Result<Frames> {
+        let bytes = key.decrypt_from(FileFrom { file, at: 0 }, at)?;
+        Ok(Frames::read_from(bytes, length))
+    }
+
+    fn read_from(bytes: Box<dyn Read + Send>, length: u64) -> Frames {
+        Frames {
+            bytes: bytes.take(length),
+        }
+    }
 }
 
 impl Read for Frames {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let want = into
-            .len()
-            .min(usize::try_from(self.length).unwrap_or(usize::MAX));
-        let got = self.file.read_at(&mut into[..want], self.at)?;
+        self.bytes.read(into)
+    }
+}
+
+/// A reader with a place of its own in a shared file.
+struct FileFrom {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for FileFrom {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read_at(into, self.at)?;
         self.at += got as u64;
-        self.length -= got as u64;
         Ok(got)
+    }
+}
+
+impl Seek for FileFrom {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.file.metadata()?.len().checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }
 
@@ -239,7 +279,7 @@ fn write_in_order(out: &mut impl Write, pieces: &Receiver<Piece>) -> io::Result<
                 at += frame.len() as u64;
             }
             Piece::Splice(frames) => {
-                let length = frames.length;
+                let length = frames.bytes.limit();
                 let mut frames = BufReader::with_capacity(1 << 17, frames);
                 if io::copy(&mut frames, out)? != length {
                     return Err(io::ErrorKind::UnexpectedEof.into());

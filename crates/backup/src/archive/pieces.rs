@@ -52,16 +52,14 @@ enum Place {
 impl PieceFile {
     /// Its frames. They stay readable when their own file is removed.
     fn frames(&self) -> Result<Frames, FsError> {
-        let (file, at) = match &self.place {
+        match &self.place {
             Place::Own(path) => {
                 let file = File::options().read(true).open(path);
                 let file = file.map_err(|source| FsError::new("open", path, source))?;
-                (Arc::new(file), 0)
+                Ok(Frames::of(Arc::new(file), 0, self.compressed))
             }
-            Place::Earlier(earlier, at) => (earlier.file(), *at),
-        };
-        let length = self.compressed;
-        Ok(Frames { file, at, length })
+            Place::Earlier(earlier, at) => earlier.frames(*at, self.compressed),
+        }
     }
 
     fn remove(&self) -> Result<(), FsError> {

@@ -10,7 +10,7 @@ use super::{Backup, BackupError, Work};
 use crate::archive::{
     ArchiveWriter, ComponentRecord, Compression, DatabaseKind, DatabaseRecord, Earlier, Entry,
     EntryKind, EntryMeta, MANIFEST_DIR, MemberPath, Omission, OmissionKind, PathError, PieceFiles,
-    Position, ReadLimits, Verify, WriteError,
+    Position, ReadLimits, Verify, VerifyError, WriteError,
 };
 use crate::event::BackupEvent;
 use crate::files::{Collector, Owners, Stopping, Tree, identity};
@@ -136,10 +136,16 @@ impl Backup<'_> {
             stop: self.stop,
             observer: &self.observer,
         };
-        match Earlier::open(&self.store.path(&newest.name), &how) {
+        match Earlier::open(&self.store.path(&newest.name), self.keys, &how) {
             Ok(earlier) => Some(Arc::new(earlier)),
             Err(error) => {
-                let (name, why) = (&newest.name, with_causes(&error));
+                let name = &newest.name;
+                let why = match error {
+                    VerifyError::Encrypted { .. } => {
+                        "it is encrypted, and no key is at hand".into()
+                    }
+                    error => with_causes(&error),
+                };
                 work.warnings
                     .push(format!("nothing of {name} is used again: {why}"));
                 None

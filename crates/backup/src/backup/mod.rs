@@ -53,6 +53,9 @@ pub struct Backup<'a> {
     pub tool: Tool,
     /// To whom the archive is encrypted, if it is to be.
     pub encryption: Option<&'a Encryption>,
+    /// What opens earlier archives, if windows of an encrypted one are to be used again. Without,
+    /// nothing is, and the report says so.
+    pub keys: &'a Keys,
 }
 
 /// Why there is no backup. Nothing has a final name then.

@@ -1,11 +1,11 @@
 //! Encrypting and decrypting streams.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use age::secrecy::{ExposeSecret, SecretString};
-use age::stream::StreamWriter;
+use age::stream::{StreamReader, StreamWriter};
 use age::{DecryptError, Decryptor, Encryptor, x25519};
 use age_core::format::{FileKey, Stanza};
 
@@ -170,6 +170,7 @@ fn copy(key: &FileKey) -> FileKey {
 }
 
 /// The key of one archive.
+#[derive(Clone)]
 pub(crate) struct Opened(Arc<FileKey>);
 
 impl fmt::Debug for Opened {
@@ -191,15 +192,29 @@ impl Opened {
         &self,
         input: impl Read + Send + 'a,
     ) -> io::Result<Box<dyn Read + Send + 'a>> {
+        Ok(Box::new(self.reader(input)?))
+    }
+
+    /// The same from `at` bytes on, counted without the encryption.
+    pub(crate) fn decrypt_from<'a>(
+        &self,
+        input: impl Read + Seek + Send + 'a,
+        at: u64,
+    ) -> io::Result<Box<dyn Read + Send + 'a>> {
+        let mut plain = self.reader(input)?;
+        plain.seek(SeekFrom::Start(at))?;
+        Ok(Box::new(plain))
+    }
+
+    fn reader<R: Read>(&self, input: R) -> io::Result<StreamReader<BufReader<R>>> {
         // Header lines are read in small pieces.
         let failed = |error: DecryptError| match error {
             DecryptError::Io(error) => error,
             other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
         };
-        let plain = Decryptor::new_buffered(io::BufReader::with_capacity(1 << 17, input))
+        Decryptor::new_buffered(BufReader::with_capacity(1 << 17, input))
             .and_then(|decryptor| decryptor.decrypt(std::iter::once(self as &dyn age::Identity)))
-            .map_err(failed)?;
-        Ok(Box::new(plain))
+            .map_err(failed)
     }
 }
 

@@ -1,16 +1,14 @@
 //! What all readers of a dump obey: its end, its pauses and its rate.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use elpis_run::Clock;
 use tokio::sync::watch;
 
 use super::error::DumpError;
-
-/// Unused allowance is kept for so long.
-const BURST: Duration = Duration::from_millis(100);
+use crate::pacer::Pacer;
 
 /// Why a dump ends before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +36,7 @@ impl End {
 pub(super) struct Gate {
     end: watch::Sender<Option<End>>,
     held: watch::Sender<bool>,
-    clock: Arc<dyn Clock>,
-    /// Bytes a second.
-    rate: Option<u64>,
-    /// When, on the clock, the allowance for what was read so far is used up.
-    paid: Mutex<Duration>,
+    pacer: Option<Pacer>,
     rows: AtomicU64,
 }
 
@@ -51,9 +45,7 @@ impl Gate {
         Self {
             end: watch::Sender::new(None),
             held: watch::Sender::new(false),
-            paid: Mutex::new(clock.monotonic()),
-            clock,
-            rate,
+            pacer: rate.map(|rate| Pacer::new(clock, rate)),
             rows: AtomicU64::new(0),
         }
     }
@@ -106,17 +98,8 @@ impl Gate {
             // As above.
             let _ = held.wait_for(|held| !held).await;
         }
-        let Some(rate) = self.rate else { return };
-        let now = self.clock.monotonic();
-        let cost = Duration::from_secs_f64(bytes as f64 / rate as f64);
-        let wait = {
-            let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
-            let from = (*paid).max(now.saturating_sub(BURST));
-            *paid = from.saturating_add(cost);
-            paid.saturating_sub(now)
-        };
-        if !wait.is_zero() {
-            self.clock.sleep(wait).await;
+        if let Some(pacer) = &self.pacer {
+            pacer.pass(bytes).await;
         }
     }
 }

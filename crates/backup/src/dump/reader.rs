@@ -223,7 +223,13 @@ pub(super) async fn open(
     let mut session = Session::open(connect, &settings)
         .await
         .map_err(|source| DumpError::server("connecting", source))?;
-    let unlimited = match session.server().flavour {
+    let server = session.server();
+    let unlimited = match server.flavour {
+        // Since 10.3 a transaction may be ended that does nothing for a while.
+        Flavour::MariaDb if server.version >= (10, 3, 0) => {
+            "max_statement_time = 0, idle_transaction_timeout = 0, \
+             idle_readonly_transaction_timeout = 0"
+        }
         Flavour::MariaDb => "max_statement_time = 0",
         Flavour::MySql => "max_execution_time = 0",
     };

@@ -1,6 +1,6 @@
 //! The restores that a journal knows, and where each stands.
 
-use elpis_run::{Event, History, Journal, JournalError, Outcome, Query, RunId, RunSummary};
+use elpis_run::{Event, History, Holder, Journal, JournalError, Outcome, Query, RunId, RunSummary};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -36,6 +36,8 @@ pub struct RestoreRun {
     pub run: RunId,
     /// When it began.
     pub started: Timestamp,
+    /// Who began it: what was restored together has the same.
+    pub holder: Holder,
     /// The server and the live database, as the journal has them.
     pub target: String,
     /// The database that its text is of, if the text says so: of an archive with several it tells
@@ -82,6 +84,7 @@ pub fn runs(journal: &dyn Journal) -> Result<Vec<RestoreRun>, JournalError> {
         restores.push(RestoreRun {
             run: run.id,
             started: run.started,
+            holder: run.holder,
             target: run.target,
             source: plan
                 .get("source")

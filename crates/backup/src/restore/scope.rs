@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::rows::RowsOf;
-use super::sql::{Kind, Modes, Object, tokens};
+use super::sql::Kind;
 
 /// How much of a database is restored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Scope {
     }
 
     /// Whether a statement of the text is carried out in the side database.
-    pub(super) fn takes(&self, kind: &Kind, sql: &[u8], modes: &Modes) -> bool {
+    pub(super) fn takes(&self, kind: &Kind) -> bool {
         if self.is_whole() {
             return true;
         }
@@ -71,23 +71,12 @@ impl Scope {
             // Old dumps make a table in the place of each view and remove it.
             Kind::NoTable { tables } => tables.iter().all(|table| self.loads(table)),
             Kind::Object {
-                object: Object::Trigger,
-                is_made: true,
-                ..
-            } => trigger_table(sql, modes).is_some_and(|table| self.concerns(&table)),
+                table: Some(table), ..
+            } => self.concerns(table),
             Kind::Object { .. } | Kind::Schema => false,
             Kind::Set | Kind::Collate { .. } | Kind::Use { .. } | Kind::Skip => true,
         }
     }
-}
-
-/// The table that a `CREATE TRIGGER` is about.
-pub(super) fn trigger_table(create: &[u8], modes: &Modes) -> Option<String> {
-    let mut words = tokens(create, modes);
-    words.find(|word| word.is("TRIGGER"))?;
-    words.find(|word| word.is("BEFORE") || word.is("AFTER"))?;
-    words.find(|word| word.is("ON"))?;
-    words.next()?.name()
 }
 
 #[cfg(test)]
@@ -109,7 +98,7 @@ mod tests {
         let mut taken = Vec::new();
         while let Some(part) = reader.next().unwrap() {
             if let Part::Statement { sql, kind } = part
-                && scope.takes(&kind, &sql, reader.modes())
+                && scope.takes(&kind)
             {
                 let sql = String::from_utf8(sql).unwrap();
                 taken.push(sql.split_whitespace().take(3).collect::<Vec<_>>().join(" "));

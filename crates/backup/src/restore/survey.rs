@@ -1,5 +1,7 @@
 //! What a text holds, found by reading all of it before anything is changed.
 
+mod found;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
@@ -8,12 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TextError;
 use super::event::RestoreEvent;
-use super::names::OWN_PREFIX;
-use super::scope::trigger_table;
-use super::sql::{Kind, Object, Part, RowSum, SqlReader, Token, Tuples, tokens};
+use super::sql::{Part, RowSum, SqlReader};
 use super::sum::Summing;
 use crate::archive::{DatabaseRecord, Manifest, Product};
 use crate::dump::DatabaseReport;
+use found::Found;
 
 /// What a surveyed text holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,18 +108,6 @@ impl Survey {
 /// After so many bytes the observer hears how far it is.
 const STRIDE: u64 = 8 << 20;
 
-/// Engines whose tables show rows that lie elsewhere: what is written into them changes that.
-const WINDOWS: [&str; 8] = [
-    "connect",
-    "federated",
-    "federatedx",
-    "merge",
-    "mrg_isam",
-    "mrg_myisam",
-    "s3",
-    "spider",
-];
-
 /// Reads all of `text`.
 pub(super) fn survey(
     text: impl Read,
@@ -148,211 +137,6 @@ pub(super) fn survey(
     drop(reader);
     let (bytes, blake3) = summing.finish();
     found.finish(bytes, blake3)
-}
-
-/// What has been found so far.
-#[derive(Default)]
-struct Found {
-    tables: Vec<SurveyedTable>,
-    /// Where each table stands in `tables`.
-    places: BTreeMap<String, usize>,
-    referenced: BTreeSet<String>,
-    views: BTreeSet<String>,
-    triggers: BTreeSet<String>,
-    trigger_tables: BTreeMap<String, String>,
-    /// Tables that hold no rows of their own.
-    windows: BTreeSet<String>,
-    routines: BTreeSet<String>,
-    events: BTreeSet<String>,
-    definers: BTreeSet<String>,
-    collations: BTreeSet<String>,
-    database: Option<String>,
-    server_version: Option<String>,
-    by_elpis: bool,
-    is_complete: bool,
-    longest: u64,
-    seen: bool,
-}
-
-impl Found {
-    fn remark(&mut self, remark: &[u8]) {
-        let text = String::from_utf8_lossy(remark);
-        if !self.seen {
-            self.by_elpis |= text.starts_with("Elpis dump ");
-            if let Some(version) = text.strip_prefix("Server version") {
-                let version = version.trim_start_matches(':').trim();
-                self.server_version = (!version.is_empty()).then(|| version.to_owned());
-            }
-        }
-        if !text.is_empty() {
-            self.is_complete = text.starts_with("Dump completed");
-        }
-    }
-
-    fn statement<R: Read>(
-        &mut self,
-        sql: &[u8],
-        kind: Kind,
-        reader: &SqlReader<R>,
-    ) -> Result<(), TextError> {
-        self.seen = true;
-        self.is_complete = false;
-        self.longest = self.longest.max(sql.len() as u64);
-        match kind {
-            Kind::Rows { table, values } => {
-                let Some(at) = self.places.get(&table).copied() else {
-                    return Err(TextError::NoTable { table });
-                };
-                if self.trigger_tables.values().any(|fires| *fires == table) {
-                    return Err(TextError::Fires { table });
-                }
-                if self.windows.contains(&table) {
-                    return Err(TextError::Elsewhere { table });
-                }
-                let mut rows = Tuples::of_values();
-                rows.push(&sql[values..], reader.modes().escapes_in(b'\''));
-                let table = &mut self.tables[at];
-                table.rows += rows.sum.rows;
-                table.sum.join(rows.sum);
-                table.bytes += sql.len() as u64;
-            }
-            Kind::Table { table } => self.table(table, sql, reader)?,
-            Kind::NoTable { tables } => self.remove(&tables),
-            Kind::Object {
-                object,
-                name,
-                is_made: true,
-            } => {
-                self.definer(sql, reader);
-                if object == Object::Trigger
-                    && let Some(table) = trigger_table(sql, reader.modes())
-                {
-                    self.trigger_tables.insert(name.clone(), table);
-                }
-                let names = match object {
-                    Object::View => &mut self.views,
-                    Object::Trigger => &mut self.triggers,
-                    Object::Routine => &mut self.routines,
-                    Object::Event => &mut self.events,
-                };
-                names.insert(name);
-            }
-            Kind::Use { database } => match &self.database {
-                Some(first) if *first != database => {
-                    let (first, second) = (first.clone(), database);
-                    return Err(TextError::Several { first, second });
-                }
-                _ => self.database = Some(database),
-            },
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn table<R: Read>(
-        &mut self,
-        name: String,
-        sql: &[u8],
-        reader: &SqlReader<R>,
-    ) -> Result<(), TextError> {
-        if name.starts_with(OWN_PREFIX) {
-            return Err(TextError::Reserved { table: name });
-        }
-        let mut uses_sequence = false;
-        let mut references = BTreeSet::new();
-        let mut engine = None;
-        let mut words = tokens(sql, reader.modes()).peekable();
-        while let Some(word) = words.next() {
-            if word.is("REFERENCES") {
-                references.extend(words.peek().and_then(Token::name));
-            } else if word.is("COLLATE") {
-                words.next_if_eq(&Token::Sign(b'='));
-                self.collations.extend(words.peek().and_then(Token::name));
-            } else if word.is("ENGINE") {
-                words.next_if_eq(&Token::Sign(b'='));
-                let named = match words.peek() {
-                    Some(Token::Text(text)) => String::from_utf8_lossy(text).into_owned(),
-                    other => other.and_then(Token::name).unwrap_or_default(),
-                };
-                if WINDOWS.contains(&named.to_ascii_lowercase().as_str()) {
-                    self.windows.insert(name.clone());
-                }
-                engine = Some(named);
-            } else if word.is("NEXTVAL")
-                || word.is("NEXT") && words.peek().is_some_and(|w| w.is("VALUE"))
-            {
-                uses_sequence = true;
-            }
-        }
-        self.referenced.extend(references.iter().cloned());
-        if !self.places.contains_key(&name) {
-            self.places.insert(name.clone(), self.tables.len());
-            self.tables.push(SurveyedTable {
-                name,
-                rows: 0,
-                bytes: 0,
-                sum: RowSum::default(),
-                referenced: false,
-                references,
-                uses_sequence,
-                engine,
-            });
-        }
-        Ok(())
-    }
-
-    /// Old dumps make a table in the place of each view, and remove it when they make the view.
-    fn remove(&mut self, names: &[String]) {
-        self.tables.retain(|table| !names.contains(&table.name));
-        let places = self.tables.iter().enumerate();
-        self.places = places.map(|(at, table)| (table.name.clone(), at)).collect();
-    }
-
-    fn definer<R: Read>(&mut self, sql: &[u8], reader: &SqlReader<R>) {
-        let mut words = tokens(sql, reader.modes()).take(30);
-        if !words.any(|word| word.is("DEFINER")) {
-            return;
-        }
-        words.next();
-        let user = words.next().and_then(|word| word.name());
-        let host = match words.next() {
-            Some(Token::Variable(host)) => format!("@{}", String::from_utf8_lossy(host)),
-            _ => String::new(),
-        };
-        let account = user.map(|user| format!("{user}{host}"));
-        self.definers
-            .extend(account.filter(|account| account != "CURRENT_USER"));
-    }
-
-    fn finish(mut self, bytes: u64, blake3: String) -> Result<Survey, TextError> {
-        if !self.is_complete {
-            return Err(TextError::Incomplete);
-        }
-        if self.tables.is_empty() {
-            return Err(TextError::Empty);
-        }
-        for table in &mut self.tables {
-            table.referenced = self.referenced.contains(&table.name);
-        }
-        Ok(Survey {
-            by_elpis: self.by_elpis,
-            server_version: self.server_version,
-            database: self.database,
-            charset: None,
-            product: Product::default(),
-            tables: self.tables,
-            views: self.views,
-            triggers: self.triggers,
-            trigger_tables: self.trigger_tables,
-            routines: self.routines,
-            events: self.events,
-            definers: self.definers,
-            collations: self.collations,
-            longest_statement: self.longest,
-            bytes,
-            blake3,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod money;
 mod objects;
 mod packets;
 mod privileges;
+mod promises;
 mod snapshots;
 mod values;
 

@@ -228,16 +228,6 @@ async fn tables_that_change_while_the_snapshot_is_taken() {
         }
     });
     let mut good = 0;
-    tokio::spawn(async {
-        let mut w = open(&server().options()).await;
-        loop {
-            let r: Vec<(u64, Option<String>, Option<String>, f64)> = w.rows("SELECT id, state, info, time_ms + 0e0 FROM information_schema.processlist WHERE time_ms > 1500 and command <> 'Sleep' and command <> 'Daemon'", Params::Empty).await.unwrap();
-            if !r.is_empty() {
-                println!("{r:?}");
-            }
-            tokio::time::sleep(Duration::from_millis(700)).await;
-        }
-    });
     for number in 0..12 {
         let ladder = [SnapshotStep::LockFree, SnapshotStep::BackupStage];
         match dump_with(

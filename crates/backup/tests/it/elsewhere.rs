@@ -1,11 +1,15 @@
 //! What every store elsewhere must do, whatever it is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use elpis_backup::archive::{Container, Extract, VerifyError};
 use elpis_backup::store::{Copies, Note, Stored};
-use elpis_backup::{ArchiveName, Inspector, KeepRules, Keys, ObjectStore, Prune, StoreError};
-use elpis_run::{Clock, Holder, MemoryJournal, RealClock, StopToken};
+use elpis_backup::{
+    ArchiveName, Inspector, KeepRules, Keys, ObjectStore, Pacer, Prune, StoreError,
+};
+use elpis_run::{Clock, Holder, MemoryJournal, RealClock, StopToken, VirtualClock};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::support::{World, awkward_tree, portrait, write};
@@ -44,6 +48,20 @@ pub(crate) fn three_backups() -> World {
         world.backup().unwrap();
     }
     world
+}
+
+/// A rate on a clock of its own.
+pub(crate) fn pacer(bytes_per_second: u64) -> (Pacer, Arc<VirtualClock>) {
+    let clock = Arc::new(VirtualClock::new(Timestamp::UNIX_EPOCH));
+    (Pacer::new(clock.clone(), bytes_per_second), clock)
+}
+
+/// Whether `bytes` took as long as they should, when the first `piece` went at once.
+#[track_caller]
+pub(crate) fn is_kept(clock: &VirtualClock, bytes: u64, bytes_per_second: u64, piece: u64) {
+    let (took, rate) = (clock.monotonic().as_secs_f64(), bytes_per_second as f64);
+    let (least, most) = ((bytes - piece) as f64 / rate, bytes as f64 / rate);
+    assert!(least - 0.1 <= took && took <= most, "{least} {took} {most}");
 }
 
 /// Archives are copied, verified, extracted, pinned, pruned, and found damaged.

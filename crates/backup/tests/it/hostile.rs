@@ -6,20 +6,15 @@ use std::path::{Path, PathBuf};
 use elpis_backup::archive::{ArchiveReader, Container, ReadLimits, Verify};
 use elpis_backup::restore::SqlText;
 use elpis_run::StopToken;
-use tar::{Builder, EntryType, Header};
+use tar::{Builder, EntryType};
 
 use crate::support::{World, awkward_tree, problems, rounds, verify, write};
+use crate::tars::{gz, header, link, put};
 
 /// A directory with a tar in gzip, made by hand.
 struct Made {
     dir: tempfile::TempDir,
     path: PathBuf,
-}
-
-fn gz(raw: &[u8]) -> Vec<u8> {
-    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gz.write_all(raw).unwrap();
-    gz.finish().unwrap()
 }
 
 fn made(build: impl FnOnce(&mut Builder<Vec<u8>>)) -> Made {
@@ -44,33 +39,6 @@ impl Made {
         assert!(!said.contains('\x1b'), "{said}");
         assert_eq!(std::fs::read_dir(self.dir.path()).unwrap().count(), 1);
     }
-}
-
-/// A header with a raw name, which the `tar` crate would not write.
-fn header(kind: EntryType, name: &[u8], size: u64) -> Header {
-    let mut header = Header::new_ustar();
-    header.as_mut_bytes()[..name.len()].copy_from_slice(name);
-    header.set_entry_type(kind);
-    header.set_size(size);
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_cksum();
-    header
-}
-
-fn put(builder: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, data: &[u8]) {
-    builder
-        .append(&header(kind, name.as_bytes(), data.len() as u64), data)
-        .unwrap();
-}
-
-fn link(builder: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, target: &str) {
-    let mut header = header(kind, name.as_bytes(), 0);
-    header.as_mut_bytes()[157..157 + target.len()].copy_from_slice(target.as_bytes());
-    header.set_cksum();
-    builder.append(&header, &b""[..]).unwrap();
 }
 
 #[test]
@@ -171,9 +139,9 @@ fn dumps_that_were_cut_off() {
 #[test]
 fn headers_that_ask_for_too_much() {
     // A long name of 3 GB, a map of holes without end, a size beyond numbers.
-    let huge = header(EntryType::GNULongName, b"././@LongLink", 3 << 30);
+    let huge = header(EntryType::GNULongName, "././@LongLink", 3 << 30);
     from_bytes(&gz(huge.as_bytes())).is_refused("bytes of headers");
-    let huge = header(EntryType::XHeader, b"x", 5 << 20);
+    let huge = header(EntryType::XHeader, "x", 5 << 20);
     from_bytes(&gz(huge.as_bytes())).is_refused("bytes of headers");
     made(|tar| {
         tar.append_pax_extensions([("size", b"99999999999999999999".as_slice())])
@@ -222,7 +190,7 @@ fn records_that_rename_every_member() {
 fn a_bomb_costs_neither_memory_nor_disk() {
     // 1 GB of zeros in one member: read in small pieces, refused by the bound on the whole.
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    gz.write_all(header(EntryType::Regular, b"bomb", 1 << 30).as_bytes())
+    gz.write_all(header(EntryType::Regular, "bomb", 1 << 30).as_bytes())
         .unwrap();
     for _ in 0..1 << 10 {
         gz.write_all(&[0; 1 << 20]).unwrap();

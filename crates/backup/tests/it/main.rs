@@ -13,6 +13,7 @@
 mod age;
 mod archives;
 mod backups;
+mod checklist;
 #[cfg(feature = "remote")]
 mod elsewhere;
 mod foreign;
@@ -26,6 +27,7 @@ mod restore_config_first;
 mod restore_db;
 mod restore_files;
 mod restore_partial;
+mod restore_retries;
 mod reuse;
 #[cfg(feature = "s3")]
 mod s3;
@@ -35,3 +37,4 @@ mod sftp;
 mod sqlite;
 mod stores;
 mod support;
+mod tars;

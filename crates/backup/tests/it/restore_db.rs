@@ -2,6 +2,7 @@
 //! `CHECKSUM TABLE` say of it, before and after.
 
 mod kills;
+mod qualified;
 mod refusals;
 mod stock;
 mod whole;
@@ -92,6 +93,8 @@ pub(crate) const FIXTURE: &str = r#"
     DELIMITER //
     CREATE PROCEDURE p1(IN x VARCHAR(9), OUT y INT) COMMENT 'a;;b DELIMITER'
     BEGIN DECLARE z TEXT DEFAULT 'a;;b\n\'ö😀'; /* ; */ SELECT LENGTH(z) INTO y; END//
+    CREATE PROCEDURE p3() BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND, SQLSTATE '23000' BEGIN ROLLBACK; END;
+        one: BEGIN IF (SELECT COUNT(*) FROM log) > 3 THEN LEAVE one; END IF; END; SELECT 1 AS end; END//
     DELIMITER ;
     SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES';
     CREATE PROCEDURE p2() SELECT 'a\' AS "b", 'c''d';

@@ -147,3 +147,74 @@ fn unchanged_windows_are_used_again_and_changed_ones_are_not() {
         );
     }
 }
+
+/// With a key the windows of an encrypted archive are read back; without, nothing is used again,
+/// the report says so, and the backup is whole all the same.
+#[cfg(feature = "age")]
+#[test]
+fn encrypted_windows_are_used_again_where_a_key_is_at_hand() {
+    use elpis_backup::{Encryption, Keys};
+
+    let server = PrivateServer::start().unwrap();
+    sql(
+        &server,
+        "",
+        "CREATE DATABASE pandora;
+         CREATE TABLE pandora.tagente_datos (id_agente_modulo INT, datos DOUBLE, utimestamp BIGINT,
+             KEY t (utimestamp));
+         INSERT INTO pandora.tagente_datos
+             SELECT seq % 97, seq * 0.37, seq FROM pandora.seq_1_to_60000;
+         CREATE TABLE pandora.tevento (id INT PRIMARY KEY);",
+    );
+    let mut world = World::new(Container::TarZst);
+    world.profile.dump.reuse = true;
+    let dir = world.dir.path().to_owned();
+    for name in ["ours", "another"] {
+        sh("age-keygen", &["-o", name], &dir);
+    }
+    let recipient = sh("age-keygen", &["-y", "ours"], &dir);
+    world.encryption = Some(Encryption::to(&[recipient.trim()]).unwrap());
+    let policy = DumpPolicy {
+        windows: vec![Window {
+            table: "tagente_datos".to_owned(),
+            column: "utimestamp".to_owned(),
+            width: WINDOW,
+        }],
+        ..DumpPolicy::new(vec!["pandora".to_owned()])
+    };
+    let mut backup = |keys: Option<&str>| {
+        let source = MySqlSource::new(server.options(), policy.clone());
+        world.sources = vec![Box::new(source)];
+        world.keys = keys.map_or(Keys::none(), |key| {
+            Keys::identities(&dir.join(key)).unwrap()
+        });
+        let report = world.backup().unwrap();
+        assert!(report.verified && report.complete, "{report:?}");
+        let plain = dir.join("plain.tar.zst");
+        let from = report.path.to_str().unwrap();
+        let to = plain.to_str().unwrap();
+        sh("age", &["-d", "-i", "ours", "-o", to, from], &dir);
+        let manifest = contents(&plain).manifest.unwrap();
+        let reused = manifest.databases[0].report["reused_pieces"].clone();
+        assert_eq!(restored(&server, &world, &plain), original(&server));
+        (reused, report.warnings.join("; "))
+    };
+    // 61 windows, whose both ends may still change.
+    let closed = 59;
+    assert_eq!(backup(Some("ours")).0, Value::from(0), "nothing was there");
+    assert_eq!(backup(Some("ours")), (Value::from(closed), String::new()));
+    sql(
+        &server,
+        "pandora",
+        "UPDATE tagente_datos SET datos = datos + 1e-9 WHERE utimestamp = 30500",
+    );
+    assert_eq!(backup(Some("ours")).0, Value::from(closed - 1));
+    for (key, why) in [(None, "no key is at hand"), (Some("another"), "to others")] {
+        let (reused, warnings) = backup(key);
+        assert_eq!(reused, Value::from(0));
+        assert!(
+            warnings.contains("is used again") && warnings.contains(why),
+            "{warnings}"
+        );
+    }
+}

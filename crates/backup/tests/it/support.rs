@@ -11,7 +11,7 @@ use elpis_backup::archive::{
 };
 use elpis_backup::profile::{Component, Profile};
 use elpis_backup::{
-    Backup, BackupError, BackupPlan, BackupReport, Encryption, Facts, LocalStore, Source,
+    Backup, BackupError, BackupPlan, BackupReport, Encryption, Facts, Keys, LocalStore, Source,
 };
 use elpis_run::{Clock, Holder, MemoryJournal, RealClock, StopToken};
 use jiff::tz::TimeZone;
@@ -184,6 +184,7 @@ pub(crate) struct World {
     pub(crate) stop: StopToken,
     pub(crate) journal: MemoryJournal,
     pub(crate) encryption: Option<Encryption>,
+    pub(crate) keys: Keys,
 }
 
 impl World {
@@ -213,6 +214,7 @@ impl World {
             stop: StopToken::new(),
             journal: MemoryJournal::new(),
             encryption: None,
+            keys: Keys::none(),
         }
     }
 
@@ -251,6 +253,7 @@ impl World {
                 version: "0".into(),
             },
             encryption: self.encryption.as_ref(),
+            keys: &self.keys,
         };
         backup.run(&plan, &mut self.sources)
     }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+use super::Manners;
 
 /// Housekeeping of a monitoring database: what is expired goes, what is old gets smaller with
 /// charts that stay the same, in small steps, beside live traffic.
@@ -26,21 +28,8 @@ pub(crate) struct Global {
     /// say; --config may add to that
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) pandora: Option<PathBuf>,
-    /// How data is written: tables and sentences, or one document (one object a line for events)
-    #[arg(long, value_enum, default_value = "human", global = true)]
-    pub(crate) format: Format,
-    /// Say only what went wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Say more: every chunk in JSON, progress every second in lines
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Human,
-    Json,
+    #[command(flatten)]
+    pub(crate) manners: Manners,
 }
 
 #[derive(Debug, Subcommand)]

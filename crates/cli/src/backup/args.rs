@@ -6,7 +6,7 @@ mod restore;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use elpis_backup::archive::Container;
 
@@ -17,6 +17,7 @@ use self::examples::{
 pub(crate) use self::restore::{Compared, Reach, Rehearse, Restore, Resume, TakeBack};
 use self::restore::{FORGET_EXAMPLES, REHEARSE_EXAMPLES, RESTORE_EXAMPLES, UNDO_EXAMPLES};
 use super::values::{container, duration, rate};
+use crate::args::Manners;
 
 /// Backup of a whole installation: databases, configuration and files, as of one moment, in one
 /// archive that is whole or not there.
@@ -73,27 +74,14 @@ pub(crate) struct Global {
     /// The configuration [default: $ELPIS_BACKUP_CONFIG, or /etc/elpis/backup.toml]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// How data is written: tables and sentences, or one document (one object a line for events)
-    #[arg(long, value_enum, default_value = "human", global = true)]
-    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) manners: Manners,
     /// A file with what opens encrypted archives, as age-keygen writes it; may be given again
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) identity: Vec<PathBuf>,
     /// A file whose first line is the passphrase of encrypted archives
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Say only what went wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Say more
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Human,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -232,6 +220,9 @@ pub(crate) struct List {
     /// For --max-age only archives that were verified count
     #[arg(long, requires = "max_age")]
     pub(crate) verified: bool,
+    /// Instead of archives the restores of which anything is left, and what can be done about each
+    #[arg(long, conflicts_with_all = ["target", "max_age"])]
+    pub(crate) restores: bool,
 }
 
 #[derive(Debug, Args)]
@@ -278,6 +269,9 @@ pub(crate) struct Upload {
     /// Every archive of the directory that the store lacks
     #[arg(long, conflicts_with = "archives")]
     pub(crate) all: bool,
+    /// The most bytes a second, such as 5M, instead of what the configuration says
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    pub(crate) max_rate: Option<u64>,
 }
 
 #[derive(Debug, Args)]

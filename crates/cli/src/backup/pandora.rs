@@ -63,7 +63,9 @@ pub(super) fn look(wanted: &Wanted, is_root: bool) -> Result<Found> {
         .enable_all()
         .build()?;
     let target = target(&own);
-    let connect = runtime.block_on(account(wanted, &own, target, is_root, &mut found.warnings))?;
+    let named = wanted.option_file.clone();
+    let account = account(named, Some(&own), target, is_root, &mut found.warnings);
+    let connect = runtime.block_on(account)?;
     let name = wanted.database.clone().unwrap_or(own.name);
     let said = runtime.block_on(ask(&connect, &name, &mut found.warnings))?;
     found.profile.product = said.product;
@@ -105,8 +107,9 @@ pub(super) fn reach(wanted: &Wanted, is_root: bool) -> Result<Reached> {
         .enable_all()
         .build()?;
     let mut warnings = Vec::new();
-    let target = target(&own);
-    let connect = runtime.block_on(account(wanted, &own, target, is_root, &mut warnings))?;
+    let named = wanted.option_file.clone();
+    let account = account(named, Some(&own), target(&own), is_root, &mut warnings);
+    let connect = runtime.block_on(account)?;
     let name = wanted.database.clone().unwrap_or(own.name);
     // A server without the database has nothing to compare with, and nothing to warn of.
     let said = runtime.block_on(ask(&connect, &name, &mut Vec::new()))?;
@@ -114,6 +117,31 @@ pub(super) fn reach(wanted: &Wanted, is_root: bool) -> Result<Reached> {
         connect,
         name,
         product: said.product,
+        warnings,
+    })
+}
+
+/// Whether the installation's own settings are there and can be read.
+pub(super) fn is_readable(wanted: &Wanted) -> bool {
+    read_files(wanted).is_ok_and(|(_, own)| own.is_some())
+}
+
+/// Reaches a server without an installation that would say how. Asks nothing of it; blocks.
+pub(super) fn reach_server(
+    option_file: Option<PathBuf>,
+    server: ConnectOptions,
+    is_root: bool,
+) -> Result<Reached> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut warnings = Vec::new();
+    let account = account(option_file, None, server, is_root, &mut warnings);
+    let connect = runtime.block_on(account)?;
+    Ok(Reached {
+        connect,
+        name: String::new(),
+        product: Product::default(),
         warnings,
     })
 }
@@ -171,13 +199,13 @@ fn target(database: &Database) -> ConnectOptions {
 /// The account that may do most: the administrator's of an option file, root at the socket, or
 /// the product's own, which usually may take no snapshot for several readers.
 async fn account(
-    wanted: &Wanted,
-    own: &Database,
+    option_file: Option<PathBuf>,
+    own: Option<&Database>,
     target: ConnectOptions,
     is_root: bool,
     warnings: &mut Vec<String>,
 ) -> Result<ConnectOptions> {
-    if let Some(file) = wanted.option_file.clone().or_else(usual_option_file) {
+    if let Some(file) = option_file.or_else(usual_option_file) {
         return Ok(connect_options_over(&file, target, warnings)?);
     }
     let root = ConnectOptions {
@@ -187,6 +215,10 @@ async fn account(
     if is_root && root.socket.is_some() && opens(&root).await {
         return Ok(root);
     }
+    let own = own.ok_or(ConfigError::Unsaid {
+        what: "which account to use, and no config.php is left that would",
+        hint: "use --option-file FILE with an administrator's account",
+    })?;
     Ok(ConnectOptions {
         user: own.user.clone(),
         password: own.password.clone(),

@@ -8,7 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+#[cfg(feature = "remote")]
+use elpis_backup::Pacer;
 use elpis_backup::{Encryption, Keys, ObjectStore};
+#[cfg(feature = "remote")]
+use elpis_run::RealClock;
 use elpis_run::StopToken;
 use serde::Deserialize;
 
@@ -40,6 +44,8 @@ pub(crate) struct StoreSettings {
     ca: Option<PathBuf>,
     read_back: Option<bool>,
     patience_s: Option<u64>,
+    /// The most that is sent, in bytes a second.
+    bytes_per_second: Option<u64>,
     keep_local: Option<bool>,
 }
 
@@ -67,6 +73,30 @@ impl StoreSettings {
     #[cfg(feature = "remote")]
     pub(super) fn keep_local(&self) -> bool {
         self.keep_local.unwrap_or(true)
+    }
+
+    /// The same with another rate, if there is one.
+    #[cfg(feature = "remote")]
+    pub(super) fn at_most(self, rate: Option<u64>) -> StoreSettings {
+        StoreSettings {
+            bytes_per_second: rate.or(self.bytes_per_second),
+            ..self
+        }
+    }
+
+    /// What is wrong with it.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        match self.bytes_per_second {
+            Some(..100_000) => Err("bytes_per_second must be 100000 or more"),
+            _ => Ok(()),
+        }
+    }
+
+    /// What holds the rate.
+    #[cfg(feature = "remote")]
+    fn pacer(&self) -> Option<Pacer> {
+        let clock = || Arc::new(RealClock::new());
+        self.bytes_per_second.map(|rate| Pacer::new(clock(), rate))
     }
 }
 
@@ -211,6 +241,7 @@ fn open_s3(
     }
     options.read_back = settings.read_back.unwrap_or(options.read_back);
     options.certificates.clone_from(&settings.ca);
+    options.pacer = settings.pacer();
     let observer = Arc::new(Progress::verifying(printer));
     Ok(Box::new(S3Store::new(options, stop.clone(), observer)?))
 }
@@ -233,6 +264,7 @@ fn open_sftp(
         options.ssh = ssh.iter().map(Into::into).collect();
     }
     options.read_back = settings.read_back.unwrap_or(options.read_back);
+    options.pacer = settings.pacer();
     let observer = Arc::new(Progress::verifying(printer));
     Ok(Box::new(SftpStore::new(options, stop.clone(), observer)?))
 }

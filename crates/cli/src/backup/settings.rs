@@ -209,6 +209,9 @@ fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
             "[profile] and [pandora] are there; a backup has one of them".to_owned(),
         ));
     }
+    raw.store
+        .check()
+        .map_err(|reason| wrong(format!("store.{reason}")))?;
     raw.restore
         .check()
         .map_err(|reason| wrong(format!("restore.{reason}")))?;

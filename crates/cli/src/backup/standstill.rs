@@ -1,9 +1,10 @@
-//! `[restore]`: what stops and starts the services, what the watchdog looks at, who is told.
+//! `[restore]`: what stops and starts the services, what the watchdog looks at, who is told, and
+//! how busy the server may be.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use elpis_backup::restore::Services;
+use elpis_backup::restore::{FillPace, Services};
 use elpis_backup::{CommandServices, FlagFile, MaintenanceFlag, Notices, Standstill, run_command};
 use elpis_run::with_causes;
 use jiff::Zoned;
@@ -28,6 +29,9 @@ pub(crate) struct RestoreSettings {
     maintenance_flag: Option<PathBuf>,
     /// A program that gets each notice as its last argument.
     notify: Vec<String>,
+    /// Rows are put into tables in use only while no more statements than that are running, as with
+    /// dumps.
+    max_threads_running: Option<u32>,
 }
 
 impl RestoreSettings {
@@ -56,7 +60,18 @@ impl RestoreSettings {
             (false, true) => Err("start: is missing: what is stopped is to be started again"),
             (true, false) => Err("stop: is missing: what is started is to be stopped before"),
             _ if self.patience_s == Some(0) => Err("patience_s: must be 1 or more"),
+            _ if self.max_threads_running == Some(0) => {
+                Err("max_threads_running: must be 1 or more")
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// How fast rows are put into tables in use.
+    pub(super) fn pace(&self) -> FillPace {
+        FillPace {
+            max_threads_running: self.max_threads_running,
+            ..FillPace::default()
         }
     }
 

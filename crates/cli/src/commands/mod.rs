@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
-use crate::args::maint::{Format, Global, Maint, Parts, PolicyVerb, Verb};
+use crate::args::maint::{Global, Maint, Parts, PolicyVerb, Verb};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::{Interrupt, LeftAtOnce};
 use crate::output::Printer;
@@ -35,11 +35,7 @@ pub fn maint() -> ExitCode {
         Ok(args) => args,
         Err(said) => return program::answer(&said),
     };
-    let printer = Printer {
-        json: args.global.format == Format::Json,
-        quiet: args.global.quiet,
-        verbose: args.global.verbose,
-    };
+    let printer = args.global.manners.printer();
     let verdict = carry_out(args, printer).unwrap_or_else(|error| Verdict::from(&error));
     program::conclude(printer, &verdict)
 }

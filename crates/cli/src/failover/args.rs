@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use elpis_failover::{Gate, Unit};
+
+use crate::args::Manners;
 
 /// Upgrade of a high-availability pair, one unit after the other: the standby first, then the
 /// switchover, then the other one. It survives its own death at any point, and never ends worse
@@ -23,21 +25,8 @@ pub(crate) struct Global {
     /// The configuration [default: $ELPIS_FAILOVER_CONFIG, or /etc/elpis/failover.toml]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// How data is written: tables and sentences, or one document (one object a line for events)
-    #[arg(long, value_enum, default_value = "human", global = true)]
-    pub(crate) format: Format,
-    /// Say only what went wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Say more
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Human,
-    Json,
+    #[command(flatten)]
+    pub(crate) manners: Manners,
 }
 
 #[derive(Debug, Subcommand)]

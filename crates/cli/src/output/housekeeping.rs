@@ -19,10 +19,9 @@ pub(crate) fn pandora_plans(plans: &PandoraPlans) -> String {
         now,
         ..
     } = &plans.housekeeping;
-    let mut parts = vec![
-        format!("{product} at {target}, {now:.0}"),
-        tasks(&plans.housekeeping),
-    ];
+    let mut parts = vec![format!("{product} at {target}, {now:.0}")];
+    parts.extend(plans.moves.as_ref().map(super::moves));
+    parts.push(tasks(&plans.housekeeping));
     if let Some(compact) = &plans.compaction {
         parts.push(compaction(compact));
     }

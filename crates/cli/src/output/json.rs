@@ -3,6 +3,7 @@
 use elpis_maint_core::PurgeEvent;
 use elpis_maint_core::compact::CompactEvent;
 use elpis_maint_core::housekeeping::HousekeepingEvent;
+use elpis_maint_core::moves::MoveEvent;
 use elpis_run::Observer;
 use serde::Serialize;
 
@@ -23,6 +24,14 @@ impl JsonLines {
 impl Observer<PurgeEvent> for JsonLines {
     fn on(&self, event: &PurgeEvent) {
         if self.0.verbose || !matches!(event, PurgeEvent::Chunk { .. }) {
+            self.write(event);
+        }
+    }
+}
+
+impl Observer<MoveEvent> for JsonLines {
+    fn on(&self, event: &MoveEvent) {
+        if self.0.verbose || !matches!(event, MoveEvent::Moved { .. }) {
             self.write(event);
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use elpis_maint_core::PurgeEvent;
 use elpis_maint_core::compact::CompactEvent;
 use elpis_maint_core::housekeeping::{Group, HousekeepingEvent};
+use elpis_maint_core::moves::MoveEvent;
 use elpis_run::Observer;
 use jiff::Zoned;
 
@@ -158,6 +159,47 @@ impl Observer<CompactEvent> for ClassicLines {
                 let took = seconds(took.as_secs_f64());
                 let removed = report.removed();
                 line(format!("run {}: {removed} rows in {took}", report.run));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer<MoveEvent> for ClassicLines {
+    fn on(&self, event: &MoveEvent) {
+        let group = Group::HistoryDb.to_string();
+        let line = |text: String| self.line(&group, &text);
+        match event {
+            MoveEvent::MoveStarted { title, .. } => {
+                self.begin();
+                line(title.clone());
+            }
+            MoveEvent::Moved { table, total, .. } => {
+                if let Some(rate) = self.due(*total) {
+                    line(format!("  {table}: {total} rows moved, {rate:.0}/s"));
+                }
+            }
+            MoveEvent::MoveWaiting { table, why } => line(format!("  {table}: waiting: {why}")),
+            MoveEvent::MoveResumed { table, waited_s } => {
+                line(format!("  {table}: goes on after {}", seconds(*waited_s)));
+            }
+            MoveEvent::MoveFinished(report) => {
+                if let Some(why) = &report.held {
+                    line(format!("  HELD BACK: table {} {why}", report.table));
+                }
+                let (table, moved) = (&report.table, report.moved);
+                let rate = report.rate().unwrap_or(0.0);
+                let mut text = format!("  {table}: {moved} rows moved, {rate:.0}/s");
+                for (child, rows) in report.children.iter().filter(|(_, rows)| *rows > 0) {
+                    text.push_str(&format!(", {rows} of {child}"));
+                }
+                line(text + if report.complete { "" } else { end(false) });
+            }
+            MoveEvent::MovesFinished(report) => {
+                let took = report.finished.duration_since(report.started);
+                let (run, moved) = (report.run, report.moved());
+                let took = seconds(took.as_secs_f64());
+                self.line("ELPIS", &format!("run {run}: {moved} rows moved in {took}"));
             }
             _ => {}
         }

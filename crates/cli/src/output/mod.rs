@@ -13,6 +13,8 @@ mod housekeeping;
 mod json;
 #[cfg(feature = "maint")]
 mod lines;
+#[cfg(feature = "maint")]
+mod moves;
 mod printer;
 #[cfg(feature = "maint")]
 mod progress;
@@ -27,9 +29,11 @@ mod words;
 pub(crate) use compaction::{compacted, compaction, rollups_verified};
 #[cfg(feature = "maint")]
 pub(crate) use housekeeping::{checks, housekept, pandora_plans, settings};
+#[cfg(feature = "maint")]
+pub(crate) use moves::{moved, moves};
 pub(crate) use printer::Printer;
 #[cfg(feature = "maint")]
-pub(crate) use progress::{compact_progress, housekeeping_progress, progress};
+pub(crate) use progress::{compact_progress, housekeeping_progress, move_progress, progress};
 pub(crate) use spinner::Spinner;
 #[cfg(feature = "maint")]
 pub(crate) use table::{history, plans, record, result, status};

@@ -3,6 +3,7 @@
 use elpis_maint_core::PurgeEvent;
 use elpis_maint_core::compact::CompactEvent;
 use elpis_maint_core::housekeeping::HousekeepingEvent;
+use elpis_maint_core::moves::MoveEvent;
 use elpis_run::Observer;
 
 use super::Printer;
@@ -34,6 +35,15 @@ pub(crate) fn compact_progress(printer: Printer) -> Box<dyn Observer<CompactEven
 
 /// The same for the tasks of a profile: lines, also on a terminal, since each task is short.
 pub(crate) fn housekeeping_progress(printer: Printer) -> Box<dyn Observer<HousekeepingEvent>> {
+    if printer.json {
+        Box::new(JsonLines(printer))
+    } else {
+        Box::new(ClassicLines::new(printer))
+    }
+}
+
+/// The same for moves to a history database.
+pub(crate) fn move_progress(printer: Printer) -> Box<dyn Observer<MoveEvent>> {
     if printer.json {
         Box::new(JsonLines(printer))
     } else {

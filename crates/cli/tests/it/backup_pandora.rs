@@ -8,7 +8,7 @@ use std::process::Command;
 use elpis_mysql::PrivateServer;
 
 use crate::backup::archives;
-use crate::backup_server::{config_php, manifest, old, site};
+use crate::backup_server::{config_php, manifest, old, site, sql};
 
 /// The product's account may not lock out writers: one reader, which is consistent by itself. An
 /// administrator's account gets as many as there are cores.
@@ -85,6 +85,37 @@ fn a_server_without_a_console_is_backed_up_by_its_configuration() {
     let members = manifest["members"].to_string();
     assert!(members.contains("spool/conf/agent.conf") && members.contains("etc/conf.d"));
     assert_eq!(manifest["databases"][0]["rows"], 60_003);
+}
+
+/// What the old script read as nothing: names with more than letters, in the file and in grants, where
+/// `_` may stand for any letter or for itself.
+#[test]
+fn names_with_underscores_and_dashes_are_names() {
+    let (site, server) = site();
+    let config = "pandora_console/include/config.php";
+    let good = std::fs::read_to_string(site.path(config)).unwrap();
+    for (name, granted) in [("pan_dora-1", "pan\\_dora-1"), ("p_d", "p_d")] {
+        sql(
+            &server,
+            &format!(
+                "CREATE DATABASE `{name}`; CREATE TABLE `{name}`.t (id INT PRIMARY KEY);
+                 INSERT INTO `{name}`.t VALUES (1), (2);
+                 GRANT ALL ON `{granted}`.* TO product@'%'"
+            ),
+        );
+        site.write(
+            config,
+            &good.replace("\"pandora\";", &format!("\"{name}\";")),
+        );
+        let said = site.run(&old("pandora_console", &[]));
+        assert_eq!(said.code, 0, "{said:?}");
+        let manifest = manifest(&archives(&site.path("dest"))[0]);
+        let database = &manifest["databases"][0];
+        assert_eq!(
+            (&database["name"], &database["rows"]),
+            (&name.into(), &2.into())
+        );
+    }
 }
 
 /// `[pandora]` in the configuration, for `create`: parts left out, the history database taken

@@ -106,6 +106,23 @@ pub(crate) fn sql(server: &PrivateServer, text: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Everything of ours that is not in its place: directories beside the console, databases.
+pub(crate) fn leftovers(site: &Site, server: &PrivateServer) -> Vec<String> {
+    let mut left = slots(site);
+    let databases = sql(server, "SHOW DATABASES LIKE '%elpis%'");
+    left.extend(databases.lines().map(str::to_owned));
+    left
+}
+
+/// Directories of ours beside the console.
+pub(crate) fn slots(site: &Site) -> Vec<String> {
+    let names = std::fs::read_dir(site.dir.path()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.starts_with(".elpis-restore."))
+        .collect()
+}
+
 /// The manifest of an archive, as the stock tools show it.
 pub(crate) fn manifest(archive: &Path) -> serde_json::Value {
     let output = Command::new("tar")

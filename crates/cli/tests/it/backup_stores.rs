@@ -185,6 +185,36 @@ fn an_unreachable_bucket_costs_the_copy_and_not_the_backup() {
     assert_eq!(site.run(&["verify"]).code, 0);
 }
 
+#[test]
+fn a_rate_is_checked_and_taken_from_the_argument() {
+    let site = Site::new();
+    let server = Server::start(&site.path("s3"));
+    site.write(
+        "credentials",
+        "[default]\naws_access_key_id = KEY\naws_secret_access_key = se/cr+et\n",
+    );
+    let store = |rate: &str| {
+        format!(
+            "[store]\nurl = 's3://bucket/one'\nendpoint = 'http://127.0.0.1:{}'\n\
+             credentials = 'credentials'\nbytes_per_second = {rate}\n",
+            server.port
+        )
+    };
+    site.configure(&store("99_999"));
+    let slow = site.run(&["create"]);
+    assert!(
+        slow.code == 2
+            && slow
+                .err
+                .contains("store.bytes_per_second must be 100000 or more"),
+        "{slow:?}"
+    );
+    site.configure(&store("100_000_000"));
+    assert_eq!(site.run(&["create"]).code, 0);
+    assert_eq!(site.run(&["upload", "--all", "--max-rate", "9"]).code, 2);
+    assert_eq!(site.run(&["upload", "--all", "--max-rate", "1G"]).code, 0);
+}
+
 /// An sshd on loopback for the account that runs the test.
 struct Sshd {
     child: Child,

@@ -8,7 +8,7 @@ use std::process::Command;
 use elpis_mysql::PrivateServer;
 
 use crate::backup::{Site, archives};
-use crate::backup_server::{config_php, old, site, sql};
+use crate::backup_server::{config_php, leftovers, old, site, sql};
 
 /// An installation with a backup, which has changed since.
 struct Case {
@@ -83,16 +83,8 @@ impl Case {
         assert_eq!(self.files(), expected);
     }
 
-    /// Everything of ours that is not in its place: slots, side databases, old databases.
     fn leftovers(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.site.dir.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut left: Vec<String> = names
-            .filter(|name| name.starts_with(".elpis-restore."))
-            .collect();
-        let databases = sql(&self.server, "SHOW DATABASES LIKE '%elpis%'");
-        left.extend(databases.lines().map(str::to_owned));
-        left
+        leftovers(&self.site, &self.server)
     }
 }
 

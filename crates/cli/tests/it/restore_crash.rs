@@ -3,8 +3,10 @@
 //! `sha256sum` see them. Six kills; `ELPIS_SOAK=1` makes it 200. A kill counts only if something
 //! was unfinished.
 
+mod config_first;
 mod disk;
 mod hostile;
+mod lost;
 mod objects;
 mod server;
 mod several;
@@ -17,7 +19,7 @@ use elpis_mysql::PrivateServer;
 use elpis_run::{Journal, Query, SqliteJournal};
 
 use crate::backup::{Site, archives};
-use crate::backup_server::{old, site, sql};
+use crate::backup_server::{leftovers, old, site, slots, sql};
 use crate::harness::Said;
 
 /// What the archive holds besides the rows that every such site has.
@@ -33,9 +35,12 @@ const ARCHIVED: &str = r"
     CREATE TABLE tlog (n INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(40));
     CREATE FUNCTION doble(n INT) RETURNS INT DETERMINISTIC RETURN n * 2;
     CREATE PROCEDURE limpiar() COMMENT 'a;b' DELETE FROM tlog WHERE what = ';';
+    DELIMITER //
+    CREATE PROCEDURE con_red() BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; END; DELETE FROM tlog; END//
+    DELIMITER ;
     CREATE VIEW v_base AS SELECT id, id_agente FROM tmodulo;
     CREATE VIEW a_vista AS SELECT COUNT(*) AS n, doble(MAX(id)) AS m FROM v_base;
-    CREATE TRIGGER primero BEFORE INSERT ON tagente FOR EACH ROW INSERT INTO tlog (what) VALUES ('1');
+    CREATE TRIGGER pandora.primero BEFORE INSERT ON pandora.tagente FOR EACH ROW INSERT INTO tlog (what) VALUES ('1');
     CREATE TRIGGER despues BEFORE INSERT ON tagente FOR EACH ROW FOLLOWS primero INSERT INTO tlog (what) VALUES (';2');
     CREATE EVENT cada_dia ON SCHEDULE EVERY 1 DAY STARTS '2036-01-01 03:00:00' ENABLE DO DELETE FROM tlog;
     ALTER TABLE tagente_datos ADD KEY por_tiempo (utimestamp), ADD KEY por_modulo (id_agente_modulo, utimestamp)";
@@ -49,7 +54,7 @@ const LIVE: &str = r"
     DROP EVENT cada_dia;
     DROP PROCEDURE limpiar;
     CREATE PROCEDURE tardio() SELECT 1;
-    CREATE TRIGGER tardio AFTER DELETE ON tmodulo FOR EACH ROW DELETE FROM tlog;
+    CREATE TRIGGER `pandora`.tardio AFTER DELETE ON tmodulo FOR EACH ROW DELETE FROM tlog;
     CREATE EVENT tarde ON SCHEDULE EVERY 2 DAY STARTS '2036-01-01 03:00:00' DISABLE DO DELETE FROM tlog;
     CREATE TABLE tarde (id INT PRIMARY KEY, m INT, FOREIGN KEY (m) REFERENCES tmodulo (id));
     INSERT INTO tarde VALUES (1, 2);
@@ -192,10 +197,14 @@ impl Installation {
         self.archive.to_str().unwrap()
     }
 
-    /// The arguments of a verb for this installation.
+    /// The arguments of a verb for this installation; `config-first` is a restore as well.
     fn args<'a>(&'a self, verb: &'a str) -> Vec<&'a str> {
         let more: &[&str] = match verb {
             "restore" => &[self.name(), "-f"],
+            "config-first" => {
+                let args = ["restore", self.name(), "-f", "--config-first"];
+                return [&args[..], &REACH].concat();
+            }
             "resume" => &["--from", self.name()],
             _ => &[],
         };
@@ -228,16 +237,8 @@ impl Installation {
         journal.list(&open).unwrap().len()
     }
 
-    /// Everything of ours that is not in its place: directories beside the console, databases.
     fn leftovers(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.site.dir.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut left: Vec<String> = names
-            .filter(|name| name.starts_with(".elpis-restore."))
-            .collect();
-        let databases = sql(&self.server, "SHOW DATABASES LIKE '%elpis%'");
-        left.extend(databases.lines().map(str::to_owned));
-        left
+        leftovers(&self.site, &self.server)
     }
 
     #[track_caller]
@@ -324,22 +325,14 @@ fn begin(world: &Installation, verb: &str) -> Child {
     let before = world.leftovers().len();
     let mut child = world.start(verb);
     let give_up = Instant::now() + Duration::from_secs(120);
-    while verb == "restore" && world.slots() <= before && child.try_wait().unwrap().is_none() {
+    while verb == "restore"
+        && slots(&world.site).len() <= before
+        && child.try_wait().unwrap().is_none()
+    {
         assert!(Instant::now() < give_up, "it does not begin");
         std::thread::sleep(Duration::from_millis(1));
     }
     child
-}
-
-impl Installation {
-    /// Directories beside the console.
-    fn slots(&self) -> usize {
-        let names = std::fs::read_dir(self.site.dir.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names
-            .filter(|name| name.starts_with(".elpis-restore."))
-            .count()
-    }
 }
 
 #[test]

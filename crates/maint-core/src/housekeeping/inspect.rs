@@ -59,12 +59,21 @@ impl HousekeepingInspection<'_> {
             purge,
             tasks: Vec::with_capacity(wanted.tasks.len()),
         };
-        let (mut looks, share) = (Looks::default(), wanted.max_orphan_share);
+        let share = wanted.max_orphan_share;
+        let looks = match self.exact {
+            true => Looks::default(),
+            false => {
+                let sweeps = sweeps(wanted).filter_map(|rule| {
+                    let resolved = resolve(rule, &shapes, facts.purge.now);
+                    resolved.ok().map(|resolved| resolved.task)
+                });
+                Looks::take(sweeps.collect(), &shapes, self.clock, store).await?
+            }
+        };
         for task in &wanted.tasks {
             let mut parts = Vec::with_capacity(task.work.len());
             for work in &task.work {
-                let looks = &mut looks;
-                let part = self.part(work, share, &shapes, &facts, looks, store);
+                let part = self.part(work, share, &shapes, &facts, &looks, store);
                 parts.push(part.await?);
             }
             facts.tasks.push(parts);
@@ -88,7 +97,7 @@ impl HousekeepingInspection<'_> {
         share: f64,
         shapes: &Shapes,
         facts: &HousekeepingFacts,
-        looks: &mut Looks,
+        looks: &Looks,
         store: &mut S,
     ) -> Result<WorkFacts, InspectError> {
         let skip = |reason| Ok(WorkFacts::Skip { reason });
@@ -121,12 +130,9 @@ impl HousekeepingInspection<'_> {
                 let task = &resolved.task;
                 let rows = shapes.get(&rule.table).map(|shape| shape.rows);
                 let rows = rows.unwrap_or_default();
-                let mut facts = match self.exact {
-                    true => self.count(rule, task, rows, store).await?,
-                    false => {
-                        let looked = looks.at(task, rows, store).await;
-                        looked.map_err(at(&rule.table))?
-                    }
+                let mut facts = match looks.facts(task, shapes) {
+                    Some(facts) => facts,
+                    None => self.count(rule, task, rows, store).await?,
                 };
                 if facts.due.rows > 0
                     && let Some(reason) = empty_parent(task, store).await?
@@ -194,6 +200,7 @@ impl HousekeepingInspection<'_> {
             dependents: Some(task.by_table(&slots)),
             rows,
             found: found.all(),
+            looked: Some(self.clock.now()),
         })
     }
 }
@@ -220,6 +227,14 @@ async fn empty_parent<S: RelationStore>(
 fn at(place: &str) -> impl FnOnce(StoreError) -> InspectError {
     let table = place.to_owned();
     move |source| InspectError::Store { table, source }
+}
+
+fn sweeps(wanted: &Housekeeping) -> impl Iterator<Item = &SweepRule> {
+    let work = wanted.tasks.iter().flat_map(|task| &task.work);
+    work.filter_map(|work| match work {
+        Work::Sweep(rule) => Some(rule),
+        _ => None,
+    })
 }
 
 fn rules(wanted: &Housekeeping) -> impl Iterator<Item = &TableRule> {

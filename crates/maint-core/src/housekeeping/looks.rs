@@ -1,8 +1,15 @@
 //! What a quick inspection sees of the sweeps: small tables as a whole, of large ones the
 //! beginning, and nothing twice.
 
+use std::collections::BTreeSet;
+
+use elpis_run::Clock;
+use jiff::Timestamp;
+
+use crate::inspect::InspectError;
 use crate::store::{Count, RelationStore, RowKey, StoreError};
 use crate::sweep::{SweepAct, SweepFacts, SweepTask, SweepWalk};
+use crate::task::Shapes;
 
 /// Rows (or values) that one look reads.
 const LOOK: u64 = 5_000;
@@ -17,71 +24,161 @@ pub(super) struct Looks {
     taken: Vec<(SweepTask, Seen)>,
 }
 
-/// What the looks at one table came to.
+/// What the looks at one table came to for one task.
 #[derive(Clone)]
 struct Seen {
     found: Found,
     examined: u64,
     /// Whether the end was reached.
     whole: bool,
+    /// When it was.
+    at: Timestamp,
 }
 
 impl Looks {
-    /// What is true of the table of `task`, which has about `rows` rows. Several tasks of a run may
-    /// look for the very same, to do different things about it.
-    pub(super) async fn at<S: RelationStore>(
-        &mut self,
-        task: &SweepTask,
-        rows: Count,
+    /// Looks for what `tasks` look for in the database that `shapes` describe. Tables that several
+    /// of them walk in the same way are read once.
+    pub(super) async fn take<S: RelationStore>(
+        tasks: Vec<SweepTask>,
+        shapes: &Shapes,
+        clock: &dyn Clock,
         store: &mut S,
-    ) -> Result<SweepFacts, StoreError> {
-        let known = self.taken.iter().find(|(known, _)| alike(known, task));
-        let seen = match known {
-            Some((_, seen)) => seen.clone(),
-            None => {
-                let seen = look(task, rows, store).await?;
-                self.taken.push((task.clone(), seen.clone()));
-                seen
-            }
-        };
-        Ok(facts(task, rows, seen))
+    ) -> Result<Looks, InspectError> {
+        let mut looks = Looks::default();
+        for group in groups(tasks, shapes) {
+            let Some(table) = group.first().map(|task| task.table.clone()) else {
+                continue;
+            };
+            let seen = look(&group, rows_of(shapes, &table), clock, store).await;
+            let seen = seen.map_err(|source| InspectError::Store { table, source })?;
+            looks.taken.extend(group.into_iter().zip(seen));
+        }
+        Ok(looks)
     }
+
+    /// What is true of the table of `task`, if that is one of those that were looked for.
+    pub(super) fn facts(&self, task: &SweepTask, shapes: &Shapes) -> Option<SweepFacts> {
+        let mut taken = self.taken.iter();
+        let (_, seen) = taken.find(|(known, _)| alike(known, task))?;
+        Some(facts(task, rows_of(shapes, &task.table), seen.clone()))
+    }
+}
+
+fn rows_of(shapes: &Shapes, table: &str) -> Count {
+    shapes
+        .get(table)
+        .map(|shape| shape.rows)
+        .unwrap_or_default()
 }
 
 /// Whether both look for the same rows in the same way.
 fn alike(one: &SweepTask, other: &SweepTask) -> bool {
-    one.table == other.table
-        && one.walk == other.walk
+    same_walk(one, other)
         && one.filters == other.filters
         && one.missing == other.missing
         && one.present == other.present
 }
 
+fn same_walk(one: &SweepTask, other: &SweepTask) -> bool {
+    one.table == other.table && one.walk == other.walk
+}
+
+/// The tasks that one look can serve, none twice. Several rows of another table may belong to a row;
+/// those of two such tables together would be very many, so a group has one at most.
+fn groups(tasks: Vec<SweepTask>, shapes: &Shapes) -> Vec<Vec<SweepTask>> {
+    let mut groups: Vec<Vec<SweepTask>> = Vec::new();
+    for task in tasks {
+        if groups.iter().flatten().any(|known| alike(known, &task)) {
+            continue;
+        }
+        let fits = |group: &&mut Vec<SweepTask>| {
+            let together = group.iter().chain([&task]);
+            let many = together.flat_map(|one| many_to_one(one, shapes));
+            same_walk(&group[0], &task) && many.collect::<BTreeSet<_>>().len() <= 1
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.push(task),
+            None => groups.push(vec![task]),
+        }
+    }
+    groups
+}
+
+/// The tables, and their columns, of which more than one row may belong to a row.
+fn many_to_one<'a>(
+    task: &'a SweepTask,
+    shapes: &'a Shapes,
+) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
+    let joins = task.missing.iter().chain(&task.present);
+    joins.filter_map(|join| {
+        let columns: Vec<&str> = join.on.iter().map(|(_, there)| there.as_str()).collect();
+        let mut keys = shapes.get(&join.table).into_iter().flat_map(|s| &s.keys);
+        let unique = keys.any(|key| key.iter().all(|column| columns.contains(&column.as_str())));
+        (!unique).then_some((join.table.as_str(), columns))
+    })
+}
+
+/// Looks for what all of `tasks` look for, which walk the same table of about `rows` rows in the
+/// same way.
 async fn look<S: RelationStore>(
-    task: &SweepTask,
+    tasks: &[SweepTask],
     rows: Count,
+    clock: &dyn Clock,
     store: &mut S,
-) -> Result<Seen, StoreError> {
+) -> Result<Vec<Seen>, StoreError> {
+    let wanted: Vec<&SweepTask> = tasks.iter().collect();
     // How many different values there are is not known before.
-    let along_values = matches!(task.walk, SweepWalk::Values { .. });
+    let along_values = tasks.iter().any(walks_values);
     let enough = match along_values || rows.rows <= WHOLE {
         true => WHOLE,
         false => LOOK,
     };
-    let (mut found, mut examined, mut from) = (Found::default(), 0, None);
+    let (mut examined, mut from) = (0, None);
+    let mut found = vec![Found::default(); tasks.len()];
     loop {
-        let looked = store.look(task, from.as_ref(), LOOK).await?;
-        found.add(looked.found);
+        let looked = store.look_for(&wanted, from.as_ref(), LOOK).await?;
+        for (sum, found) in found.iter_mut().zip(looked.found) {
+            sum.add(found);
+        }
         examined += looked.examined;
         from = looked.next;
         if from.is_none() || examined >= enough {
-            return Ok(Seen {
-                found,
-                examined,
-                whole: from.is_none(),
-            });
+            break;
         }
     }
+    let mut seen = Vec::with_capacity(tasks.len());
+    for (task, found) in tasks.iter().zip(found) {
+        let whole = from.is_none();
+        let found = match whole && walks_values(task) && !task.filters.is_empty() {
+            true => less_what_has_no_rows(task, found, store).await?,
+            false => found,
+        };
+        let at = clock.now();
+        seen.push(Seen {
+            found,
+            examined,
+            whole,
+            at,
+        });
+    }
+    Ok(seen)
+}
+
+/// Along values only the value is judged; of all its rows there may be none that meets the filters.
+async fn less_what_has_no_rows<S: RelationStore>(
+    task: &SweepTask,
+    found: Found,
+    store: &mut S,
+) -> Result<Found, StoreError> {
+    let known = found.clone().all().unwrap_or_default();
+    if known.is_empty() || store.weigh(task, &known).await?.rows > 0 {
+        return Ok(found);
+    }
+    Ok(Found::default())
+}
+
+fn walks_values(task: &SweepTask) -> bool {
+    matches!(task.walk, SweepWalk::Values { .. })
 }
 
 fn facts(task: &SweepTask, rows: Count, seen: Seen) -> SweepFacts {
@@ -89,11 +186,11 @@ fn facts(task: &SweepTask, rows: Count, seen: Seen) -> SweepFacts {
         found,
         examined,
         whole,
+        at,
     } = seen;
     let number = found.number;
     let due = if whole {
-        let along_values = matches!(task.walk, SweepWalk::Values { .. });
-        let each_is_a_row = !along_values && !matches!(task.act, SweepAct::Clear { .. });
+        let each_is_a_row = !walks_values(task) && !matches!(task.act, SweepAct::Clear { .. });
         Count {
             rows: number,
             exact: number == 0 || each_is_a_row,
@@ -107,6 +204,7 @@ fn facts(task: &SweepTask, rows: Count, seen: Seen) -> SweepFacts {
         dependents: None,
         rows,
         found: whole.then(|| found.all()).flatten(),
+        looked: Some(at),
     }
 }
 

@@ -141,6 +141,7 @@ mod tests {
                 dependents: None,
                 rows: Count::exact(100),
                 found: Some((0..due).map(|id| vec![crate::Scalar::UInt(id)]).collect()),
+                looked: None,
             },
             notes: Vec::new(),
             row_limit: u64::MAX,

@@ -4,8 +4,13 @@
 //! `elpis-testkit` holds one conformance suite that every implementation must pass.
 
 mod error;
+mod moves;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod purge_work;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod relation_look;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod relation_work;
 mod relations;
@@ -29,9 +34,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use error::StoreError;
+pub(crate) use moves::checksum;
+pub use moves::{Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveStore, Received, Window};
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;
-pub use relations::{Looked, RelationStore, RowKey, Swept, Weighed};
+pub use relations::{Looked, LookedFor, RelationStore, RowKey, Swept, Weighed};
 pub use series::{
     BucketPreview, BucketRollup, Compacted, Mark, Part, Pass, PastLength, SeriesChunk, SeriesStore,
     SeriesWork, Survey,

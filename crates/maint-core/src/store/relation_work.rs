@@ -1,11 +1,11 @@
-//! Sweeps themselves, the same for every SQL store.
+//! The acts of sweeps, the same for every SQL store.
 
 use std::collections::BTreeSet;
 
-use super::relations::{Looked, RowKey, Swept, Weighed};
-use super::sql::{self, Dialect, Sql, Stretch, relations as stmt};
-use super::walk::{Executor, first, number};
-use super::{Position, StoreError};
+use super::StoreError;
+use super::relations::{RowKey, Swept, Weighed};
+use super::sql::{self, Dialect, Sql, relations as stmt};
+use super::walk::{Executor, number};
 use crate::Scalar;
 use crate::sweep::{Dependent, Fate, Join, SweepAct, SweepTask, SweepWalk};
 
@@ -13,68 +13,6 @@ use crate::sweep::{Dependent, Fate, Join, SweepAct, SweepTask, SweepWalk};
 pub(super) async fn is_empty<E: Executor>(on: &mut E, table: &str) -> Result<bool, StoreError> {
     let looked = Sql::new(E::DIALECT, "SELECT COUNT(*) FROM (SELECT 1 FROM ").name(table)?;
     Ok(number(on, &looked.raw(" LIMIT 1) AS looked")).await? == 0)
-}
-
-/// [`super::RelationStore::look`].
-pub(super) async fn look<E: Executor>(
-    on: &mut E,
-    task: &SweepTask,
-    from: Option<&Position>,
-    limit: u64,
-) -> Result<Looked, StoreError> {
-    match &task.walk {
-        SweepWalk::Key { .. } => look_along_key(on, task, from, limit).await,
-        SweepWalk::Values { .. } => look_along_values(on, task, from, limit).await,
-    }
-}
-
-async fn look_along_key<E: Executor>(
-    on: &mut E,
-    task: &SweepTask,
-    from: Option<&Position>,
-    limit: u64,
-) -> Result<Looked, StoreError> {
-    let boundary = first(on, &stmt::boundary(E::DIALECT, task, from, limit)?).await?;
-    let stretch = Stretch {
-        from,
-        to: boundary.as_deref(),
-    };
-    let found = stmt::candidates(E::DIALECT, task, stretch)?;
-    let mut found = on.query(&found).await?;
-    found.dedup();
-    Ok(Looked {
-        // At the end the rest of the stretch is not counted for its own sake.
-        examined: if boundary.is_some() {
-            limit
-        } else {
-            found.len() as u64
-        },
-        found,
-        next: boundary.map(|at| Position::at(at, false)),
-    })
-}
-
-async fn look_along_values<E: Executor>(
-    on: &mut E,
-    task: &SweepTask,
-    from: Option<&Position>,
-    limit: u64,
-) -> Result<Looked, StoreError> {
-    let values = stmt::values(E::DIALECT, task, from, limit)?;
-    let mut values = on.query(&values).await?;
-    values.dedup();
-    let examined = values.len() as u64;
-    let last = values.last().and_then(|row| row.first());
-    let next = last.filter(|_| examined >= limit).cloned();
-    let found = values.into_iter().filter_map(|row| match row.as_slice() {
-        [value, Scalar::Int(1)] => Some(vec![value.clone()]),
-        _ => None,
-    });
-    Ok(Looked {
-        examined,
-        found: found.collect(),
-        next: next.map(|last| Position::at(vec![last], false)),
-    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,25 @@ pub trait RelationStore: Store {
         task: &SweepTask,
         from: Option<&Position>,
         limit: u64,
-    ) -> impl Future<Output = Result<Looked, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Looked, StoreError>> + Send {
+        async move {
+            let mut looked = self.look_for(&[task], from, limit).await?;
+            Ok(Looked {
+                examined: looked.examined,
+                found: looked.found.pop().unwrap_or_default(),
+                next: looked.next,
+            })
+        }
+    }
+
+    /// The same for several tasks at once, which walk the same table in the same way: each row is
+    /// read once, whatever becomes of it.
+    fn look_for(
+        &mut self,
+        tasks: &[&SweepTask],
+        from: Option<&Position>,
+        limit: u64,
+    ) -> impl Future<Output = Result<LookedFor, StoreError>> + Send;
 
     /// Counts what acting on `found` would change. Changes nothing.
     fn weigh(
@@ -61,6 +79,17 @@ pub struct Looked {
     pub examined: u64,
     /// The keys of those that meet the conditions, in the walk's order.
     pub found: Vec<RowKey>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// What a look at one stretch found for several tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LookedFor {
+    /// Rows (or values) looked at.
+    pub examined: u64,
+    /// For each task, the keys of those that meet its conditions, in the walk's order.
+    pub found: Vec<Vec<RowKey>>,
     /// Where to go on; `None` at the end.
     pub next: Option<Position>,
 }

@@ -1,6 +1,8 @@
 //! The SQL that both stores speak, one function a statement.
 
 mod builder;
+pub(super) mod looks;
+pub(super) mod purge;
 pub(super) mod relations;
 pub(super) mod rollup;
 pub(super) mod rollup_fill;
@@ -52,101 +54,6 @@ pub(super) fn boundary(
     }
     sql = sql.raw(" ORDER BY ").names(&columns)?;
     Ok(sql.raw(" LIMIT 1 OFFSET ").number(limit.saturating_sub(1)))
-}
-
-/// The times of the next `limit` rows from `from` on that are not beyond the cutoff.
-pub(super) fn times(
-    dialect: Dialect,
-    task: &PurgeTask,
-    from: Option<&Position>,
-    limit: u64,
-) -> Result<Sql, StoreError> {
-    let (columns, time) = (walk_columns(task), &task.due.time_column);
-    let sql = Sql::new(dialect, "SELECT ")
-        .name(time)?
-        .raw(" FROM ")
-        .walked(task)?;
-    let sql = sql
-        .raw(" WHERE ")
-        .stretch(&columns, Stretch { from, to: None })?
-        .raw(" AND ");
-    let sql = sql
-        .name(time)?
-        .raw(" < ")
-        .value(&task.due.cutoff)
-        .raw(" ORDER BY ");
-    Ok(sql.names(&columns)?.raw(" LIMIT ").number(limit))
-}
-
-/// The delete of a stretch's expired rows, bounded by `limit` whatever happened meanwhile.
-pub(super) fn delete(
-    dialect: Dialect,
-    task: &PurgeTask,
-    stretch: Stretch<'_>,
-    limit: u64,
-) -> Result<Sql, StoreError> {
-    let columns = walk_columns(task);
-    match dialect {
-        #[cfg(feature = "mysql")]
-        Dialect::MySql => {
-            let sql = Sql::new(dialect, "DELETE FROM ")
-                .name(&task.table)?
-                .raw(" WHERE ");
-            let sql = sql
-                .stretch(&columns, stretch)?
-                .raw(" AND ")
-                .due(&task.due)?;
-            Ok(sql
-                .raw(" ORDER BY ")
-                .names(&columns)?
-                .raw(" LIMIT ")
-                .number(limit))
-        }
-        #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => {
-            let sql = Sql::new(dialect, "DELETE FROM ").name(&task.table)?;
-            let sql = sql
-                .raw(" WHERE rowid IN (SELECT rowid FROM ")
-                .walked(task)?
-                .raw(" WHERE ");
-            let sql = sql
-                .stretch(&columns, stretch)?
-                .raw(" AND ")
-                .due(&task.due)?;
-            Ok(sql
-                .raw(" ORDER BY ")
-                .names(&columns)?
-                .raw(" LIMIT ")
-                .number(limit)
-                .raw(")"))
-        }
-    }
-}
-
-/// The values of `column` in a stretch's expired rows, at most `limit` of them.
-pub(super) fn due_keys(
-    dialect: Dialect,
-    task: &PurgeTask,
-    column: &str,
-    stretch: Stretch<'_>,
-    limit: u64,
-) -> Result<Sql, StoreError> {
-    let columns = walk_columns(task);
-    let sql = Sql::new(dialect, "SELECT ")
-        .name(column)?
-        .raw(" FROM ")
-        .walked(task)?;
-    let sql = sql
-        .raw(" WHERE ")
-        .stretch(&columns, stretch)?
-        .raw(" AND ")
-        .due(&task.due)?;
-    Ok(sql
-        .raw(" ORDER BY ")
-        .names(&columns)?
-        .raw(" LIMIT ")
-        .number(limit)
-        .for_update())
 }
 
 /// The values of `wanted` in the rows of a child table that point at `keys`.

@@ -1,5 +1,9 @@
 //! What a sweep will do, and how much of it there is.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Act, Condition, SweepRule, SweepTask};
@@ -17,6 +21,22 @@ pub struct SweepFacts {
     /// The keys of all that met the conditions, if the whole table was looked at and they are few.
     #[serde(skip)]
     pub found: Option<Vec<RowKey>>,
+    /// When the table was looked at; all of `found` was there by then.
+    #[serde(skip)]
+    pub looked: Option<Timestamp>,
+}
+
+impl SweepFacts {
+    /// How long these rows have been known, all of them, at the moment `now`.
+    pub(super) fn known_for(&self, rows: &[RowKey], now: Timestamp) -> Duration {
+        let known: BTreeSet<&RowKey> = self.found.iter().flatten().collect();
+        if !rows.iter().all(|row| known.contains(row)) {
+            return Duration::ZERO;
+        }
+        let age = self.looked.map(|looked| now.duration_since(looked));
+        age.and_then(|age| Duration::try_from(age).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// What one run will do in one sweep.
@@ -53,4 +73,35 @@ pub(crate) fn orphan_limit(rule: &SweepRule, rows: Count, share: f64) -> u64 {
     }
     let margin = if rows.exact { 1.0 } else { 1.25 };
     ((rows.rows as f64 * share * margin) as u64).max(FEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scalar;
+
+    #[test]
+    fn rows_are_known_since_all_of_them_were_seen() {
+        let row = |id| vec![Scalar::Int(id)];
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let facts = SweepFacts {
+            due: Count::exact(2),
+            dependents: None,
+            rows: Count::exact(9),
+            found: Some(vec![row(1), row(2)]),
+            looked: Some(at(100)),
+        };
+        let known = |facts: &SweepFacts, rows: &[RowKey], now| facts.known_for(rows, at(now));
+        let seconds = Duration::from_secs;
+        assert_eq!(known(&facts, &[row(2)], 103), seconds(3));
+        assert_eq!(known(&facts, &[row(1), row(2)], 103), seconds(3));
+        assert_eq!(known(&facts, &[row(1), row(3)], 103), seconds(0));
+        // A clock that was set back proves nothing.
+        assert_eq!(known(&facts, &[row(1)], 99), seconds(0));
+        let unknown = SweepFacts {
+            found: None,
+            ..facts
+        };
+        assert_eq!(known(&unknown, &[row(1)], 103), seconds(0));
+    }
 }

@@ -114,8 +114,11 @@ impl Sweeper<'_> {
         pacer: &mut Pacer,
     ) -> Result<Ended, StoreError> {
         if let SweepAct::Insert { settle, .. } = &plan.task.act {
-            // Whoever is making these rows now gets the time to finish.
-            if self.stop.sleep(self.clock, *settle).await.is_err() {
+            // Whoever is making these rows now gets the time to finish. Those that the plan has seen
+            // had it since.
+            let known = plan.facts.known_for(&found, self.clock.now());
+            let wait = settle.saturating_sub(known);
+            if self.stop.sleep(self.clock, wait).await.is_err() {
                 return Ok(Ended::Interrupted);
             }
         }

@@ -20,6 +20,7 @@ mod foreground;
 mod journal;
 mod limits;
 mod locks;
+mod moves;
 mod outage;
 mod planning;
 mod property;

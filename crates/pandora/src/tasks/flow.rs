@@ -80,7 +80,7 @@ fn history(id: &str, what: &str, token: Option<u32>) -> Task {
         None => format!("Moving {what} to the history DB..."),
     };
     let why = match days(token) {
-        Some(_) => "moving to the history database is a job of its own",
+        Some(_) => "moved first of all, before anything is deleted",
         None => "the history database is not enabled for it",
     };
     task(Group::HistoryDb, id, title, skip(why))

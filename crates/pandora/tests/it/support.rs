@@ -30,6 +30,8 @@ pub(crate) struct Ask {
     pub(crate) rows: u64,
     /// The largest share of a table that is believed to be orphans.
     pub(crate) orphans: f64,
+    /// Whether the plan counts, or looks and estimates, as a run by cron does.
+    pub(crate) exact: bool,
 }
 
 impl Default for Ask {
@@ -41,6 +43,7 @@ impl Default for Ask {
             locks: own_locks(),
             rows: 500,
             orphans: 0.5,
+            exact: true,
         }
     }
 }
@@ -59,7 +62,7 @@ impl Ask {
         }
     }
 
-    /// The plan for `db`, with exact counts.
+    /// The plan for `db`.
     pub(crate) async fn plan(&self, db: &MariaDb) -> HousekeepingPlan {
         let settings = settings(db).await;
         let tasks = catalogue(&settings, &self.zone, self.now);
@@ -80,7 +83,7 @@ impl Ask {
             clock: &clock,
             observer: &(),
             stop: &StopToken::new(),
-            exact: true,
+            exact: self.exact,
         };
         let facts = inspection.run(&wanted, &mut db.store().await).await;
         let facts = facts.unwrap_or_else(|error| panic!("{error}: {:?}", source(&error)));

@@ -118,7 +118,8 @@ macro_rules! conformance_tests {
             columns_are_set, old_rows_along_a_composite_key, dependents_go_first,
             conditions_outlast_their_dependents,
             rows_are_cleared, restricted_rows_stay, what_changed_meanwhile_survives,
-            what_is_not_there_is_skipped);
+            what_is_not_there_is_skipped, several_tasks_look_at_once,
+            several_tasks_look_at_values_at_once);
     };
     (@@ calendar $fixture:expr) => {
         $crate::conformance_tests!(@ $fixture => calendar_columns);

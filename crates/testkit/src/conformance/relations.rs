@@ -3,6 +3,7 @@
 
 mod dependents;
 mod steps;
+mod together;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::harness::now;
 use crate::table::{Kind, Row, Table};
 
 pub use dependents::*;
+pub use together::*;
 use steps::*;
 
 /// Rows whose parent is gone, along a key; NULL is no orphan.

@@ -5,10 +5,11 @@ use std::io::Read;
 
 use tokio::sync::mpsc::Sender;
 
+use super::conductor::Statement;
 use super::event::{Quiet, silence};
 use crate::restore::error::TextError;
 use crate::restore::plan::RestorePlan;
-use crate::restore::sql::{Kind, Object, Part, SqlReader};
+use crate::restore::sql::{Kind, Object, Part, SqlReader, is_foreign};
 use crate::restore::sum::Summing;
 
 /// What comes next.
@@ -16,13 +17,7 @@ pub(super) enum Order {
     /// Rows of one table.
     Rows(Chunk),
     /// Anything else.
-    Statement {
-        id: u64,
-        sql: Vec<u8>,
-        kind: Kind,
-        /// The statement makes an event that must not fire yet.
-        silenced: bool,
-    },
+    Statement(Statement),
     /// The end, with the sum of the text.
     End { blake3: String },
 }
@@ -55,7 +50,8 @@ fn read(
     orders: &Orders,
 ) -> Result<(), TextError> {
     let mut summing = Summing::new(text);
-    let mut reader = SqlReader::new(&mut summing);
+    let reader = SqlReader::new(&mut summing);
+    let mut reader = reader.into_database(&plan.side, &plan.policy.database);
     let mut next_id = 0;
     let mut id = || {
         next_id += 1;
@@ -68,7 +64,7 @@ fn read(
         let Part::Statement { mut sql, kind } = part else {
             continue;
         };
-        if !plan.takes(&kind, &sql, reader.modes()) {
+        if !plan.takes(&kind) {
             continue;
         }
         let is_rows = matches!(&kind, Kind::Rows { table, .. } if *table == chunk.table);
@@ -85,7 +81,7 @@ fn read(
             chunk.statements.push(sql);
             continue;
         }
-        if matches!(kind, Kind::Skip | Kind::Use { .. }) {
+        if matches!(kind, Kind::Skip | Kind::Use { .. }) || kind.removes_routine() {
             continue;
         }
         let mut silenced = false;
@@ -93,6 +89,7 @@ fn read(
             object: Object::Event,
             name,
             is_made: true,
+            ..
         } = &kind
         {
             match silence(&sql, reader.modes()) {
@@ -105,13 +102,15 @@ fn read(
                 }
             }
         }
-        let order = Order::Statement {
+        let only_prepared = kind.is_body() && is_foreign(&sql, reader.modes());
+        let statement = Statement {
             id: id(),
             sql,
             kind,
             silenced,
+            only_prepared,
         };
-        if !send(order) {
+        if !send(Order::Statement(statement)) {
             return Ok(());
         }
     }

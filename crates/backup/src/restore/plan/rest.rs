@@ -6,7 +6,7 @@ use super::{BYTES_A_BYTE, PlannedTable, RestorePlan};
 use crate::restore::names::beside;
 use crate::restore::policy::LaterTable;
 use crate::restore::scope::Scope;
-use crate::restore::sql::{Kind, Modes, RowSum};
+use crate::restore::sql::{Kind, RowSum};
 use crate::restore::survey::Survey;
 
 impl RestorePlan {
@@ -58,7 +58,7 @@ impl RestorePlan {
     }
 
     /// Whether a statement of the text is carried out in the side database.
-    pub(in crate::restore) fn takes(&self, kind: &Kind, sql: &[u8], modes: &Modes) -> bool {
+    pub(in crate::restore) fn takes(&self, kind: &Kind) -> bool {
         let follows = |table: &String| {
             let rest = self.rest.iter();
             rest.into_iter()
@@ -66,7 +66,7 @@ impl RestorePlan {
         };
         match kind {
             Kind::Rows { table, .. } if follows(table) => false,
-            _ => self.policy.scope.takes(kind, sql, modes),
+            _ => self.policy.scope.takes(kind),
         }
     }
 

@@ -1,5 +1,6 @@
 //! SQL text: cut into statements, each recognised before it is carried out.
 
+mod body;
 mod comment;
 mod guard;
 mod kind;
@@ -8,7 +9,9 @@ mod reader;
 mod splitter;
 mod tokens;
 mod tuples;
+mod words;
 
+pub(in crate::restore) use body::is_foreign;
 pub(in crate::restore) use guard::is_ambiguous;
 pub use kind::StatementError;
 pub(in crate::restore) use kind::{Kind, Object};

@@ -18,6 +18,8 @@ struct Quoting {
     no_escapes: bool,
     /// `ANSI_QUOTES`
     ansi: bool,
+    /// `ORACLE`
+    oracle: bool,
 }
 
 impl Modes {
@@ -33,6 +35,11 @@ impl Modes {
     /// Whether double quotes hold names.
     pub(in crate::restore) fn is_ansi(&self) -> bool {
         self.now.ansi
+    }
+
+    /// Whether bodies are written in the other dialect of MariaDB.
+    pub(in crate::restore) fn is_oracle(&self) -> bool {
+        self.now.oracle
     }
 
     /// Follows a `SET` statement: `sql_mode = '...'`, `@saved = @@sql_mode`, `sql_mode = @saved`,
@@ -141,6 +148,7 @@ impl Quoting {
             }
             quoting.no_escapes |= mode == b"NO_BACKSLASH_ESCAPES";
             quoting.ansi |= ansi.contains(&mode);
+            quoting.oracle |= mode == b"ORACLE";
         }
         Some(quoting)
     }

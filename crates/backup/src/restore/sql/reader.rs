@@ -1,11 +1,15 @@
 //! Statements with what they are, one after the other.
 
 use std::io::Read;
+use std::ops::Range;
+
+use elpis_mysql::quote;
 
 use super::guard::guard;
-use super::kind::{Kind, StatementError, Words};
+use super::kind::{Kind, StatementError};
 use super::splitter::{Item, Splitter};
 use super::tokens::{fewest, tokens};
+use super::words::Words;
 use crate::restore::error::TextError;
 
 /// The longest statement that is read: the most that any server takes.
@@ -20,14 +24,64 @@ pub(in crate::restore) enum Part {
 }
 
 /// Reads a text statement by statement. The modes under which quotes are read follow its `SET`s.
+///
+/// A view, trigger, routine, event or sequence may have the name of its database in front of its
+/// own, as `SHOW CREATE TRIGGER` shows a trigger that was made like that. Which database that is
+/// the text says before its first statement, or in its `USE`.
 pub(in crate::restore) struct SqlReader<R> {
     splitter: Splitter<R>,
+    /// The database that the text is of, if it is known.
+    own: Option<String>,
+    /// What takes the place of its name in what is read.
+    renamed: Option<Renamed>,
+    /// Whether there was a statement.
+    has_begun: bool,
+}
+
+/// A database that takes another one's place in front of names.
+struct Renamed {
+    to: String,
+    /// Of a text of this database a name without quotes keeps having none.
+    like: String,
 }
 
 impl<R: Read> SqlReader<R> {
     pub(in crate::restore) fn new(inner: R) -> Self {
         SqlReader {
             splitter: Splitter::new(inner, LONGEST),
+            own: None,
+            renamed: None,
+            has_begun: false,
+        }
+    }
+
+    /// The text is of database `own`, whatever it says.
+    pub(in crate::restore) fn of_database(mut self, own: &str) -> Self {
+        self.own = Some(own.to_owned());
+        self.has_begun = true;
+        self
+    }
+
+    /// Statements that name their own database name `to` instead: they never reach another one.
+    /// `to` is the text's own database, `like`, with an end of ours or without; of any other it
+    /// stands in quotes.
+    pub(in crate::restore) fn into_database(mut self, to: &str, like: &str) -> Self {
+        let (to, like) = (to.to_owned(), like.to_owned());
+        self.renamed = Some(Renamed { to, like });
+        self
+    }
+
+    /// The database that the text says it is of.
+    fn learn(&mut self, remark: &[u8]) {
+        let remark = String::from_utf8_lossy(remark);
+        let said = match remark.strip_prefix("Host: ") {
+            // As the stock tools have it.
+            Some(rest) => rest.split_once("    Database: ").map(|(_, name)| name),
+            None => remark.strip_prefix("Database: "),
+        };
+        let said = said.map(str::trim_end).filter(|name| !name.is_empty());
+        if let (Some(name), false) = (said, self.has_begun) {
+            self.own = Some(name.to_owned());
         }
     }
 
@@ -35,13 +89,23 @@ impl<R: Read> SqlReader<R> {
     pub(in crate::restore) fn next(&mut self) -> Result<Option<Part>, TextError> {
         let sql = match self.splitter.next()? {
             None => return Ok(None),
-            Some(Item::Remark(remark)) => return Ok(Some(Part::Remark(remark))),
+            Some(Item::Remark(remark)) => {
+                self.learn(&remark);
+                return Ok(Some(Part::Remark(remark)));
+            }
             Some(Item::Statement(sql)) => sql,
         };
+        self.has_begun = true;
         let at = self.splitter.position().saturating_sub(sql.len() as u64);
-        let kind = self
+        let (kind, qualifiers) = self
             .recognise(&sql)
             .map_err(|source| TextError::Statement { at, source })?;
+        let sql = self
+            .rename(sql, &qualifiers)
+            .map_err(|source| TextError::Statement { at, source })?;
+        if let Kind::Use { database } = &kind {
+            self.own = Some(database.clone());
+        }
         if kind == Kind::Set && !self.splitter.modes.follow(&sql) {
             let source = StatementError::Computed {
                 start: Words::new(tokens(&sql, &self.splitter.modes), &sql).start(),
@@ -52,13 +116,16 @@ impl<R: Read> SqlReader<R> {
         Ok(Some(Part::Statement { sql, kind }))
     }
 
-    /// What a statement is, for every server, and that it is nothing besides.
-    fn recognise(&self, sql: &[u8]) -> Result<Kind, StatementError> {
+    /// What a statement is, for every server, and that it is nothing besides; and where it names
+    /// its own database.
+    fn recognise(&self, sql: &[u8]) -> Result<(Kind, Vec<Range<usize>>), StatementError> {
         let modes = &self.splitter.modes;
-        let kind = Words::new(tokens(sql, modes), sql).kind()?;
+        let own = self.own.as_deref();
+        let mut words = Words::new(tokens(sql, modes), sql).of_database(own);
+        let kind = words.kind()?;
         guard(sql, &kind, modes)?;
         if self.splitter.is_conditional {
-            let fewest = Words::new(fewest(sql, modes), sql);
+            let mut fewest = Words::new(fewest(sql, modes), sql).of_database(own);
             let start = fewest.start();
             let fewest = fewest.kind()?;
             // What a body does is nowhere looked at: it must be one and the same.
@@ -67,7 +134,35 @@ impl<R: Read> SqlReader<R> {
                 return Err(StatementError::Differs { start });
             }
         }
-        Ok(kind)
+        Ok((kind, words.qualifiers()))
+    }
+
+    /// The statement with another database in the places of its own.
+    fn rename(&self, sql: Vec<u8>, qualifiers: &[Range<usize>]) -> Result<Vec<u8>, StatementError> {
+        let Some(renamed) = self.renamed.as_ref().filter(|_| !qualifiers.is_empty()) else {
+            return Ok(sql);
+        };
+        if self.own.as_ref() == Some(&renamed.to) {
+            return Ok(sql);
+        }
+        let keeps_bare = self.own.as_ref() == Some(&renamed.like);
+        let mut out = Vec::with_capacity(sql.len() + 64);
+        let mut done = 0;
+        for place in qualifiers {
+            let is_quoted = matches!(sql.get(place.start), Some(b'`' | b'"'));
+            let name = match keeps_bare && !is_quoted {
+                true => renamed.to.clone(),
+                // Backticks are quotes of names in every mode.
+                false => quote(&renamed.to).map_err(|_| StatementError::Qualified {
+                    start: Words::new(tokens(&sql, self.modes()), &sql).start(),
+                })?,
+            };
+            out.extend_from_slice(sql.get(done..place.start).unwrap_or_default());
+            out.extend_from_slice(name.as_bytes());
+            done = place.end;
+        }
+        out.extend_from_slice(sql.get(done..).unwrap_or_default());
+        Ok(out)
     }
 
     /// How quotes are read now.
@@ -137,6 +232,7 @@ mod tests {
         let object = |object, name: &str| Kind::Object {
             object,
             name: name.to_owned(),
+            table: (object == Object::Trigger).then(|| "x".to_owned()),
             is_made: true,
         };
         let expected = [
@@ -227,6 +323,105 @@ mod tests {
             panic!("{found:?}");
         };
         assert_eq!(name, "p\"2");
+    }
+
+    fn renamed(text: &str, to: &str, like: &str) -> Result<Vec<String>, TextError> {
+        let mut reader = SqlReader::new(text.as_bytes()).into_database(to, like);
+        let mut found = Vec::new();
+        while let Some(part) = reader.next()? {
+            if let Part::Statement { sql, .. } = part {
+                found.push(String::from_utf8_lossy(&sql).into_owned());
+            }
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn a_text_may_name_its_own_database_and_never_reaches_it() {
+        let objects = [
+            (
+                "CREATE TRIGGER own.t BEFORE INSERT ON own.x FOR EACH ROW SET @own.a = 1",
+                "CREATE TRIGGER SIDE.t BEFORE INSERT ON SIDE.x FOR EACH ROW SET @own.a = 1",
+            ),
+            (
+                "CREATE TRIGGER t BEFORE INSERT ON `own` . x FOR EACH ROW DELETE FROM own.y",
+                "CREATE TRIGGER t BEFORE INSERT ON `side` . x FOR EACH ROW DELETE FROM own.y",
+            ),
+            (
+                "/*!50003 CREATE*/ /*!50017 DEFINER=`own`@`h`*/ /*!50003 TRIGGER `own`.`o.wn` AFTER UPDATE ON `own`.`x` FOR EACH ROW SET @a = 1 */",
+                "/*!50003 CREATE*/ /*!50017 DEFINER=`own`@`h`*/ /*!50003 TRIGGER `side`.`o.wn` AFTER UPDATE ON `side`.`x` FOR EACH ROW SET @a = 1 */",
+            ),
+            (
+                "DROP TRIGGER IF EXISTS own.t",
+                "DROP TRIGGER IF EXISTS SIDE.t",
+            ),
+            (
+                "CREATE OR REPLACE VIEW own.v AS SELECT own.x.a FROM own.x",
+                "CREATE OR REPLACE VIEW SIDE.v AS SELECT own.x.a FROM own.x",
+            ),
+            (
+                "DROP VIEW IF EXISTS own.v, v2, own.v3",
+                "DROP VIEW IF EXISTS SIDE.v, v2, SIDE.v3",
+            ),
+            (
+                "CREATE PROCEDURE own.p() SELECT 1",
+                "CREATE PROCEDURE SIDE.p() SELECT 1",
+            ),
+            (
+                "CREATE FUNCTION IF NOT EXISTS `own`.f() RETURNS INT RETURN 1",
+                "CREATE FUNCTION IF NOT EXISTS `side`.f() RETURNS INT RETURN 1",
+            ),
+            (
+                "CREATE DEFINER=o@h EVENT own.e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+                "CREATE DEFINER=o@h EVENT SIDE.e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+            ),
+            (
+                "CREATE SEQUENCE own.s START WITH 3",
+                "CREATE SEQUENCE SIDE.s START WITH 3",
+            ),
+            ("DO SETVAL(own.s, 3, 0, 0)", "DO SETVAL(SIDE.s, 3, 0, 0)"),
+        ];
+        let says = [
+            "-- Host: localhost    Database: own\n",
+            "-- Elpis dump 1\n--\n-- Database: own\n",
+            "-- Host: db-1    Database: first\nUSE `own`;\n",
+        ];
+        for (sql, expected) in objects {
+            for say in says {
+                for (like, bare) in [("own", "side"), ("else", "`side`")] {
+                    let found = renamed(&format!("{say}{sql};\n"), "side", like).unwrap();
+                    assert_eq!(*found.last().unwrap(), expected.replace("SIDE", bare));
+                }
+            }
+            // Nobody says whose it is, or it is of another one, or it would be a part of a name.
+            for say in [
+                "",
+                "-- Host: localhost    Database: owner\n",
+                "SET @a = 1;\n-- Host: x    Database: own\n",
+            ] {
+                let found = renamed(&format!("{say}{sql};\n"), "side", "own").unwrap_err();
+                let TextError::Statement { source, .. } = found else {
+                    panic!("{found:?}");
+                };
+                let is = matches!(source, StatementError::Qualified { .. });
+                assert!(is || sql.starts_with("DO"), "{sql}: {source}");
+            }
+            let three = sql.replacen("own", "own.own", 1);
+            let three = renamed(&format!("{}{three};", says[0]), "side", "own");
+            assert!(three.is_err() || sql.contains("DEFINER=`own`"), "{sql}");
+        }
+        // Rows and tables are in one place, whatever the text says.
+        for sql in [
+            "INSERT INTO own.x VALUES (1)",
+            "CREATE TABLE own.x (a INT)",
+            "DROP TABLE own.x",
+            "ALTER TABLE own.x ADD b INT",
+            "CREATE INDEX i ON own.x (a)",
+            "CREATE TRIGGER own.t BEFORE INSERT ON other.x FOR EACH ROW SET @a = 1",
+        ] {
+            let found = renamed(&format!("{}{sql};", says[0]), "side", "own");
+            assert!(found.is_err(), "{sql}");
+        }
     }
 
     #[test]

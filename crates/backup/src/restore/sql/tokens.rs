@@ -42,6 +42,7 @@ pub(in crate::restore) fn tokens<'a>(statement: &'a [u8], modes: &Modes) -> Toke
     let escapes = [modes.escapes_in(b'\''), modes.escapes_in(b'"')];
     Tokens {
         text: statement,
+        from: 0,
         at: 0,
         escapes,
         is_ansi: modes.is_ansi(),
@@ -59,6 +60,7 @@ pub(super) fn fewest<'a>(statement: &'a [u8], modes: &Modes) -> Tokens<'a> {
 
 pub(in crate::restore) struct Tokens<'a> {
     text: &'a [u8],
+    from: usize,
     at: usize,
     escapes: [bool; 2],
     /// Double quotes hold names.
@@ -68,6 +70,11 @@ pub(in crate::restore) struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
+    /// Where the last token begins.
+    pub(in crate::restore) fn from(&self) -> usize {
+        self.from
+    }
+
     /// Behind the last token.
     pub(in crate::restore) fn at(&self) -> usize {
         self.at
@@ -177,6 +184,7 @@ impl<'a> Iterator for Tokens<'a> {
 
     fn next(&mut self) -> Option<Token<'a>> {
         self.skip();
+        self.from = self.at;
         Some(match self.peek(0)? {
             b'`' => self.name(b'`'),
             b'"' if self.is_ansi => self.name(b'"'),

@@ -39,6 +39,9 @@ pub(in crate::restore) struct Scripts {
     /// The tables whose triggers these are; `None` if they are everything of the database.
     #[serde(default)]
     only: Option<BTreeSet<String>>,
+    /// The database that they were read from, which triggers may name.
+    #[serde(default)]
+    database: String,
     charset: String,
     collation: String,
     views: BTreeSet<String>,
@@ -75,6 +78,7 @@ impl Scripts {
         all.sequences.clear();
         let mut scripts = Scripts {
             only: only.cloned(),
+            database: database.to_owned(),
             charset: all.charset.clone(),
             collation: all.collation.clone(),
             views: all
@@ -122,7 +126,7 @@ impl Scripts {
             &self.trigger_text,
             &self.event_text,
         ] {
-            let mut reader = SqlReader::new(text.as_slice());
+            let mut reader = SqlReader::new(text.as_slice()).of_database(&self.database);
             while reader.next()?.is_some() {}
         }
         Ok(())
@@ -296,6 +300,7 @@ impl Scripts {
         let firing = |name: &str| self.firing.contains(name);
         let script = Script {
             text,
+            of: &self.database,
             wanted,
             firing: &firing,
         };

@@ -15,6 +15,8 @@ pub(super) type Wanted<'a> = dyn Fn(Object, &str) -> bool + Send + Sync + 'a;
 /// A text of objects: each is removed if it is there and made, in the settings it was made in.
 pub(super) struct Script<'a> {
     pub(super) text: &'a [u8],
+    /// The database that the text is of.
+    pub(super) of: &'a str,
     /// Which objects.
     pub(super) wanted: &'a Wanted<'a>,
     /// Which events are to fire although the text says that they do not.
@@ -28,9 +30,10 @@ impl Script<'_> {
         session: &mut Session,
         database: &str,
     ) -> Result<(), RestoreError> {
+        let reader = SqlReader::new(self.text).of_database(self.of);
+        let mut reader = reader.into_database(database, self.of);
         let database = quoted(database)?;
         session.tell(&format!("USE {database}")).await?;
-        let mut reader = SqlReader::new(self.text);
         while let Some(part) = reader.next()? {
             let Part::Statement { mut sql, kind } = part else {
                 continue;
@@ -45,6 +48,7 @@ impl Script<'_> {
                     object,
                     name,
                     is_made,
+                    ..
                 } => {
                     if !(self.wanted)(*object, name) {
                         continue;

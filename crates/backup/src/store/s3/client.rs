@@ -1,11 +1,16 @@
 //! The client: one HTTP library, one TLS provider, nothing global.
 
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use elpis_run::fsx;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::client::{HttpClient, HttpConnector};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
 use object_store::{ClientOptions, RetryConfig};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -112,8 +117,54 @@ struct Ready(reqwest::Client);
 
 impl HttpConnector for Ready {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
+        Ok(HttpClient::new(Once(self.0.clone())))
     }
+}
+
+/// A client whose refusal of a certificate is final: asking again for minutes changes nothing.
+#[derive(Debug)]
+struct Once(reqwest::Client);
+
+/// Somebody answers who cannot prove to be the service.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the certificate of the service is refused; its authority must be one of this machine's, or \
+     be named in the settings"
+)]
+struct Refused(#[source] HttpError);
+
+impl HttpService for Once {
+    fn call<'a, 'b>(
+        &'a self,
+        request: HttpRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move {
+            let answer = self.0.call(request).await;
+            answer.map_err(|error| match is_about_certificates(&error) {
+                true => HttpError::new(HttpErrorKind::Unknown, Refused(error)),
+                false => error,
+            })
+        })
+    }
+}
+
+fn is_about_certificates(error: &HttpError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An error of the line does not name the one inside it as its source.
+        cause = match error.downcast_ref::<std::io::Error>() {
+            Some(line) => line.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 #[cfg(test)]

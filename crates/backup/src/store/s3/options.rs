@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use elpis_run::{FsError, Secret, fsx};
 
+use crate::pacer::Pacer;
 use crate::store::StoreError;
 
 /// A place in a bucket: `s3://BUCKET/PREFIX`.
@@ -54,6 +55,9 @@ pub struct S3Options {
     /// Bytes sent at once, of which there are three in memory: 8 MiB by default. At least 5 MiB;
     /// more where the service's 10,000 parts would not do.
     pub part_bytes: u64,
+    /// How fast archives are sent, on average: parts then go one at a time, each as fast as the
+    /// line is, with pauses between them. Without limit by default.
+    pub pacer: Option<Pacer>,
 }
 
 impl S3Options {
@@ -69,6 +73,7 @@ impl S3Options {
             patience: Duration::from_secs(180),
             read_back: true,
             part_bytes: 8 << 20,
+            pacer: None,
         }
     }
 

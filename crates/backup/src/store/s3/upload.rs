@@ -25,7 +25,7 @@ use crate::name::ArchiveName;
 use crate::store::waiting::Waiting;
 use crate::store::{Note, ObjectStore, StoreError, note_text};
 
-/// Parts on their way at the same time.
+/// Parts on their way at the same time, unless there is a limit to the rate.
 const AT_ONCE: usize = 3;
 /// The most parts that a service takes.
 const MAX_PARTS: u64 = 10_000;
@@ -218,6 +218,7 @@ impl Upload<'_> {
         self.waiting.parts.resize(count, None);
         let mut sha256 = Sha256::new();
         let mut sending: JoinSet<Arrived> = JoinSet::new();
+        let at_once = self.store.options.pacer.as_ref().map_or(AT_ONCE, |_| 1);
         for at in 0..count {
             let begin = at as u64 * part_bytes;
             let mut part = Vec::new();
@@ -229,9 +230,10 @@ impl Upload<'_> {
             if self.waiting.parts[at].is_some() {
                 continue;
             }
-            while sending.len() >= AT_ONCE {
+            while sending.len() >= at_once {
                 self.wait(&mut sending)?;
             }
+            self.pace(part.len())?;
             let (client, key) = (Arc::clone(&self.store.client), self.key.clone());
             let upload = self.waiting.upload.clone().unwrap_or_default();
             let send = async move {
@@ -251,6 +253,18 @@ impl Upload<'_> {
             content_id: content_id.clone(),
         });
         Ok(parts.collect())
+    }
+
+    /// Waits until a part may be sent.
+    fn pace(&self, bytes: usize) -> Result<(), StoreError> {
+        let Some(pacer) = &self.store.options.pacer else {
+            return Ok(());
+        };
+        let passed = async {
+            pacer.pass(bytes).await;
+            Ok(())
+        };
+        self.store.ask(SENDING, passed)
     }
 
     /// Waits until one of the parts has arrived.

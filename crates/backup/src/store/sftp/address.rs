@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::pacer::Pacer;
 use crate::store::StoreError;
 
 /// A directory on another host: `sftp://[USER@]HOST[:PORT]/PATH`. The path is absolute; `/~/PATH`
@@ -31,6 +32,8 @@ pub struct SftpOptions {
     /// Whether what has arrived is read back before it counts: it is by default. If not, an upload
     /// that was cut off begins again.
     pub read_back: bool,
+    /// How fast archives are sent. Without limit by default.
+    pub pacer: Option<Pacer>,
 }
 
 impl SftpOptions {
@@ -40,6 +43,7 @@ impl SftpOptions {
             address,
             ssh: vec!["ssh".into()],
             read_back: true,
+            pacer: None,
         }
     }
 }

@@ -18,8 +18,9 @@ use crate::name::ArchiveName;
 use crate::store::waiting::Waiting;
 use crate::store::{Note, ObjectStore, StoreError};
 
-/// How much is sent or read back at once.
+/// How much is sent or read back at once, and the least of it.
 const PIECE: usize = 1 << 20;
+const SMALL_PIECE: usize = 32 << 10;
 const SENDING: &str = "send an archive";
 const READING_BACK: &str = "read back an archive";
 
@@ -94,7 +95,9 @@ impl SftpStore {
         let mut sha256 = Sha256::new();
         skip(&mut local, begin, &mut sha256).map_err(fail)?;
         let mut remote = self.begin(part, begin)?;
-        let (mut sent, mut piece) = (begin, vec![0; PIECE]);
+        let pacer = self.host.options.pacer.as_ref();
+        let size = pacer.map_or(PIECE, |pacer| pacer.piece(SMALL_PIECE, PIECE));
+        let (mut sent, mut piece) = (begin, vec![0; size]);
         loop {
             let got = local.read(&mut piece).map_err(fail)?;
             if got == 0 {
@@ -103,6 +106,9 @@ impl SftpStore {
             sha256.update(&piece[..got]);
             let (remote, piece) = (&mut remote, &piece[..got]);
             self.host.ask(SENDING, async |_| {
+                if let Some(pacer) = pacer {
+                    pacer.pass(piece.len()).await;
+                }
                 // Small pieces are acknowledged behind our back; a dead line shows here.
                 Ok(remote.write_all(piece).await?)
             })?;

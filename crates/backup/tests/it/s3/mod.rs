@@ -1,6 +1,8 @@
 //! A bucket as a store, on a real S3 server on loopback (s3s-fs, which checks every signature).
 //! A proxy before it counts what is sent, and cuts the line.
 
+mod front;
+mod fronted;
 mod server;
 
 use std::io::Read;
@@ -9,12 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use elpis_backup::archive::Archive;
-use elpis_backup::store::{Copies, CopyError, Note, S3Store};
+use elpis_backup::store::{Copies, CopyError, Note, S3Options, S3Store};
 use elpis_backup::{ArchiveName, BackupEvent, Keys, ObjectStore, StoreError};
 use elpis_run::{MemoryJournal, Observer, RealClock, Secret, StopToken};
 
 use self::server::{PART, SECRET, Server};
-use crate::elsewhere::{Elsewhere, does_what_a_directory_does, holder, three_backups, world};
+use crate::elsewhere::{
+    Elsewhere, does_what_a_directory_does, holder, is_kept, pacer, three_backups, world,
+};
 use crate::support::{World, write};
 
 fn record(world: &World, name: &ArchiveName) -> PathBuf {
@@ -211,6 +215,23 @@ fn an_object_is_read_in_pieces_and_without_its_note_it_does_not_count() {
     }
     std::fs::remove_file(server.object(&format!("{name}.json"))).unwrap();
     assert_eq!(store.list().unwrap(), []);
+}
+
+#[test]
+fn a_rate_is_kept_part_after_part() {
+    let (world, name, note) = world(3 * PART as usize);
+    let server = Server::start(world.dir.path());
+    let (pacer, clock) = pacer(1_000_000);
+    let options = S3Options {
+        pacer: Some(pacer),
+        ..server.options()
+    };
+    let store = S3Store::new(options, StopToken::new(), Arc::new(())).unwrap();
+    store
+        .publish(&world.store().path(&name), &name, &note)
+        .unwrap();
+    // Nothing waits for the time after the last part.
+    is_kept(&clock, note.bytes, 1_000_000, PART);
 }
 
 #[test]

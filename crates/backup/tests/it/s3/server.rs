@@ -20,6 +20,7 @@ pub(super) const PART: u64 = 5 << 20;
 pub(super) struct Server {
     child: Child,
     root: PathBuf,
+    pub(super) port: u16,
     pub(super) proxy: Arc<Proxy>,
 }
 
@@ -29,7 +30,12 @@ impl Server {
         std::fs::create_dir_all(root.join("bucket")).unwrap();
         let (child, port) = spawn(&root);
         let proxy = Proxy::start(port);
-        Server { child, root, proxy }
+        Server {
+            child,
+            root,
+            port,
+            proxy,
+        }
     }
 
     pub(super) fn kill(&mut self) {
@@ -39,7 +45,7 @@ impl Server {
 
     pub(super) fn start_again(&mut self) {
         let (child, port) = spawn(&self.root);
-        self.child = child;
+        (self.child, self.port) = (child, port);
         self.proxy.lead_to(port);
     }
 

@@ -7,12 +7,14 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use elpis_backup::store::{Copies, CopyError, Note, SftpStore};
+use elpis_backup::store::{Copies, CopyError, Note, SftpOptions, SftpStore};
 use elpis_backup::{BackupEvent, LocalStore, ObjectStore, StoreError};
 use elpis_run::{MemoryJournal, Observer, RealClock, StopToken, with_causes};
 
 use self::server::Server;
-use crate::elsewhere::{Elsewhere, does_what_a_directory_does, holder, three_backups, world};
+use crate::elsewhere::{
+    Elsewhere, does_what_a_directory_does, holder, is_kept, pacer, three_backups, world,
+};
 use crate::support::write;
 
 const MB: usize = 1 << 20;
@@ -43,6 +45,24 @@ fn a_directory_elsewhere_does_what_a_directory_does() {
     // Elpis on that host sees the same.
     let there = LocalStore::open(&server.archives()).unwrap();
     assert_eq!(there.list().unwrap(), store.list().unwrap());
+}
+
+#[test]
+fn a_rate_is_kept_in_small_pieces() {
+    let (world, name, note) = world(3 * MB);
+    let server = Server::start(world.dir.path());
+    let (pacer, clock) = pacer(1_000_000);
+    let options = SftpOptions {
+        pacer: Some(pacer),
+        ..server.options()
+    };
+    let store = SftpStore::new(options, StopToken::new(), Arc::new(())).unwrap();
+    store
+        .publish(&world.store().path(&name), &name, &note)
+        .unwrap();
+    // A tenth of a second at a time.
+    is_kept(&clock, note.bytes, 1_000_000, 100_000);
+    assert_eq!(store.list().unwrap(), world.store().list().unwrap());
 }
 
 #[test]

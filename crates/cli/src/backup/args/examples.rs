@@ -39,7 +39,8 @@ pub(super) const LIST_EXAMPLES: &str = "\
 Examples:
   elpis-backup list
   elpis-backup list --max-age 26h --verified --quiet
-  elpis-backup list --target /tmp --format json";
+  elpis-backup list --target /tmp --format json
+  elpis-backup list --restores           what can be resumed, undone or forgotten";
 
 pub(super) const EXTRACT_EXAMPLES: &str = "\
 Examples:
@@ -52,7 +53,7 @@ only what is missing is sent.
 
 Examples:
   elpis-backup upload                    go on with what was begun
-  elpis-backup upload --all
+  elpis-backup upload --all --max-rate 5M
   elpis-backup list --target s3://bucket/prefix
   elpis-backup list --target sftp://backup@nas/srv/archives";
 

@@ -157,6 +157,7 @@ pub(super) fn make(
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         encryption: by.encryption,
+        keys: &context.keys,
     };
     Ok(backup.run(plan, sources)?)
 }

@@ -1,4 +1,5 @@
-//! `list`: the archives of a directory, and whether the newest is young enough.
+//! `list`: the archives of a directory, and whether the newest is young enough; or the restores
+//! that can still be taken back.
 
 use std::time::Duration;
 
@@ -7,11 +8,15 @@ use elpis_backup::store::Stored;
 use elpis_run::Clock;
 
 use super::Context;
+use super::restore::kept;
 use crate::backup::{args, output};
 use crate::exit::{Code, Verdict};
 use crate::output::seconds;
 
 pub(super) fn run(context: &Context, args: args::List) -> Result<Verdict> {
+    if args.restores {
+        return kept::list(context);
+    }
     let store = context.any_store(args.target.target)?;
     let archives = store.list()?;
     if context.printer.json {
@@ -25,6 +30,7 @@ pub(super) fn run(context: &Context, args: args::List) -> Result<Verdict> {
             .printer
             .data(&output::list(&archives, &context.zone))?;
     }
+    kept::remind(context)?;
     match args.max_age {
         None => Ok(Verdict::silent(Code::Done)),
         Some(max_age) => Ok(judge(context, &archives, max_age, args.verified)),

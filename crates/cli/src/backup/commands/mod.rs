@@ -24,8 +24,8 @@ use elpis_backup::{ArchiveName, Encryption, Keys, LocalStore, ObjectStore};
 use elpis_run::{Clock, Holder, RealClock, SqliteJournal};
 use jiff::tz::TimeZone;
 
-use super::args::{Arguments, Format, Global, Verb};
-use super::remote;
+use super::args::{Arguments, Global, Verb};
+use super::remote::{self, StoreSettings};
 use super::settings::{ConfigError, Settings};
 use crate::environment::Environment;
 use crate::exit::{Code, Verdict};
@@ -46,11 +46,7 @@ pub fn backup() -> ExitCode {
         Ok(args) => args,
         Err(said) => return program::answer(&said),
     };
-    let printer = Printer {
-        json: args.global.format == Format::Json,
-        quiet: args.global.quiet,
-        verbose: args.global.verbose,
-    };
+    let printer = args.global.manners.printer();
     let verdict =
         carry_out(args, printer).unwrap_or_else(|error| crate::exit::backup::verdict(&error));
     program::conclude(printer, &verdict)
@@ -192,18 +188,28 @@ impl Context {
     fn copies(&self, argument: Option<PathBuf>) -> Result<Option<Box<dyn ObjectStore>>> {
         let said = argument.or_else(|| self.settings.store.url.as_ref().map(PathBuf::from));
         let Some(said) = said else { return Ok(None) };
-        let address = remote::address(&said).unwrap_or_else(|| said.display().to_string());
-        self.remote(&address).map(Some)
+        self.opened(&said, &self.settings.store).map(Some)
+    }
+
+    fn opened(&self, said: &Path, settings: &StoreSettings) -> Result<Box<dyn ObjectStore>> {
+        let address = remote::address(said).unwrap_or_else(|| said.display().to_string());
+        remote::open(&address, settings, &self.interrupt.stop, self.printer)
     }
 
     #[cfg(feature = "remote")]
-    fn copies_to(&self, argument: Option<PathBuf>) -> Result<Box<dyn ObjectStore>> {
+    fn copies_to(
+        &self,
+        argument: Option<PathBuf>,
+        max_rate: Option<u64>,
+    ) -> Result<Box<dyn ObjectStore>> {
         let unsaid = ConfigError::Unsaid {
             what: "where to copy archives to",
             hint: "use --to with s3://BUCKET/PREFIX or sftp://HOST/PATH, or set url under [store] \
                    in the configuration",
         };
-        self.copies(argument)?.ok_or_else(|| unsaid.into())
+        let settings = self.settings.store.clone().at_most(max_rate);
+        let said = argument.or_else(|| settings.url.as_ref().map(PathBuf::from));
+        self.opened(&said.ok_or(unsaid)?, &settings)
     }
 
     /// To whom a new archive is encrypted.
@@ -212,9 +218,13 @@ impl Context {
         self.settings.encryption.encryption(to, passphrase)
     }
 
+    fn journal_path(&self) -> PathBuf {
+        self.settings.state.join("journal.db")
+    }
+
     fn journal(&self) -> Result<SqliteJournal> {
-        let path = self.settings.state.join("journal.db");
-        Ok(SqliteJournal::open(&path, Some(self.settings.keep_days))?)
+        let keep_days = Some(self.settings.keep_days);
+        Ok(SqliteJournal::open(&self.journal_path(), keep_days)?)
     }
 
     fn holder(&self) -> Holder {

@@ -14,7 +14,7 @@ pub(super) fn run(context: &Context, args: args::Upload) -> Result<Verdict> {
     use crate::output::bytes;
 
     let local = context.store(args.target.target)?;
-    let to = context.copies_to(args.to)?;
+    let to = context.copies_to(args.to, args.max_rate)?;
     let listed = local.list()?;
     let names: Vec<elpis_backup::ArchiveName> = match args.all {
         true => listed.into_iter().map(|stored| stored.name).collect(),

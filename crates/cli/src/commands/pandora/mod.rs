@@ -5,6 +5,7 @@ mod doctor;
 mod history;
 mod install;
 mod locks;
+mod moves;
 mod plan;
 mod run;
 mod selection;

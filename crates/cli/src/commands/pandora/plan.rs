@@ -5,12 +5,13 @@ use elpis_maint_core::compact::{CompactPlan, SeriesInspection};
 use elpis_maint_core::housekeeping::{
     Housekeeping, HousekeepingEvent, HousekeepingFacts, HousekeepingInspection, HousekeepingPlan,
 };
+use elpis_maint_core::moves::MovePlan;
 use elpis_maint_core::{MySqlStore, Refusal};
 use elpis_run::{Clock, FnObserver, RealClock};
 use serde::Serialize;
 
 use super::history::{self, History, HistoryPlan};
-use super::{Selection, Wanted, ask, master, named};
+use super::{Selection, Wanted, ask, master, moves, named};
 use crate::commands::journal::{self, Measured};
 use crate::commands::store::mysql;
 use crate::exit::{Code, Verdict};
@@ -24,6 +25,9 @@ use crate::settings::Settings;
 pub(crate) struct PandoraPlans {
     #[serde(flatten)]
     pub(crate) housekeeping: HousekeepingPlan,
+    /// What moves to the history database, before everything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moves: Option<MovePlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) compaction: Option<CompactPlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +86,7 @@ impl PandoraPlans {
             .map(|series| CompactPlan::new(&wanted.compaction, &series, &measured.compaction));
         Ok(PandoraPlans {
             housekeeping,
+            moves: None,
             compaction,
             history: None,
         })
@@ -133,20 +138,30 @@ pub(crate) async fn plan(
     };
     let mut plans =
         PandoraPlans::make(&wanted, exact, &mut store, measured, printer, interrupt).await?;
-    if let Some(place) = &wanted.settings.history
-        && history::is_meant(selection)
-    {
-        let plan = async {
-            let mut history = History::open(settings, (pandora, place), selection, printer).await?;
-            let (rates, _) = journal::rates(&settings.state, history.store.target());
-            history.plan(exact, &rates, printer, interrupt).await
-        };
-        plans.history = Some(match plan.await {
-            Ok(plan) => HistoryPlan::Known(Box::new(plan)),
-            Err(error) => HistoryPlan::Unknown {
-                error: format!("{error:#}"),
-            },
-        });
+    if let Some(place) = &wanted.settings.history {
+        let policy = moves::policy(settings, pandora, &wanted, place, selection);
+        let is_meant = history::is_meant(selection);
+        if is_meant || !policy.rules.is_empty() {
+            let plan = async {
+                let mut history =
+                    History::open(settings, (pandora, place), selection, printer).await?;
+                if !policy.rules.is_empty() {
+                    let there = &mut history.store;
+                    let moves =
+                        moves::plan(&policy, &mut store, there, exact, printer, interrupt).await?;
+                    moves::leave_less(&mut plans.housekeeping, &moves);
+                    plans.moves = Some(moves);
+                }
+                let (rates, _) = journal::rates(&settings.state, history.store.target());
+                history.plan(exact, &rates, printer, interrupt).await
+            };
+            plans.history = match plan.await {
+                Ok(plan) => is_meant.then(|| HistoryPlan::Known(Box::new(plan))),
+                Err(error) => Some(HistoryPlan::Unknown {
+                    error: format!("{error:#}"),
+                }),
+            };
+        }
     }
     if printer.json {
         printer.document(&plans)?;
@@ -166,6 +181,7 @@ pub(crate) async fn plan(
     if !refusals.is_empty() {
         return Ok(Verdict::silent(Code::Refused));
     }
+    let held = plans.moves.as_ref().map(held).unwrap_or_default();
     Ok(match &plans.history {
         Some(HistoryPlan::Unknown { error }) => Verdict::new(
             Code::Partial,
@@ -180,6 +196,21 @@ pub(crate) async fn plan(
                 "a run would keep the product's own database in order and end with the same words",
             )
         }
+        _ if !held.is_empty() => Verdict::new(
+            Code::Partial,
+            format!("moving to the history database: {}", held.join("; ")),
+            "a run would do everything else, and not delete what should move",
+        ),
         _ => Verdict::silent(Code::Done),
     })
+}
+
+/// Why not everything would move.
+fn held(moves: &MovePlan) -> Vec<String> {
+    let refused = moves.refusals.iter().map(ToString::to_string);
+    let held = moves.tables.iter().filter_map(|table| {
+        let why = table.task.as_ref().err()?;
+        Some(format!("table {} {why}", table.table))
+    });
+    refused.chain(held).collect()
 }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use elpis_maint_core::housekeeping::{
-    HousekeepingError, HousekeepingPlan, HousekeepingReport, HousekeepingRun,
+    HousekeepingError, HousekeepingPlan, HousekeepingReport, HousekeepingRun, Work,
 };
 use elpis_maint_core::{Ended, Limits, MySqlStore, Store, StoreError};
 use elpis_pandora::{HistorySettings, Programs, record_maintenance};
@@ -12,7 +12,7 @@ use elpis_run::{Clock, Holder, RealClock};
 use jiff::Zoned;
 
 use super::history::{self, History};
-use super::{PandoraPlans, Selection, Wanted, ask, locks, master, named, session};
+use super::{PandoraPlans, Selection, Wanted, ask, locks, master, moves, named, session};
 use crate::commands::journal::{self, Measured};
 use crate::commands::plan::Jobs;
 use crate::commands::run::{self as running, Also, Job, locked, remaining_after};
@@ -58,8 +58,8 @@ pub(crate) async fn run(
         master(&wanted, pandora)?;
     }
     say_when(printer, "Starting");
-    let stage = Stage {
-        wanted: &wanted,
+    let mut stage = Stage {
+        wanted,
         selection: &options.selection,
         job: Job {
             settings,
@@ -91,7 +91,7 @@ fn say_when(printer: Printer, what: &str) {
 }
 
 struct Stage<'a> {
-    wanted: &'a Wanted,
+    wanted: Wanted,
     selection: &'a Selection,
     job: Job<'a>,
 }
@@ -105,8 +105,19 @@ struct Half {
     left: Limits,
 }
 
+impl moves::Moved {
+    /// A run that goes no further.
+    fn half(&self, ended: Ended) -> Half {
+        Half {
+            ended,
+            concerns: Vec::new(),
+            left: self.left,
+        }
+    }
+}
+
 impl Stage<'_> {
-    async fn play(&self, (pandora, server): (&Pandora, &Server)) -> Result<Verdict> {
+    async fn play(&mut self, (pandora, server): (&Pandora, &Server)) -> Result<Verdict> {
         let Job {
             settings,
             printer,
@@ -121,11 +132,18 @@ impl Stage<'_> {
         if taken.await?.is_err() {
             return Ok(Verdict::from(&Ended::Interrupted));
         }
-        let main = self.main(server, &journal, &mut store).await;
+        let moved = self.moves(pandora, &journal, &mut store).await;
+        let main = match moved.ended {
+            Ended::Done if spent(moved.left) => Ok(moved.half(all_taken())),
+            Ended::Done => self.main(server, &journal, &mut store, moved.left).await,
+            ref ended => Ok(moved.half(ended.clone())),
+        };
         // The locks go with the session anyway; a session that is lost cannot give them back.
         let _ = store.unlock().await;
         let mut main = main?;
+        main.concerns.splice(0..0, moved.concerns);
         if main.ended == Ended::Done
+            && moved.reached
             && let Some(place) = &self.wanted.settings.history
             && history::is_meant(self.selection)
         {
@@ -134,7 +152,9 @@ impl Stage<'_> {
             } else {
                 let half = self.history((pandora, place), main.left, &journal).await?;
                 main.ended = half.ended;
-                main.concerns.extend(half.concerns);
+                let known = std::mem::take(&mut main.concerns);
+                let more = half.concerns.into_iter().filter(|one| !known.contains(one));
+                main.concerns = known.iter().cloned().chain(more).collect();
             }
         }
         Ok(match main.ended {
@@ -148,19 +168,62 @@ impl Stage<'_> {
         })
     }
 
+    /// What is old moves to the history database first: what the purge finds then has either moved
+    /// or is not meant to. Where that does not succeed nothing is purged.
+    async fn moves(
+        &mut self,
+        pandora: &Pandora,
+        journal: &SqliteJournal,
+        store: &mut MySqlStore,
+    ) -> moves::Moved {
+        let settings = self.job.settings;
+        let limits = self.job.options.limits;
+        let mut moved = moves::Moved {
+            ended: Ended::Done,
+            concerns: Vec::new(),
+            unmoved: Vec::new(),
+            left: limits,
+            reached: true,
+        };
+        let Some(place) = &self.wanted.settings.history else {
+            return moved;
+        };
+        let policy = moves::policy(settings, pandora, &self.wanted, place, self.selection);
+        if policy.rules.is_empty() {
+            return moved;
+        }
+        let printer = self.job.printer;
+        let history = History::open(settings, (pandora, place), self.selection, printer).await;
+        moved = moves::run(&self.job, &policy, store, history, limits, journal).await;
+        let works = self.wanted.housekeeping.tasks.iter_mut();
+        for work in works.flat_map(|task| &mut task.work) {
+            if let Work::Retention(rule) = work
+                && moved.unmoved.contains(&rule.name)
+            {
+                let why = format!(
+                    "rows of {} should move to the history database first, which did not succeed",
+                    rule.name
+                );
+                *work = Work::Skip { why };
+            }
+        }
+        moved
+    }
+
     /// The product's own database. Neither half begins if one of them would be refused.
     async fn main(
         &self,
         server: &Server,
         journal: &SqliteJournal,
         store: &mut MySqlStore,
+        limits: Limits,
     ) -> Result<Half> {
         let Job {
             printer, interrupt, ..
         } = self.job;
         let exact = self.job.options.exact;
         let measured = |target: &str| Ok(Measured::read(journal, target)?);
-        let plans = PandoraPlans::make(self.wanted, exact, store, measured, printer, interrupt);
+        let plans = PandoraPlans::make(&self.wanted, exact, store, measured, printer, interrupt);
         let plans = plans.await?;
         let refusals = plans.refusals();
         if !refusals.is_empty() {
@@ -170,7 +233,7 @@ impl Stage<'_> {
             printer.say(&format!("warning: {warning}"));
         }
         let mut half = self
-            .housekeeping(&plans.housekeeping, self.job.options.limits, journal, store)
+            .housekeeping(&plans.housekeeping, limits, journal, store)
             .await?;
         if half.ended != Ended::Done {
             return Ok(half);

@@ -49,7 +49,12 @@ impl Selection {
     }
 
     pub(crate) fn takes(&self, task: &Task) -> bool {
-        let named = |part: &String| *part == task.id || group(part) == Some(task.group);
+        self.names(&task.id, task.group)
+    }
+
+    /// Whether what belongs to the task `id` of group `of` is meant.
+    pub(crate) fn names(&self, id: &str, of: Group) -> bool {
+        let named = |part: &String| *part == id || group(part) == Some(of);
         self.only.is_empty() || self.only.iter().any(named)
     }
 

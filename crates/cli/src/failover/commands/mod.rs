@@ -21,7 +21,7 @@ use elpis_failover::{
 use elpis_run::{Clock, Holder, Journal, Query, RealClock, RunId, SqliteJournal, StopToken, fsx};
 use jiff::tz::TimeZone;
 
-use super::args::{Arguments, Format, Global, Verb};
+use super::args::{Arguments, Global, Verb};
 use super::settings::Settings;
 use crate::environment::Environment;
 use crate::exit::{Code, Verdict};
@@ -53,11 +53,7 @@ pub fn failover() -> ExitCode {
         Ok(args) => args,
         Err(said) => return program::answer(&said),
     };
-    let printer = Printer {
-        json: args.global.format == Format::Json,
-        quiet: args.global.quiet,
-        verbose: args.global.verbose,
-    };
+    let printer = args.global.manners.printer();
     let verdict =
         carry_out(args, printer).unwrap_or_else(|error| crate::exit::failover::verdict(&error));
     program::conclude(printer, &verdict)

@@ -45,6 +45,8 @@ fn with_history(history: &MariaDb) -> Site {
         ("history_db_days", "5"),
     ]);
     let account = format!("'{}'@'localhost'", history.name());
+    // What moves there is another test's matter.
+    site.db.sql("DELETE FROM tagente_datos;");
     site.db.sql(&format!(
         "CREATE USER {account} IDENTIFIED BY 'p4ss of its own'; GRANT ALL ON {}.* TO {account};",
         history.name()

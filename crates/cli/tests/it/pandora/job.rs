@@ -4,7 +4,7 @@ use std::path::Path;
 
 use elpis_testkit::Database;
 
-use super::{Site, json};
+use super::{Site, json, schema};
 
 fn lay_out(root: &Path, file: &str, text: &str, mode: u32) {
     let path = root.join(file);
@@ -21,7 +21,10 @@ fn the_doctor_finds_what_is_wrong_and_install_sets_it_right() {
     let root = root.display().to_string();
     let findings = |site: &Site| {
         let said = site.run(&["doctor", "--root", &root, "--format", "json"]);
-        let checks = json(&said.out)["checks"].as_array().unwrap().clone();
+        let report = json(&said.out);
+        let violations = schema::violations(&schema::schema("doctor"), &report);
+        assert_eq!(violations, [""; 0], "{report}");
+        let checks = report["checks"].as_array().unwrap().clone();
         let bad = checks.iter().filter(|check| check["state"] != "ok");
         let mut names: Vec<String> = bad
             .map(|check| {

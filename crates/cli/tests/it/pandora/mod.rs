@@ -5,7 +5,9 @@ mod history;
 mod job;
 mod killed;
 mod locks;
+mod moved;
 mod programs;
+mod schema;
 mod shown;
 mod whole;
 

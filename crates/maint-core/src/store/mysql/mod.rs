@@ -1,5 +1,6 @@
 //! A monitoring database on MariaDB or MySQL, through `elpis-mysql`.
 
+mod moves;
 mod relations;
 mod schema;
 mod series;
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 
 use super::sql::{Dialect, Sql};
 use super::walk::{self, Executor};
-use super::{Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError};
+use super::{Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError, purge_work};
 use crate::{PurgeTask, Scalar, TableRule};
 
 /// How often a chunk is tried before deadlocks or lock waits end the run.
@@ -87,10 +88,10 @@ impl MySqlStore {
         limit: u64,
     ) -> Result<Purged, StoreError> {
         if task.cascades.is_empty() {
-            return walk::purge_chunk(&mut self.session, task, from, limit).await;
+            return purge_work::purge_chunk(&mut self.session, task, from, limit).await;
         }
         begin(&mut self.session).await?;
-        let purged = walk::purge_chunk(&mut self.session, task, from, limit).await;
+        let purged = purge_work::purge_chunk(&mut self.session, task, from, limit).await;
         end(&mut self.session, purged).await
     }
 }

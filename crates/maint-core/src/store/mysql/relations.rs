@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{MySqlStore, Tries, begin, end, schema};
 use crate::store::{
-    Looked, Position, RelationStore, RowKey, Shape, StoreError, Swept, Weighed,
+    LookedFor, Position, RelationStore, RowKey, Shape, StoreError, Swept, Weighed, relation_look,
     relation_work as work,
 };
 use crate::sweep::SweepTask;
@@ -38,13 +38,13 @@ impl RelationStore for MySqlStore {
         work::is_empty(&mut self.session, table).await
     }
 
-    async fn look(
+    async fn look_for(
         &mut self,
-        task: &SweepTask,
+        tasks: &[&SweepTask],
         from: Option<&Position>,
         limit: u64,
-    ) -> Result<Looked, StoreError> {
-        work::look(&mut self.session, task, from, limit).await
+    ) -> Result<LookedFor, StoreError> {
+        relation_look::look_for(&mut self.session, tasks, from, limit).await
     }
 
     async fn weigh(&mut self, task: &SweepTask, found: &[RowKey]) -> Result<Weighed, StoreError> {

@@ -173,9 +173,18 @@ pub(super) async fn rows(s: &mut Session, table: &str) -> Result<Count, StoreErr
     })
 }
 
+/// The number of rows, or `limit` if there are more. Passing over rows costs a third of what
+/// counting the first of them does, which copies them.
 async fn count_up_to(s: &mut Session, table: &str, limit: u64) -> Result<u64, StoreError> {
-    let count = Sql::new(Dialect::MySql, "SELECT COUNT(*) FROM (SELECT 1 FROM ").name(table)?;
-    walk::number(s, &count.raw(" LIMIT ").number(limit).raw(") AS looked")).await
+    let beyond = Sql::new(Dialect::MySql, "SELECT 1 FROM ").name(table)?;
+    let beyond = beyond
+        .raw(" LIMIT 1 OFFSET ")
+        .number(limit.saturating_sub(1));
+    if walk::first(s, &beyond).await?.is_some() {
+        return Ok(limit);
+    }
+    let all = Sql::new(Dialect::MySql, "SELECT COUNT(*) FROM ").name(table)?;
+    Ok(walk::number(s, &all).await?.min(limit))
 }
 
 async fn columns(
@@ -260,40 +269,64 @@ async fn references(
     which: Which<'_>,
 ) -> Result<BTreeMap<String, Vec<Reference>>, StoreError> {
     let rows = which.ask(
-        "SELECT k.referenced_table_name, k.constraint_name, \
-                IF(k.table_schema = DATABASE(), k.table_name, \
-                   CONCAT(k.table_schema, '.', k.table_name)), \
-                k.column_name, k.referenced_column_name, \
-                IF(k.table_schema = DATABASE(), r.delete_rule, 'RESTRICT') \
-         FROM information_schema.key_column_usage k \
-         JOIN information_schema.referential_constraints r \
-           ON r.constraint_schema = k.constraint_schema \
-          AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-         WHERE k.referenced_table_schema = DATABASE(){} \
-         ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position",
-        "k.referenced_table_name",
+        "SELECT referenced_table_name, constraint_name, table_schema = DATABASE(), table_schema, \
+                table_name, column_name, referenced_column_name \
+         FROM information_schema.key_column_usage \
+         WHERE referenced_table_schema = DATABASE(){} \
+         ORDER BY table_schema, table_name, constraint_name, ordinal_position",
+        "referenced_table_name",
     );
+    let rows = s.query(&rows).await?;
+    if rows.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rules = on_delete(s, which).await?;
     let mut found: BTreeMap<(String, String, String), Reference> = BTreeMap::new();
-    for row in s.query(&rows).await? {
-        let (parent, name, child) = (text(&row, 0), text(&row, 1), text(&row, 2));
+    for row in rows {
+        let (parent, name) = (text(&row, 0), text(&row, 1));
+        let (schema, table) = (text(&row, 3), text(&row, 4));
+        // What another database's table does is never ours to rely on.
+        let (child, rule) = match number(&row, 2) {
+            1 => (table.clone(), rules.get(&(table, name.clone())).copied()),
+            _ => (format!("{schema}.{table}"), None),
+        };
         let entry = found.entry((parent, child.clone(), name.clone()));
         let reference = entry.or_insert_with(|| Reference {
             name,
             child,
             columns: Vec::new(),
             parent_columns: Vec::new(),
-            on_delete: match text(&row, 5).as_str() {
-                "CASCADE" => OnDelete::Cascade,
-                "SET NULL" | "SET DEFAULT" => OnDelete::SetNull,
-                _ => OnDelete::Restrict,
-            },
+            on_delete: rule.unwrap_or(OnDelete::Restrict),
         });
-        reference.columns.push(text(&row, 3));
-        reference.parent_columns.push(text(&row, 4));
+        reference.columns.push(text(&row, 5));
+        reference.parent_columns.push(text(&row, 6));
     }
     let mut references: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
     for ((parent, _, _), reference) in found {
         references.entry(parent).or_default().push(reference);
     }
     Ok(references)
+}
+
+/// What the foreign keys of this database's tables do when a parent goes, by table and name. Asked
+/// by itself: joined to the columns, the server opens every table twice.
+async fn on_delete(
+    s: &mut Session,
+    which: Which<'_>,
+) -> Result<BTreeMap<(String, String), OnDelete>, StoreError> {
+    let rules = which.ask(
+        "SELECT table_name, constraint_name, delete_rule \
+         FROM information_schema.referential_constraints \
+         WHERE constraint_schema = DATABASE(){}",
+        "referenced_table_name",
+    );
+    let rules = s.query(&rules).await?.into_iter().map(|row| {
+        let rule = match text(&row, 2).as_str() {
+            "CASCADE" => OnDelete::Cascade,
+            "SET NULL" | "SET DEFAULT" => OnDelete::SetNull,
+            _ => OnDelete::Restrict,
+        };
+        ((text(&row, 0), text(&row, 1)), rule)
+    });
+    Ok(rules.collect())
 }

@@ -1,50 +1,16 @@
-//! The statements of sweeps.
+//! The statements of sweeps that act, and look again before they do.
 //!
 //! Rows are judged by `LEFT JOIN ... IS NULL` and by joins, never by `NOT IN`: each statement sees
-//! a bounded number of rows and asks the other tables about these, one by one along an index. What
-//! is read is not copied first, and only what was found comes over the wire.
+//! a bounded number of rows and asks the other tables about these, one by one along an index.
 
-use super::{Dialect, Sql, Stretch};
+use super::{Dialect, Sql};
+use crate::store::StoreError;
 use crate::store::relations::RowKey;
-use crate::store::{Position, StoreError};
-use crate::sweep::{Expr, Join, SweepTask, SweepWalk};
+use crate::sweep::{Expr, Join, SweepTask};
 use crate::{Filter, Scalar, Test};
 
 /// What the walked table is called in a statement with joins.
-const ROW: &str = "t.";
-
-/// The key of the `limit`-th row from `from` on.
-pub(in crate::store) fn boundary(
-    dialect: Dialect,
-    task: &SweepTask,
-    from: Option<&Position>,
-    limit: u64,
-) -> Result<Sql, StoreError> {
-    let sql = Sql::new(dialect, "SELECT ").names(task.key())?;
-    let sql = along(sql, task, Stretch { from, to: None })?;
-    Ok(sql.raw(" LIMIT 1 OFFSET ").number(limit.saturating_sub(1)))
-}
-
-/// The keys of a stretch's rows that meet the conditions. A row that is met by several rows of
-/// another table may come several times, one after the other.
-///
-/// What bounds it is the stretch: its end was measured, or there were fewer rows than that left.
-pub(in crate::store) fn candidates(
-    dialect: Dialect,
-    task: &SweepTask,
-    stretch: Stretch<'_>,
-) -> Result<Sql, StoreError> {
-    let sql = keys(Sql::new(dialect, in_this_order(dialect)), task)?;
-    let mut sql = sql.raw(" FROM ").name(&task.table)?.raw(" AS t");
-    if let SweepWalk::Key {
-        index: Some(index), ..
-    } = &task.walk
-    {
-        sql = sql.along(index)?;
-    }
-    let sql = conditions(joined(sql, task)?, task)?.raw(" AND ");
-    in_order(sql.stretch_of(ROW, task.key(), stretch)?, task)
-}
+pub(super) const ROW: &str = "t.";
 
 /// Those of `found` that still meet the conditions: their keys, then `more` columns. With `lock`,
 /// they are locked, and what they are judged by.
@@ -64,45 +30,6 @@ pub(in crate::store) fn confirmed(
     sql = these(sql, ROW, task.key(), found)?;
     let sql = in_order(sql, task)?;
     Ok(if lock { sql.for_update() } else { sql })
-}
-
-/// The next `limit` different values of the walk's column, each with 1 if its relations are as the
-/// task wants them, else 0. A value that several rows of another table have may come several times,
-/// one after the other.
-pub(in crate::store) fn values(
-    dialect: Dialect,
-    task: &SweepTask,
-    from: Option<&Position>,
-    limit: u64,
-) -> Result<Sql, StoreError> {
-    let column = task.key().first().map_or("", String::as_str);
-    let found = |sql: Sql, alias: &str, join: &Join, there: &str| {
-        let (_, other) = join.on.first().map_or(("", ""), |(a, b)| (a, b));
-        sql.raw(alias)
-            .raw(".")
-            .name(other)
-            .map(|sql| sql.raw(there))
-    };
-    let mut sql = Sql::new(dialect, "SELECT t.").name(column)?;
-    sql = sql.raw(", CASE WHEN 1 = 1");
-    for (i, join) in task.missing.iter().enumerate() {
-        sql = found(sql.raw(" AND "), &format!("m{i}"), join, " IS NULL")?;
-    }
-    for (i, join) in task.present.iter().enumerate() {
-        sql = found(sql.raw(" AND "), &format!("p{i}"), join, " IS NOT NULL")?;
-    }
-    sql = sql.raw(" THEN 1 ELSE 0 END FROM (SELECT DISTINCT ");
-    // NULL is no value; comparing with the last one leaves it out by itself.
-    sql = along(sql.name(column)?, task, Stretch { from, to: None })?;
-    sql = sql.raw(" LIMIT ").number(limit).raw(") AS t");
-    let missing = task.missing.iter().enumerate();
-    let missing = missing.map(|(i, join)| (format!("m{i}"), join));
-    let present = task.present.iter().enumerate();
-    let present = present.map(|(i, join)| (format!("p{i}"), join));
-    for (alias, join) in missing.chain(present) {
-        sql = join_by(sql, " LEFT JOIN ", &alias, join)?;
-    }
-    in_order(sql, task)
 }
 
 /// Those of `values` that the other table has.
@@ -249,25 +176,8 @@ pub(in crate::store) fn count_dependents(
     Ok(())
 }
 
-/// `FROM table WHERE stretch ORDER BY key`, read along the walk's index.
-fn along(sql: Sql, task: &SweepTask, stretch: Stretch<'_>) -> Result<Sql, StoreError> {
-    let sql = sql.raw(" FROM ");
-    let sql = match &task.walk {
-        SweepWalk::Key { index: None, .. } => sql.name(&task.table)?,
-        SweepWalk::Key {
-            index: Some(index), ..
-        }
-        | SweepWalk::Values { index, .. } => sql.read_by(&task.table, index)?,
-    };
-    let mut sql = sql.raw(" WHERE ").stretch(task.key(), stretch)?;
-    if let SweepWalk::Values { column, .. } = &task.walk {
-        sql = sql.raw(" AND ").name(column)?.raw(" IS NOT NULL");
-    }
-    sql.raw(" ORDER BY ").names(task.key())
-}
-
 /// The optimiser may not begin with another table than the one that is walked.
-fn in_this_order(dialect: Dialect) -> &'static str {
+pub(super) fn in_this_order(dialect: Dialect) -> &'static str {
     match dialect {
         #[cfg(feature = "mysql")]
         Dialect::MySql => "SELECT STRAIGHT_JOIN ",
@@ -276,7 +186,7 @@ fn in_this_order(dialect: Dialect) -> &'static str {
     }
 }
 
-fn keys(mut sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
+pub(super) fn keys(mut sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
     for (i, column) in task.key().iter().enumerate() {
         sql = sql.raw(if i == 0 { "" } else { ", " }).raw(ROW);
         sql = sql.name(column)?;
@@ -284,7 +194,7 @@ fn keys(mut sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
     Ok(sql)
 }
 
-fn in_order(sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
+pub(super) fn in_order(sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
     keys(sql.raw(" ORDER BY "), task)
 }
 
@@ -301,20 +211,25 @@ fn joined(mut sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
     let missing = task.missing.iter().enumerate();
     let missing = missing.map(|(i, join)| (" LEFT JOIN ", format!("m{i}"), join));
     for (kind, alias, join) in present.chain(missing) {
-        sql = join_by(sql, kind, &alias, join)?;
+        sql = join_by(sql, kind, &alias, (join, &join.filters))?;
     }
     Ok(sql)
 }
 
 /// One more table, of which the row `t` asks.
-fn join_by(sql: Sql, kind: &str, alias: &str, join: &Join) -> Result<Sql, StoreError> {
+pub(super) fn join_by(
+    sql: Sql,
+    kind: &str,
+    alias: &str,
+    (join, filters): (&Join, &[Filter]),
+) -> Result<Sql, StoreError> {
     let mut sql = sql.raw(kind).name(&join.table)?.raw(" AS ").raw(alias);
     let alias = format!("{alias}.");
     for (i, (own, there)) in join.on.iter().enumerate() {
         sql = sql.raw(if i == 0 { " ON " } else { " AND " });
         sql = sql.raw(&alias).name(there)?.raw(" = ").raw(ROW).name(own)?;
     }
-    for filter in &join.filters {
+    for filter in filters {
         sql = tested(sql.raw(" AND "), &alias, filter)?;
     }
     Ok(sql)
@@ -334,7 +249,7 @@ fn conditions(mut sql: Sql, task: &SweepTask) -> Result<Sql, StoreError> {
     Ok(sql)
 }
 
-fn tested(sql: Sql, alias: &str, filter: &Filter) -> Result<Sql, StoreError> {
+pub(super) fn tested(sql: Sql, alias: &str, filter: &Filter) -> Result<Sql, StoreError> {
     match &filter.test {
         Test::NotIn(values) => sql.raw("NOT ").raw(alias).within(&filter.column, values),
         _ => sql.raw(alias).filter(filter),

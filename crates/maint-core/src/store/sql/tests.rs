@@ -1,3 +1,4 @@
+use super::purge::{delete, due_edge, due_keys, times};
 use super::*;
 use crate::{Cascade, Due, Filter, Test};
 
@@ -88,6 +89,7 @@ fn statements() {
             show(&mut all, delete(dialect, &task, stretch, 500).unwrap());
             show(&mut all, count(dialect, &task, stretch).unwrap());
             show(&mut all, span(dialect, &task, stretch).unwrap());
+            show(&mut all, due_edge(dialect, &task, stretch, true).unwrap());
             show(
                 &mut all,
                 due_keys(dialect, &task, "id", stretch, 500).unwrap(),

@@ -15,7 +15,9 @@ use elpis_run::{Clock, FileLock, Holder, Load, LockError, RealClock};
 
 use super::error::BoxError;
 use super::sql::{Dialect, Sql};
-use super::{Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError, walk};
+use super::{
+    Counted, Extent, Position, Purged, ServerFacts, Shape, Store, StoreError, purge_work, walk,
+};
 use crate::{PurgeTask, Scalar, TableRule};
 
 pub(super) use executor::quote;
@@ -193,7 +195,7 @@ impl Store for SqliteStore {
         let (task, from) = (task.clone(), from.cloned());
         self.blocking(async move |mut c| {
             begin(&c)?;
-            let purged = walk::purge_chunk(&mut c, &task, from.as_ref(), limit).await;
+            let purged = purge_work::purge_chunk(&mut c, &task, from.as_ref(), limit).await;
             end(&c, purged)
         })
         .await

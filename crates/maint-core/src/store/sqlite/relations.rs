@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{SqliteStore, batch, begin, end, schema};
 use crate::store::{
-    Looked, Position, RelationStore, RowKey, Shape, StoreError, Swept, Weighed,
+    LookedFor, Position, RelationStore, RowKey, Shape, StoreError, Swept, Weighed, relation_look,
     relation_work as work,
 };
 use crate::sweep::SweepTask;
@@ -21,15 +21,19 @@ impl RelationStore for SqliteStore {
             .await
     }
 
-    async fn look(
+    async fn look_for(
         &mut self,
-        task: &SweepTask,
+        tasks: &[&SweepTask],
         from: Option<&Position>,
         limit: u64,
-    ) -> Result<Looked, StoreError> {
-        let (task, from) = (task.clone(), from.cloned());
-        self.blocking(async move |mut c| work::look(&mut c, &task, from.as_ref(), limit).await)
-            .await
+    ) -> Result<LookedFor, StoreError> {
+        let tasks: Vec<SweepTask> = tasks.iter().map(|task| (*task).clone()).collect();
+        let from = from.cloned();
+        self.blocking(async move |mut c| {
+            let tasks: Vec<&SweepTask> = tasks.iter().collect();
+            relation_look::look_for(&mut c, &tasks, from.as_ref(), limit).await
+        })
+        .await
     }
 
     async fn weigh(&mut self, task: &SweepTask, found: &[RowKey]) -> Result<Weighed, StoreError> {

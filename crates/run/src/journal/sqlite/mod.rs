@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use self::open::Access;
 use self::schema::{events, runs};
 use super::{
-    Event, Finish, History, Journal, JournalError, NewRun, Outcome, Query, Record, RunId,
+    Event, Finish, History, Journal, JournalError, NewRun, Outcome, Query, Record, RunId, RunState,
     RunSummary,
 };
 use crate::fsx;
@@ -139,14 +139,13 @@ impl Journal for SqliteJournal {
 
     fn append(&self, run: RunId, at: Timestamp, event: &Event) -> Result<(), JournalError> {
         self.write("record an event", |conn| {
-            let history = load(conn, run)?;
-            history
-                .state()?
+            let (mut state, events) = standing(conn, run)?;
+            state
                 .apply(event)
                 .map_err(|source| JournalError::Illegal { run, source })?;
             let row = (
                 events::run.eq(run.0),
-                events::seq.eq(i64::try_from(history.records.len()).unwrap_or(i64::MAX)),
+                events::seq.eq(i64::try_from(events).unwrap_or(i64::MAX)),
                 events::at.eq(at.as_microsecond()),
                 events::body.eq(to_json(event)?),
             );
@@ -159,9 +158,8 @@ impl Journal for SqliteJournal {
 
     fn finish(&self, run: RunId, at: Timestamp, outcome: &Outcome) -> Result<(), JournalError> {
         self.write("end a run", |conn| {
-            let history = load(conn, run)?;
-            history
-                .state()?
+            let (mut state, _) = standing(conn, run)?;
+            state
                 .finish(outcome)
                 .map_err(|source| JournalError::Illegal { run, source })?;
             diesel::update(runs::table.find(run.0))
@@ -237,6 +235,21 @@ impl RunRow {
     }
 }
 
+/// Where a run stands, and how many events it has. Its plan, which may be large, is not read.
+fn standing(conn: &mut SqliteConnection, run: RunId) -> Result<(RunState, usize), TxError> {
+    let found: Option<RunRow> = runs::table
+        .find(run.0)
+        .select(RunRow::as_select())
+        .first(conn)
+        .optional()?;
+    let history = History {
+        summary: found.ok_or(JournalError::UnknownRun(run))?.summary()?,
+        plan: serde_json::Value::Null,
+        records: records(conn, run)?,
+    };
+    Ok((history.state()?, history.records.len()))
+}
+
 /// A run as it stands in the file; whether its events are in a legal order is for the caller.
 fn load(conn: &mut SqliteConnection, run: RunId) -> Result<History, TxError> {
     let found: Option<(RunRow, String)> = runs::table
@@ -245,6 +258,15 @@ fn load(conn: &mut SqliteConnection, run: RunId) -> Result<History, TxError> {
         .first(conn)
         .optional()?;
     let (row, plan) = found.ok_or(JournalError::UnknownRun(run))?;
+    Ok(History {
+        summary: row.summary()?,
+        plan: from_json(run, "plan", &plan)?,
+        records: records(conn, run)?,
+    })
+}
+
+/// The events of a run, none of which is missing.
+fn records(conn: &mut SqliteConnection, run: RunId) -> Result<Vec<Record>, TxError> {
     let rows: Vec<(i64, i64, String)> = events::table
         .filter(events::run.eq(run.0))
         .order(events::seq)
@@ -264,11 +286,7 @@ fn load(conn: &mut SqliteConnection, run: RunId) -> Result<History, TxError> {
             event: from_json(run, "event", &body)?,
         });
     }
-    Ok(History {
-        summary: row.summary()?,
-        plan: from_json(run, "plan", &plan)?,
-        records,
-    })
+    Ok(records)
 }
 
 /// What can go wrong inside a transaction; the path joins it outside.

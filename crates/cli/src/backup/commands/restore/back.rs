@@ -1,18 +1,21 @@
 //! `undo`, `resume` and `forget`: what becomes of a restore afterwards.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use elpis_backup::archive::{Archive, Verified};
 use elpis_backup::restore::{
-    FILES_JOB, FilesState, JOB, RestoreState, Services, SqlText, files_runs, runs,
+    FILES_JOB, FilesState, JOB, RestoreRun, RestoreState, SqlText, Unsurveyed, files_runs, runs,
 };
+use elpis_mysql::ConnectOptions;
 use elpis_run::{Holder, Journal, Query, RunId, RunSummary};
 use serde::Serialize;
 
 use super::join::{FilesAct, Joined, Todo};
 use super::progress::RestoreProgress;
 use super::{database, files, reach, show};
-use crate::backup::args::{Resume, TakeBack};
+use crate::backup::args::{Reach, Resume, TakeBack};
 use crate::backup::commands::Context;
 use crate::backup::places::NoRestore;
 use crate::exit::{Code, Verdict};
@@ -24,9 +27,9 @@ struct Together {
     database: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<RunId>,
-    /// Where the database stands, and the database that its text is of.
+    /// What the journal says of the database.
     #[serde(skip)]
-    state: Option<(RestoreState, Option<String>)>,
+    state: Option<RestoreRun>,
     /// Where the files stand, and whether they came with a database.
     #[serde(skip)]
     files_state: Option<(FilesState, bool)>,
@@ -68,10 +71,7 @@ impl Together {
         let database = databases.iter().find(|run| run.holder == *holder);
         let is_alone = database.is_none();
         let database = database.filter(|run| !is_over(run)).map(|run| run.id);
-        let state = states
-            .into_iter()
-            .find(|run| Some(run.run) == database)
-            .map(|run| (run.state, run.source));
+        let state = states.into_iter().find(|run| Some(run.run) == database);
         let files = files
             .iter()
             .find(|run| run.holder == *holder && run.state != FilesState::Over);
@@ -85,9 +85,7 @@ impl Together {
     }
 
     fn database_is(&self, wanted: RestoreState) -> bool {
-        self.state
-            .as_ref()
-            .is_some_and(|(state, _)| *state == wanted)
+        self.state.as_ref().is_some_and(|run| run.state == wanted)
     }
 
     fn files_are(&self, wanted: FilesState) -> bool {
@@ -115,11 +113,63 @@ impl Together {
         self.is_alone && with_database && self.files_are(FilesState::Unfinished)
     }
 
+    /// How its database is reached.
+    fn reach(
+        &self,
+        context: &Context,
+        reach: &Reach,
+        archive: Option<&mut Archive<Verified>>,
+    ) -> Result<ConnectOptions> {
+        let target = self.state.as_ref().map_or("", |run| &run.target);
+        let reached = reach::again(context, reach, archive, target)?;
+        for warning in &reached.warnings {
+            context.printer.say(&format!("warning: {warning}"));
+        }
+        Ok(reached.connect)
+    }
+
+    /// The text of its database once more.
+    fn text(&self, found: Opened) -> Result<SqlText<Unsurveyed>> {
+        let source = self.state.as_ref().and_then(|run| run.source.as_deref());
+        Ok(match found {
+            // The first, where the archive does not say what its dump is called.
+            Opened::Archive(archive) if archive.manifest().is_none() => {
+                SqlText::of_archive(*archive, None)?
+            }
+            Opened::Archive(archive) => SqlText::of_archive(*archive, source)?,
+            Opened::Plain(path) => SqlText::open(&path)?,
+        })
+    }
+
     /// Its numbers, for people.
     fn numbers(&self) -> String {
         let numbers = [self.database, self.files].into_iter().flatten();
         let numbers: Vec<String> = numbers.map(|run| run.to_string()).collect();
         numbers.join(" and ")
+    }
+}
+
+/// What `--from` names.
+enum Opened {
+    Archive(Box<Archive<Verified>>),
+    /// A dump of its own.
+    Plain(PathBuf),
+}
+
+impl Opened {
+    fn open(context: &Context, path: &Path) -> Result<Opened> {
+        let found = context.find(path, None)?;
+        Ok(match super::verify::verify(context, &found) {
+            Ok(archive) => Opened::Archive(Box::new(archive)),
+            Err(_) => Opened::Plain(path.to_owned()),
+        })
+    }
+
+    fn archive(&mut self) -> Option<&mut Archive<Verified>> {
+        match self {
+            Opened::Archive(archive) => Some(archive),
+            Opened::Plain(_) => None,
+        }
     }
 }
 
@@ -137,11 +187,10 @@ pub(in crate::backup) fn undo(context: &Context, args: &TakeBack) -> Result<Verd
     let joined = Joined::new(parts.standstill(&why), &act);
     let mut report = None;
     if let Some(run) = together.to_undo() {
-        let reached = reach::find(context, &args.reach, None)?;
-        let services = parts.stops_services().then_some(&joined as &dyn Services);
+        let connect = together.reach(context, &args.reach, None)?;
+        let services = joined.services(parts.stops_services());
         let observer = joined.watch(Arc::new(RestoreProgress::new(context.printer)));
-        let connect = &reached.connect;
-        let engine = database::engine(context, connect, &journal, &holder, services, observer);
+        let engine = database::engine(context, &connect, &journal, &holder, services, observer);
         report = Some(engine.undo(run)?);
     }
     joined.finish().map_err(anyhow::Error::from_boxed)?;
@@ -174,31 +223,21 @@ pub(in crate::backup) fn resume(context: &Context, args: &Resume) -> Result<Verd
     let joined = Joined::new(parts.standstill(&why), &act);
     let mut restored = None;
     if let Some(run) = together.to_resume() {
-        let reached = reach::find(context, &args.take.reach, None)?;
         let progress = Arc::new(RestoreProgress::new(context.printer));
-        let text = match &args.from {
+        let from = args.from.as_deref();
+        let mut from = from.map(|path| Opened::open(context, path)).transpose()?;
+        let archive = from.as_mut().and_then(Opened::archive);
+        let connect = together.reach(context, &args.take.reach, archive)?;
+        let text = match from {
             None => None,
-            Some(path) => {
-                let found = context.find(path, None)?;
-                let source = together
-                    .state
-                    .as_ref()
-                    .and_then(|(_, source)| source.as_deref());
-                let text = match super::verify::verify(context, &found) {
-                    // The first, where the archive does not say what its dump is called.
-                    Ok(archive) if archive.manifest().is_none() => {
-                        SqlText::of_archive(archive, None)?
-                    }
-                    Ok(archive) => SqlText::of_archive(archive, source)?,
-                    Err(_) => SqlText::open(path)?,
-                };
+            Some(from) => {
+                let text = together.text(from)?;
                 Some(text.survey(&context.interrupt.stop, &*progress)?)
             }
         };
-        let services = parts.stops_services().then_some(&joined as &dyn Services);
+        let services = joined.services(parts.stops_services());
         let observer = joined.watch(progress);
-        let connect = &reached.connect;
-        let engine = database::engine(context, connect, &journal, &holder, services, observer);
+        let engine = database::engine(context, &connect, &journal, &holder, services, observer);
         restored = Some(engine.resume(run, text.as_ref())?);
     }
     joined.finish().map_err(anyhow::Error::from_boxed)?;
@@ -224,10 +263,9 @@ pub(in crate::backup) fn forget(context: &Context, args: &TakeBack) -> Result<Ve
     let holder = context.holder();
     let mut report = None;
     if let Some(run) = together.database {
-        let reached = reach::find(context, &args.reach, None)?;
+        let connect = together.reach(context, &args.reach, None)?;
         let observer = Arc::new(RestoreProgress::new(context.printer));
-        let connect = &reached.connect;
-        let engine = database::engine(context, connect, &journal, &holder, None, observer);
+        let engine = database::engine(context, &connect, &journal, &holder, None, observer);
         report = Some(engine.forget(run)?);
     }
     let removed = match together.files {

@@ -72,7 +72,10 @@ impl Database {
             .or(Some(reached.name.clone()).filter(|name| !name.is_empty()))
             .or_else(|| text.survey().database.clone())
             .ok_or_else(|| unsaid("which database to restore"))?;
-        let policy = policy(args, &name, &reached.name, reached.product);
+        let policy = RestorePolicy {
+            pace: context.settings.restore.pace(),
+            ..policy(args, &name, &reached.name, reached.product)
+        };
         let connect = reached.connect;
         let holder = context.holder();
         let engine = engine(context, &connect, journal, &holder, services, progress);

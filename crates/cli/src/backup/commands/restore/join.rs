@@ -101,6 +101,11 @@ impl<'a> Joined<'a> {
         }
     }
 
+    /// What a restore of the database has to stop and start: services, or files that follow at once.
+    pub(super) fn services(&self, stops_services: bool) -> Option<&dyn Services> {
+        (stops_services || self.files.is_due()).then_some(self as &dyn Services)
+    }
+
     /// Sees when the database is exchanged, and passes everything on.
     pub(super) fn watch(
         &self,

@@ -4,6 +4,7 @@ pub(in crate::backup) mod back;
 mod database;
 pub(super) mod files;
 mod join;
+pub(super) mod kept;
 mod progress;
 pub(super) mod reach;
 mod show;
@@ -147,7 +148,7 @@ fn carry_out(
     );
     let mut restored = None;
     if let Some(database) = database {
-        let services = parts.stops_services().then_some(&joined as &dyn Services);
+        let services = joined.services(parts.stops_services());
         let observer = joined.watch(Arc::new(RestoreProgress::new(context.printer)));
         let connect = database.connect();
         let by = database::engine(context, connect, &journal, &holder, services, observer);

@@ -73,6 +73,14 @@ const STINGS: &[(&str, &str)] = &[
         "DELIMITER //\nCREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1; DROP DATABASE pandora//\nDELIMITER ;",
         "another statement",
     ),
+    (
+        "DELIMITER //\nCREATE PROCEDURE p() IF 1 THEN SELECT 1; END IF; DROP DATABASE pandora; IF 1 THEN SELECT 1; END IF//\nDELIMITER ;",
+        "another statement",
+    ),
+    (
+        "DELIMITER //\nCREATE PROCEDURE p() BEGIN DO IF(1, 1, 1); END; DROP DATABASE pandora; SELECT 1 AS end//\nDELIMITER ;",
+        "another statement",
+    ),
     ("DELIMITER\n", "DELIMITER"),
     ("DELIMITER '\n", "DELIMITER"),
     ("DELIMITER \\\n", "DELIMITER"),
@@ -122,6 +130,14 @@ const STINGS: &[(&str, &str)] = &[
         "CREATE TRIGGER pandora.g BEFORE INSERT ON t FOR EACH ROW SET @a = 1;",
         "names a database",
     ),
+    (
+        "USE other; CREATE TRIGGER pandora.g BEFORE INSERT ON t FOR EACH ROW SET @a = 1;",
+        "names a database",
+    ),
+    (
+        "USE other; CREATE TRIGGER other.g BEFORE INSERT ON pandora.t FOR EACH ROW SET @a = 1;",
+        "names a database",
+    ),
     ("CREATE VIEW pandora.v AS SELECT 1;", "names a database"),
     (
         "CREATE TABLE u (a INT UNSIGNED, FOREIGN KEY (a) REFERENCES pandora.tagente (id_agente));",
@@ -163,6 +179,14 @@ const STINGS: &[(&str, &str)] = &[
         "change the server",
     ),
     ("INSTALL SONAME 'x';", "`INSTALL SONAME"),
+    (
+        "CREATE FUNCTION f RETURNS STRING SONAME 'x.so';",
+        "`CREATE FUNCTION",
+    ),
+    (
+        "CREATE AGGREGATE FUNCTION IF NOT EXISTS f RETURNS REAL SONAME 'x.so';",
+        "`CREATE AGGREGATE",
+    ),
     (
         "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (HOST 'x');",
         "`CREATE SERVER",

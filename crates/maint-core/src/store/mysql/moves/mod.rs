@@ -1,0 +1,441 @@
+//! Moves on MariaDB and MySQL.
+
+mod history;
+mod text;
+mod transit;
+
+use elpis_mysql::{Params, Row, Session, Value};
+
+use self::text::{
+    any_value, condition, gone, held, ordered, owned, place, quoted, records, several,
+};
+use self::transit::{cells, groups, moment, rows_of, value};
+use super::{MySqlStore, Tries, begin, end, failed};
+use crate::Scalar;
+use crate::moves::MoveTask;
+use crate::store::{
+    Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveStore, Received, StoreError, Window,
+};
+
+/// The table of records, on both sides.
+const RECORDS: &str = "elpis_moves";
+/// The most rows of a table with a key in one step: they are named one by one.
+const NAMED: u64 = 5_000;
+/// Values are refused rather than changed, and refused for nothing but their type.
+const MODE: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
+
+/// Runs a statement with parameters, which keeps the types of values.
+async fn change(s: &mut Session, sql: &str, params: Vec<Value>) -> Result<u64, StoreError> {
+    let done = s.execute(sql, Params::Positional(params)).await;
+    done.map_err(|error| failed(&doing(sql), error))
+}
+
+async fn query(s: &mut Session, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    let rows = s.rows(sql, Params::Positional(params)).await;
+    rows.map_err(|error| failed(&doing(sql), error))
+}
+
+async fn first(
+    s: &mut Session,
+    sql: &str,
+    params: Vec<Value>,
+) -> Result<Option<Vec<Cell>>, StoreError> {
+    let rows = query(s, sql, params).await?;
+    Ok(rows.into_iter().next().map(cells))
+}
+
+fn doing(sql: &str) -> String {
+    format!("at `{}`", sql.chars().take(160).collect::<String>())
+}
+
+fn odd(doing: &str, what: &str) -> StoreError {
+    StoreError::Failed {
+        doing: doing.to_owned(),
+        source: what.into(),
+    }
+}
+
+impl MySqlStore {
+    /// One try at [`MoveStore::hold`]; the transaction is open if it comes to rows.
+    async fn try_hold(
+        &mut self,
+        task: &MoveTask,
+        limit: u64,
+        window: Option<&Window>,
+    ) -> Result<Option<Batch>, StoreError> {
+        let s = &mut self.session;
+        let window = match (window, &task.key) {
+            (Some(window), _) => Some(window.clone()),
+            (None, Some(_)) => None,
+            (None, None) => match next_window(s, task, limit).await? {
+                Some(window) => Some(window),
+                None => return Ok(None),
+            },
+        };
+        let (sql, params) = held(task, window.as_ref(), limit.min(NAMED))?;
+        let (rows, is_like) = rows_of(query(s, &sql, params).await?, task.columns.len());
+        unlost(is_like, &task.table)?;
+        let at = place(&task.columns, &task.time_column)?;
+        let (Some(oldest), Some(newest)) = (rows.first(), rows.last()) else {
+            return Ok(None);
+        };
+        let window = match window {
+            Some(window) => window,
+            None => Window {
+                from: moment(&oldest[at])?,
+                to: moment(&newest[at])?,
+                closed: true,
+                below: None,
+            },
+        };
+        let mut children = Vec::with_capacity(task.children.len());
+        if let Some(key) = &task.key {
+            let at = place(&task.columns, key)?;
+            let keys: Vec<Value> = rows.iter().map(|row| value(&row[at])).collect();
+            for child in &task.children {
+                let mut found = Vec::new();
+                for group in groups(&keys) {
+                    let sql = several(child, group.len())?;
+                    let rows = query(s, &sql, group.to_vec()).await?;
+                    let (rows, is_like) = rows_of(rows, child.columns.len());
+                    unlost(is_like, &child.table)?;
+                    found.extend(rows);
+                }
+                children.push(found);
+            }
+        }
+        Ok(Some(Batch {
+            window,
+            rows,
+            children,
+        }))
+    }
+
+    /// Ends a transaction that was to delete `expected` rows: by committing, with the record, if it
+    /// deleted those; else by undoing it.
+    async fn conclude(
+        &mut self,
+        deleted: Result<bool, StoreError>,
+        table: &str,
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        let recorded = match deleted {
+            Ok(true) => gone(&mut self.session, table, id).await.map(|()| true),
+            other => other,
+        };
+        match recorded {
+            Ok(true) => {
+                let committed = self.session.commit().await;
+                committed.map_err(|e| failed("at COMMIT", e))?;
+                Ok(true)
+            }
+            Ok(false) | Err(StoreError::Contended { .. }) => {
+                let undone = self.session.rollback().await;
+                undone.map_err(|e| failed("at ROLLBACK", e))?;
+                Ok(false)
+            }
+            Err(error) => {
+                let _ = self.session.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Rows whose values in columns that the history database lacks are not the default stay.
+fn unlost(is_like: bool, table: &str) -> Result<(), StoreError> {
+    match is_like {
+        true => Ok(()),
+        false => Err(odd(
+            &format!("reading {table}"),
+            "a row has a value in a column that the history database lacks: bring its schema up to \
+             the same version",
+        )),
+    }
+}
+
+/// The oldest due rows of a table without a key, about `limit`: whole instants, or of one instant
+/// the rows below a value.
+async fn next_window(
+    s: &mut Session,
+    task: &MoveTask,
+    limit: u64,
+) -> Result<Option<Window>, StoreError> {
+    let due = vec![owned(&task.cutoff)];
+    let Some(oldest) = first(s, &ordered(task, 0)?, due.clone()).await? else {
+        return Ok(None);
+    };
+    let from = moment(&oldest[0])?;
+    let to = match first(s, &ordered(task, limit)?, due).await? {
+        Some(next) => moment(&next[0])?,
+        None => task.cutoff.clone(),
+    };
+    if to != from {
+        return Ok(Some(Window {
+            from,
+            to,
+            closed: false,
+            below: None,
+        }));
+    }
+    let mut below = None;
+    if let Some(split) = &task.split {
+        let at = |offset| any_value(task, split, offset);
+        let instant = vec![owned(&from)];
+        let least = first(s, &at(0)?, instant.clone()).await?;
+        let next = first(s, &at(limit)?, instant).await?;
+        // Rows with NULL there come first, and no comparison finds them.
+        if let (Some(least), Some(next)) = (least, next)
+            && least != next
+            && least[0] != Cell::Null
+        {
+            below = Some(moment(&next[0])?);
+        }
+    }
+    Ok(Some(Window {
+        to: from.clone(),
+        from,
+        closed: true,
+        below,
+    }))
+}
+
+/// Deletes rows by their key, in groups, and counts them.
+async fn delete_keys(
+    s: &mut Session,
+    table: &str,
+    key: &str,
+    keys: &[Value],
+) -> Result<u64, StoreError> {
+    let mut deleted = 0;
+    for group in groups(keys) {
+        let marks = text::marks(group.len());
+        let sql = format!(
+            "DELETE FROM {} WHERE {} IN ({marks})",
+            quoted(table)?,
+            quoted(key)?
+        );
+        deleted += change(s, &sql, group.to_vec()).await?;
+    }
+    Ok(deleted)
+}
+
+/// Deletes what is held; false if it was not exactly that.
+async fn delete_batch(s: &mut Session, task: &MoveTask, batch: &Batch) -> Result<bool, StoreError> {
+    let rows = batch.rows.len() as u64;
+    let Some(key) = &task.key else {
+        let (condition, params) = condition(task, &batch.window)?;
+        // One more than expected is enough to know.
+        let sql = format!(
+            "DELETE FROM {} WHERE {condition} ORDER BY {} LIMIT {}",
+            quoted(&task.table)?,
+            quoted(&task.time_column)?,
+            rows + 1
+        );
+        return Ok(change(s, &sql, params).await? == rows);
+    };
+    for (child, rows) in task.children.iter().zip(&batch.children) {
+        let at = place(&child.columns, &child.key)?;
+        let keys: Vec<Value> = rows.iter().map(|row| value(&row[at])).collect();
+        if delete_keys(s, &child.table, &child.key, &keys).await? != rows.len() as u64 {
+            return Ok(false);
+        }
+    }
+    let at = place(&task.columns, key)?;
+    let keys: Vec<Value> = batch.rows.iter().map(|row| value(&row[at])).collect();
+    Ok(delete_keys(s, &task.table, key, &keys).await? == rows)
+}
+
+/// Deletes `rows` of those that are held, each as often as it is named.
+async fn delete_each(
+    s: &mut Session,
+    task: &MoveTask,
+    rows: &[MoveRow],
+) -> Result<bool, StoreError> {
+    let mut sorted: Vec<&MoveRow> = rows.iter().collect();
+    sorted.sort();
+    for same in sorted.chunk_by(|a, b| a == b) {
+        let (condition, params) = text::equals(task, same[0])?;
+        let sql = format!(
+            "DELETE FROM {} WHERE {condition} LIMIT {}",
+            quoted(&task.table)?,
+            same.len()
+        );
+        if change(s, &sql, params).await? != same.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+impl MoveStore for MySqlStore {
+    async fn identity(&mut self) -> Result<String, StoreError> {
+        let sql = "SELECT CONCAT_WS(' ', @@hostname, @@port, @@socket, @@datadir, DATABASE())";
+        let found = first(&mut self.session, sql, Vec::new()).await?;
+        Ok(format!("{found:?}"))
+    }
+
+    async fn columns(&mut self, table: &str) -> Result<Vec<MoveColumn>, StoreError> {
+        let sql = "SELECT column_name, LOWER(column_type), COALESCE(character_set_name, ''), \
+                     is_nullable = 'YES' OR column_default IS NOT NULL, LOWER(extra) \
+                   FROM information_schema.columns \
+                   WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position";
+        let rows = query(&mut self.session, sql, vec![table.into()]).await?;
+        let column = |row: Row| {
+            let row = cells(row);
+            let text = |at: usize| match row.get(at) {
+                Some(Cell::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+                _ => String::new(),
+            };
+            let extra = text(4);
+            MoveColumn {
+                name: text(0),
+                declared: text(1),
+                charset: Some(text(2)).filter(|charset| !charset.is_empty()),
+                has_default: row.get(3) == Some(&Cell::Int(1)),
+                is_generated: extra.contains(" generated") || extra == "virtual",
+                is_numbered: extra.contains("auto_increment"),
+            }
+        };
+        Ok(rows.into_iter().map(column).collect())
+    }
+
+    async fn unlike_default(
+        &mut self,
+        table: &str,
+        columns: &[String],
+        due: Option<(&str, &Scalar)>,
+    ) -> Result<Option<String>, StoreError> {
+        for column in columns {
+            let name = quoted(column)?;
+            let mut sql = format!(
+                "SELECT 1 FROM {} WHERE NOT ({name} <=> DEFAULT({name}))",
+                quoted(table)?
+            );
+            let mut params = Vec::new();
+            if let Some((time, end)) = due {
+                sql.push_str(&format!(" AND {} < ?", quoted(time)?));
+                params.push(owned(end));
+            }
+            sql.push_str(" LIMIT 1");
+            if first(&mut self.session, &sql, params).await?.is_some() {
+                return Ok(Some(column.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn begin_moves(&mut self) -> Result<(), StoreError> {
+        let set = self.session.set_for_session("sql_mode", MODE).await;
+        set.map_err(|e| failed("setting sql_mode", e))?;
+        if !exists(&mut self.session, RECORDS).await? {
+            let sql = text::make_records()?;
+            let made = self.session.execute(&sql, Params::Empty).await;
+            made.map_err(|e| failed("creating elpis_moves", e))?;
+        }
+        Ok(())
+    }
+
+    async fn end_moves(&mut self) -> Result<(), StoreError> {
+        let restored = self.session.restore().await;
+        restored.map_err(|e| failed("restoring the session", e))
+    }
+
+    async fn last_move(&mut self, table: &str) -> Result<Option<MoveRecord>, StoreError> {
+        let rows = query(&mut self.session, &records()?, vec![table.into()]).await?;
+        let row = rows.into_iter().next().map(cells);
+        row.map(|row| transit::record(&row)).transpose()
+    }
+
+    async fn new_move(&mut self) -> Result<String, StoreError> {
+        let named = first(&mut self.session, "SELECT UUID()", Vec::new()).await?;
+        match named.as_deref() {
+            Some([Cell::Bytes(name)]) => Ok(String::from_utf8_lossy(name).into_owned()),
+            _ => Err(odd("naming a step", "the server has no UUID()")),
+        }
+    }
+
+    async fn hold(
+        &mut self,
+        task: &MoveTask,
+        limit: u64,
+        window: Option<&Window>,
+    ) -> Result<Option<Batch>, StoreError> {
+        let mut tries = Tries::new();
+        loop {
+            begin(&mut self.session).await?;
+            let error = match self.try_hold(task, limit, window).await {
+                Ok(Some(batch)) => return Ok(Some(batch)),
+                Ok(None) => return end(&mut self.session, Ok(None)).await,
+                Err(error) => error,
+            };
+            // The first error tells more; a lost session has rolled back by itself.
+            let _ = self.session.rollback().await;
+            tries.again(error).await?;
+        }
+    }
+
+    async fn delete_held(
+        &mut self,
+        task: &MoveTask,
+        batch: &Batch,
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        let deleted = delete_batch(&mut self.session, task, batch).await;
+        self.conclude(deleted, &task.table, id).await
+    }
+
+    async fn delete_some(
+        &mut self,
+        task: &MoveTask,
+        _: &Batch,
+        rows: &[MoveRow],
+        id: &str,
+    ) -> Result<(), StoreError> {
+        let deleted = delete_each(&mut self.session, task, rows).await;
+        match self.conclude(deleted, &task.table, id).await? {
+            true => Ok(()),
+            false => Err(odd(
+                &format!("deleting rows of {} one by one", task.table),
+                "they were not there as they had been read; nothing was deleted",
+            )),
+        }
+    }
+
+    async fn none_left(&mut self, table: &str, id: &str) -> Result<(), StoreError> {
+        gone(&mut self.session, table, id).await
+    }
+
+    async fn let_go(&mut self) {
+        // A lost session has rolled back by itself.
+        let _ = self.session.rollback().await;
+    }
+
+    async fn receive(
+        &mut self,
+        task: &MoveTask,
+        batch: &Batch,
+        id: &str,
+        newer: bool,
+    ) -> Result<Received, StoreError> {
+        history::receive(&mut self.session, task, batch, id, newer).await
+    }
+
+    async fn received(
+        &mut self,
+        task: &MoveTask,
+        record: &MoveRecord,
+    ) -> Result<Vec<MoveRow>, StoreError> {
+        history::received(&mut self.session, task, record).await
+    }
+
+    async fn tidy(&mut self, task: &MoveTask) -> Result<(), StoreError> {
+        history::tidy(&mut self.session, task).await
+    }
+}
+
+async fn exists(s: &mut Session, table: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM information_schema.tables \
+               WHERE table_schema = DATABASE() AND table_name = ?";
+    Ok(first(s, sql, vec![table.into()]).await?.is_some())
+}
