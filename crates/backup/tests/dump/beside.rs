@@ -102,3 +102,51 @@ async fn a_replica_is_recorded_as_one() {
         .unwrap();
     assert_eq!(report.snapshot.replica, None);
 }
+
+/// A replica that stands still holds the dump, in its own name, until it runs again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_stands_still_holds_the_dump() {
+    let start = || PrivateServer::builder().arg("--log-bin=bin").start();
+    let (primary, replica) = (start().unwrap(), start().unwrap());
+    replica.replicate_from(&primary).await.unwrap();
+    bulk(&primary.options(), "held").await;
+    let mut there = open(&replica.options()).await;
+    run(&mut there, "STOP SLAVE SQL_THREAD").await;
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let observer = FnObserver(move |event: &DumpEvent| {
+        if let DumpEvent::Held { why } = event {
+            let _ = said.send(why.clone());
+        }
+    });
+    let control = DumpControl {
+        observer: Arc::new(observer),
+        throttle: Some(DumpThrottle {
+            throttle: Box::new(DumpLimits {
+                max_replica_lag: Duration::from_secs(5),
+                ..DumpLimits::default()
+            }),
+            probe: LoadProbe::new(
+                primary.options(),
+                vec![("db2".to_owned(), replica.options())],
+            ),
+        }),
+        ..DumpControl::default()
+    };
+    let policy = DumpPolicy {
+        bytes_per_second: Some(10_000_000),
+        ..slow("held")
+    };
+    let options = primary.options();
+    let dump = tokio::spawn(async move { dump_with(&options, policy, control).await });
+    let patience = Duration::from_secs(60);
+    for _ in 0..4 {
+        let why = tokio::time::timeout(patience, heard.recv()).await;
+        let why = why.unwrap().unwrap();
+        assert!(why.contains("db2"), "{why}");
+    }
+    assert!(!dump.is_finished());
+    run(&mut there, "START SLAVE SQL_THREAD").await;
+    let (report, _) = dump.await.unwrap().unwrap();
+    let rows: u64 = report.pieces.iter().map(|piece| piece.rows).sum();
+    assert_eq!(rows, 100_000);
+}

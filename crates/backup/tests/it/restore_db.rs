@@ -3,6 +3,7 @@
 
 mod kills;
 mod qualified;
+mod readers;
 mod refusals;
 mod stock;
 mod whole;

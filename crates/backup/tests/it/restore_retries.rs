@@ -15,7 +15,8 @@ const KILLS: usize = 6;
 
 /// Kills sessions in the middle of an `INSERT`, with a pause after each, or until told to stop.
 fn kill_inserts(socket: &Path, stop: &AtomicBool) -> usize {
-    let find = "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT%' LIMIT 1";
+    let find =
+        "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO `key%' LIMIT 1";
     let mut killed = 0;
     while killed < KILLS && !stop.load(Ordering::Relaxed) {
         let found = mariadb(socket, "", find);

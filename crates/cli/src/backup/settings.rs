@@ -28,6 +28,8 @@ const KEEP_DAYS: u32 = 400;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) target: Option<PathBuf>,
+    /// Whether the target must lie on a file system of its own.
+    pub(crate) target_is_mounted: bool,
     pub(crate) state: PathBuf,
     pub(crate) keep_days: u32,
     pub(crate) keep: Option<KeepRules>,
@@ -93,6 +95,7 @@ struct RawPandora {
 #[serde(deny_unknown_fields, default)]
 struct RawTarget {
     directory: Option<PathBuf>,
+    mounted: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -137,6 +140,7 @@ impl Settings {
             restore: raw.restore.beside(&beside),
             is_root: environment.is_root,
             target: raw.target.directory.map(&beside),
+            target_is_mounted: raw.target.mounted,
             state: state.ok_or(ConfigError::Unsaid {
                 what: "where runs are remembered",
                 hint: "set directory under [state], or $HOME",

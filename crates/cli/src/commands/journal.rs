@@ -2,6 +2,7 @@
 
 use elpis_maint_core::compact::COMPACT_JOB;
 use elpis_maint_core::housekeeping::HOUSEKEEPING_JOB;
+use elpis_maint_core::moves::MOVE_JOB;
 use elpis_maint_core::{JOB, Rates, measured_compact_rates, measured_rates};
 use elpis_run::RunSummary;
 use elpis_run::journal::{Journal, JournalError, Query, SqliteJournal};
@@ -9,7 +10,7 @@ use elpis_run::journal::{Journal, JournalError, Query, SqliteJournal};
 use crate::settings::State;
 
 /// What this program does, as the journal names it. Other programs may share the journal.
-const JOBS: [&str; 3] = [HOUSEKEEPING_JOB, JOB, COMPACT_JOB];
+const JOBS: [&str; 4] = [HOUSEKEEPING_JOB, MOVE_JOB, JOB, COMPACT_JOB];
 
 /// What earlier runs measured.
 #[derive(Debug, Default)]

@@ -27,8 +27,8 @@ pub(crate) fn moves(plan: &MovePlan) -> String {
 
 fn how(plan: &MoveTablePlan) -> String {
     match &plan.task {
-        Err(why) => format!("HELD BACK: {why}"),
-        Ok(task) => {
+        None => format!("HELD BACK: {}", plan.held.as_deref().unwrap_or_default()),
+        Some(task) => {
             let (days, index) = (plan.days, &task.index);
             let mut how = format!("older than {days} days, oldest first along index {index}");
             for (child, rows) in plan.children.iter().flatten().filter(|(_, rows)| *rows > 0) {

@@ -305,6 +305,47 @@ fn wrong_use_is_2_and_says_what_to_do() {
     );
 }
 
+/// `/dev/shm` is a file system of its own; where the test's directory lies is not.
+#[test]
+fn a_target_that_is_not_mounted_is_refused() {
+    let site = Site::new();
+    let device = |path: &Path| {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).unwrap().dev()
+    };
+    let mounted = tempfile::tempdir_in("/dev/shm").unwrap();
+    let beside = tempfile::tempdir_in("/var/tmp").unwrap();
+    let root = device(Path::new("/"));
+    assert_ne!(device(mounted.path()), root);
+    assert_eq!(
+        device(beside.path()),
+        root,
+        "/var/tmp is a file system of its own"
+    );
+    let config = std::fs::read_to_string(site.path("backup.toml")).unwrap();
+    for (target, is_demanded, code) in [
+        (beside.path(), true, 3),
+        (beside.path(), false, 0),
+        (mounted.path(), true, 0),
+    ] {
+        let target = format!("[target]\nmounted = {is_demanded}\ndirectory = {target:?}\n");
+        site.write(
+            "backup.toml",
+            &config.replace("[target]\ndirectory = \"archives\"\n", &target),
+        );
+        let looked = site.run(&["create", "--dry-run"]);
+        let said = site.run(&["create"]);
+        assert_eq!(
+            (looked.code, said.code),
+            (code, code),
+            "{looked:?} {said:?}"
+        );
+        let is_said =
+            said.err.contains("must be mounted") && looked.out.contains("must be mounted");
+        assert_eq!(is_said, code == 3, "{looked:?} {said:?}");
+    }
+}
+
 #[test]
 fn two_at_a_time_is_6_and_names_the_other() {
     let site = Site::new();

@@ -11,6 +11,8 @@ mod backup;
 #[cfg(feature = "backup")]
 mod backup_crash;
 #[cfg(feature = "backup")]
+mod backup_docs;
+#[cfg(feature = "backup")]
 mod backup_pandora;
 #[cfg(feature = "backup")]
 mod backup_server;
@@ -40,7 +42,10 @@ mod rehearse;
 mod restore;
 #[cfg(feature = "backup")]
 mod restore_crash;
+#[cfg(feature = "backup")]
 mod restore_parts;
+#[cfg(feature = "backup")]
+mod restore_refused;
 #[cfg(feature = "maint")]
 mod secrets;
 #[cfg(feature = "maint")]

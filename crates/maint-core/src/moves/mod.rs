@@ -24,6 +24,7 @@ mod plan;
 mod report;
 mod rule;
 mod run;
+mod step;
 
 pub use event::MoveEvent;
 pub use inspect::{MoveFacts, MoveInspection, MoveTableFacts};

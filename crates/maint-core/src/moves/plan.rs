@@ -48,8 +48,12 @@ pub struct MoveTablePlan {
     pub due: Count,
     /// Rows of other tables that move with them, if they were counted.
     pub children: Option<Vec<(String, u64)>>,
-    /// The exact task; or why nothing moves, in words that follow `table …`.
-    pub task: Result<MoveTask, String>,
+    /// The exact task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<MoveTask>,
+    /// Why nothing moves, in words that follow `table …`; then there is no task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 impl MovePlan {
@@ -77,7 +81,8 @@ impl MovePlan {
             cutoff: facts.cutoff.clone(),
             due: facts.due,
             children: facts.children.clone(),
-            task: facts.task.clone(),
+            task: facts.task.clone().ok(),
+            held: facts.task.clone().err(),
         });
         MovePlan {
             target: facts.server.target.clone(),
@@ -94,7 +99,7 @@ impl MovePlan {
 
     /// Rows to move, what hangs on them not counted.
     pub fn due(&self) -> Count {
-        let moving = self.tables.iter().filter(|table| table.task.is_ok());
+        let moving = self.tables.iter().filter(|table| table.task.is_some());
         moving.fold(Count::exact(0), |sum, table| Count {
             rows: sum.rows + table.due.rows,
             exact: sum.exact && table.due.exact,

@@ -61,7 +61,7 @@ pub struct HousekeepingSettings {
     /// without more consent; `None` is no limit, as in the tool that Elpis replaces.
     pub max_share: Option<f64>,
     /// Days that history keeps in the active database (`history_db_days`), if history is enabled:
-    /// only shown, moving is a job of its own.
+    /// shown here; moving comes before the tasks.
     pub history_db_days: Option<u32>,
     /// The same for events (`history_event_days`).
     pub history_event_days: Option<u32>,

@@ -20,8 +20,8 @@ use crate::harness::now;
 use crate::table::{Kind, Row, Table};
 
 pub use dependents::*;
-pub use together::*;
 use steps::*;
+pub use together::*;
 
 /// Rows whose parent is gone, along a key; NULL is no orphan.
 pub async fn orphans_along_a_key<F: Fixture>(mut fixture: F)

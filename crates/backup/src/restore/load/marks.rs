@@ -82,9 +82,9 @@ impl Marks {
             .collect())
     }
 
-    /// Whether one chunk is loaded; asked when an answer was lost.
-    pub(in crate::restore) fn is_done(&self) -> String {
-        format!("SELECT COUNT(*) FROM {} WHERE id = ?", self.chunks)
+    /// The rows of one chunk, if it is loaded; asked when an answer was lost.
+    pub(in crate::restore) fn rows_of(&self) -> String {
+        format!("SELECT done FROM {} WHERE id = ?", self.chunks)
     }
 
     /// Empties the tables whose engine knows no transactions: how far their last chunk came, nobody

@@ -153,10 +153,10 @@ impl Worker {
                     .await?;
                 // The answer to the last commit may have been lost, and not the commit.
                 let params = Params::Positional(vec![chunk.id.into()]);
-                let is_done: Option<u64> = session.first(&shared.marks.is_done(), params).await?;
+                let loaded: Option<u64> = session.first(&shared.marks.rows_of(), params).await?;
                 let session = none.insert(session);
-                if is_done == Some(1) {
-                    return Ok(0);
+                if let Some(rows) = loaded {
+                    return Ok(rows);
                 }
                 session
             }

@@ -1,5 +1,6 @@
 //! `create`: make a backup.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -23,7 +24,10 @@ pub(super) fn run(context: &Context, args: args::Create) -> Result<Verdict> {
     let encryption = context.encryption(&args.encrypt_to)?;
     let copies = context.copies(args.to)?;
     let store = context.store(args.target.target)?;
-    let plan = plan(&profile, &mut sources, &store)?;
+    let mut plan = plan(&profile, &mut sources, &store)?;
+    if context.settings.target_is_mounted {
+        plan.refusals.extend(unmounted(store.dir()));
+    }
     if args.dry_run {
         match context.printer.json {
             true => context.printer.document(&plan)?,
@@ -48,6 +52,19 @@ pub(super) fn run(context: &Context, args: args::Create) -> Result<Verdict> {
         copy(context, &store, to.as_ref(), &report)?;
     }
     Ok(verdict(&report))
+}
+
+/// Why archives must not go there: they would fill the disk of the system and be lost under the
+/// mount point.
+fn unmounted(target: &Path) -> Option<String> {
+    let device = |path: &Path| rustix::fs::stat(path).ok().map(|found| found.st_dev);
+    let is_mounted = device(target).is_some_and(|of| Some(of) != device(Path::new("/")));
+    (!is_mounted).then(|| {
+        format!(
+            "{} lies on the file system of /, and [target] says that it must be mounted",
+            target.display()
+        )
+    })
 }
 
 /// What the configuration wants in a backup: its profile, or its installation of Pandora FMS.

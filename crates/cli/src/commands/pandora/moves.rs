@@ -90,7 +90,7 @@ pub(super) fn leave_less(plan: &mut HousekeepingPlan, moves: &MovePlan) {
             continue;
         };
         let mut moving = moves.tables.iter();
-        let moving = moving.find(|table| table.table == purge.task.table && table.task.is_ok());
+        let moving = moving.find(|table| table.table == purge.task.table && table.task.is_some());
         let Some(moving) = moving else { continue };
         let left = purge.due.rows.saturating_sub(moving.due.rows);
         purge.due = Count {

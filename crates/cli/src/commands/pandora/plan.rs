@@ -209,7 +209,7 @@ pub(crate) async fn plan(
 fn held(moves: &MovePlan) -> Vec<String> {
     let refused = moves.refusals.iter().map(ToString::to_string);
     let held = moves.tables.iter().filter_map(|table| {
-        let why = table.task.as_ref().err()?;
+        let why = table.held.as_ref()?;
         Some(format!("table {} {why}", table.table))
     });
     refused.chain(held).collect()

@@ -1,5 +1,6 @@
-//! `run --pandora`: every task of the product's maintenance, then compaction, then the history
-//! database, under the locks of the product's own tools.
+//! `run --pandora`: old rows move to the history database, then every task of the product's
+//! maintenance, then compaction, then what the history database itself keeps, under the locks of
+//! the product's own tools.
 
 use anyhow::Result;
 use elpis_maint_core::housekeeping::{

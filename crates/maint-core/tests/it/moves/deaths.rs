@@ -8,11 +8,11 @@ use elpis_testkit::Database;
 use super::dying::{Dying, Fuse};
 use super::{Pair, data, move_all, plan, policy, run};
 
-/// All moments in a soak, every seventh otherwise.
+/// All moments in a soak, every ninth otherwise.
 fn stride() -> usize {
     match std::env::var_os("ELPIS_SOAK") {
         Some(_) => 1,
-        None => 7,
+        None => 9,
     }
 }
 

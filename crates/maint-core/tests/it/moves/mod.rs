@@ -314,6 +314,39 @@ async fn steps_are_bounded_and_of_one_instant_too() {
     assert_eq!(pair.difference("before")[0], (0, 0));
 }
 
+/// As the console needs it: it asks the history database only for what is older than everything
+/// here.
+#[tokio::test]
+async fn after_every_step_history_has_the_beginning_of_every_series() {
+    let pair = Pair::new();
+    pair.fill(120);
+    let policy = policy(vec![rule("tagente_datos", Some("id_agente_modulo"))]);
+    let plan = plan(&policy, &pair).await;
+    let series = |database: &MariaDb, end: &str| {
+        format!(
+            "(SELECT id_agente_modulo, {end}(utimestamp) AS t FROM {}.tagente_datos \
+             GROUP BY id_agente_modulo)",
+            database.name()
+        )
+    };
+    let crossed = format!(
+        "SELECT COUNT(*) FROM {} a JOIN {} h USING (id_agente_modulo) WHERE a.t <= h.t;",
+        series(&pair.active, "MIN"),
+        series(&pair.history, "MAX")
+    );
+    let steps = std::sync::atomic::AtomicU64::new(0);
+    let observer = FnObserver(|event: &MoveEvent| {
+        if let MoveEvent::Moved { .. } = event {
+            assert_eq!(pair.active.number(&crossed), 0);
+            steps.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    });
+    let (mut active, mut history) = (pair.active.store().await, pair.history.store().await);
+    let moved = run(&plan, (&mut active, &mut history), 12, &observer).await;
+    assert!(moved.unwrap().tables[0].complete);
+    assert!(steps.into_inner() > 5);
+}
+
 #[tokio::test]
 async fn rows_that_come_late_into_what_is_being_moved_are_not_lost() {
     let pair = Pair::new();

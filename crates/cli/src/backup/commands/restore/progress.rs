@@ -1,5 +1,7 @@
 //! How a restore of a database is followed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use elpis_backup::restore::RestoreEvent;
 use elpis_run::Observer;
 
@@ -10,6 +12,8 @@ use crate::output::{Printer, bytes, number};
 pub(in crate::backup) struct RestoreProgress {
     printer: Printer,
     narrator: Narrator,
+    /// Whether it waits for a busy server, which has been said.
+    holds: AtomicBool,
 }
 
 impl RestoreProgress {
@@ -17,6 +21,7 @@ impl RestoreProgress {
         RestoreProgress {
             printer,
             narrator: Narrator::new(printer, "RESTORE"),
+            holds: AtomicBool::new(false),
         }
     }
 }
@@ -68,12 +73,19 @@ impl Observer<RestoreEvent> for RestoreProgress {
                     .line(&format!("the product can work; these follow: {later}"));
             }
             RestoreEvent::Inserted { table, rows } => {
+                self.holds.store(false, Ordering::Relaxed);
                 self.narrator.often(&format!(
                     "{} rows put back, now into {table}",
                     number(*rows)
                 ));
             }
-            RestoreEvent::Holding { why } => self.narrator.line(&format!("waiting: {why}")),
+            RestoreEvent::Holding { why } => {
+                let said = format!("waiting: {why}");
+                match self.holds.swap(true, Ordering::Relaxed) {
+                    false => self.narrator.line(&said),
+                    true => self.narrator.often(&said),
+                }
+            }
             RestoreEvent::Waiting { attempt, why } => {
                 self.narrator
                     .line(&format!("waiting to exchange, attempt {attempt}: {why}"));
