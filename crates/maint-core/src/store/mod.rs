@@ -34,8 +34,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use error::StoreError;
-pub(crate) use moves::checksum;
-pub use moves::{Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveStore, Received, Window};
+pub use moves::{
+    Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveStore, Received, Window, row_checksum,
+};
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;
 pub use relations::{Looked, LookedFor, RelationStore, RowKey, Swept, Weighed};

@@ -205,8 +205,9 @@ pub trait MoveStore: Store {
     fn tidy(&mut self, task: &MoveTask) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// The checksum of rows in any order; rows that are there twice count twice.
-pub(crate) fn checksum(rows: &[MoveRow]) -> u64 {
+/// The checksum of rows for [`MoveRecord::checksum`], whatever their order; rows that are there twice
+/// count twice.
+pub fn row_checksum(rows: &[MoveRow]) -> u64 {
     rows.iter()
         .fold(0, |sum: u64, row| sum.wrapping_add(image(row)))
 }
@@ -248,7 +249,7 @@ mod tests {
         let (a, b) = (row(1, "x"), row(2, "y"));
         let sum = |rows: &[&MoveRow]| {
             let rows: Vec<MoveRow> = rows.iter().map(|row| (*row).clone()).collect();
-            checksum(&rows)
+            row_checksum(&rows)
         };
         assert_eq!(sum(&[&a, &b]), sum(&[&b, &a]));
         assert_ne!(sum(&[&a, &b]), sum(&[&a, &a, &b]));

@@ -68,7 +68,8 @@ async fn many_orphans_are_held_a_few_at_a_time() {
     let db = MariaDb::on(&server);
     fill(&db, 50, 10);
     db.sql(&format!(
-        "INSERT INTO states (module, state) SELECT 100000 + seq, 0 FROM seq_1_to_{orphans_there};"
+        "INSERT INTO states (module, state) SELECT 100000 + seq, 0 FROM seq_1_to_{orphans_there}; \
+         ANALYZE TABLE states PERSISTENT FOR ALL;"
     ));
     let Work::Sweep(rule) = orphans("states", "module", ("modules", "id")) else {
         panic!("a sweep")

@@ -9,7 +9,7 @@ use super::transit::{cells, groups, rows_of, value, values};
 use super::{RECORDS, change, exists, failed, first, odd, query};
 use crate::moves::MoveTask;
 use crate::store::mysql::{Tries, begin, end};
-use crate::store::{Batch, Cell, MoveRecord, MoveRow, Received, StoreError, Window, checksum};
+use crate::store::{Batch, Cell, MoveRecord, MoveRow, Received, StoreError, Window, row_checksum};
 
 /// Bytes of one statement: well below the smallest `max_allowed_packet` in use.
 const STATEMENT: usize = 256 * 1024;
@@ -34,7 +34,7 @@ pub(super) async fn receive(
         window: batch.window.clone(),
         staged: false,
         rows: batch.rows.len() as u64,
-        checksum: checksum(&batch.rows),
+        checksum: row_checksum(&batch.rows),
     };
     if task.key.is_none() && !is_free(s, task, &batch.window).await? {
         // Not in the transaction: it would end with the first of these statements.
@@ -367,7 +367,7 @@ pub(super) async fn received(
         false => task.table.clone(),
     };
     let rows = window_rows(s, task, &table, &record.window).await?;
-    if rows.len() as u64 == record.rows && checksum(&rows) != record.checksum {
+    if rows.len() as u64 == record.rows && row_checksum(&rows) != record.checksum {
         return Err(odd(
             &format!("taking up the move of {} again", task.table),
             "rows that were copied have been changed in the history database since then: compare \
