@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use elpis_run::{Outcome, RunId};
+use elpis_run::{Outcome, Query, RunId};
 use serde_json::{Value, json};
 
 use super::error::FilesError;
@@ -27,6 +27,7 @@ impl FileRestore<'_> {
         };
         expect_kept(run, slots)?;
         let places: Vec<PathBuf> = slots.iter().map(|slot| slot.place.clone()).collect();
+        self.close_dead(UNDO_JOB, run)?;
         let undo = self.create(UNDO_JOB, places.iter(), json!({ "of": run }))?;
         for (at, slot) in slots.iter().enumerate().rev() {
             let intent = json!({ "place": slot.place });
@@ -45,6 +46,21 @@ impl FileRestore<'_> {
             self.finish(run, &Outcome::Interrupted)?;
         }
         Ok(places)
+    }
+
+    /// Ends what an earlier try has left open whose process died: nobody else holds the lock.
+    fn close_dead(&self, job: &str, of: RunId) -> Result<(), FilesError> {
+        let open = self.journal.list(&Query {
+            job: Some(job.to_owned()),
+            open_only: true,
+            ..Query::default()
+        })?;
+        for dead in open {
+            if self.journal.replay(dead.id)?.plan["of"] == json!(of) {
+                self.finish(dead.id, &Outcome::Interrupted)?;
+            }
+        }
+        Ok(())
     }
 
     /// A run that died while it unpacked has changed nothing.
@@ -74,6 +90,7 @@ impl FileRestore<'_> {
         let slots = recorded.slots.unwrap_or_default();
         expect_kept(run, &slots)?;
         let dirs: Vec<PathBuf> = slots.into_iter().map(|slot| slot.dir).collect();
+        self.close_dead(FORGET_JOB, run)?;
         let forget = self.create(FORGET_JOB, dirs.iter(), json!({ "of": run }))?;
         let intent = json!({ "dirs": dirs });
         let done = self.step(forget, "remove", intent, || {
