@@ -97,6 +97,7 @@ fn run(
     let out = work.path().join("out");
     std::fs::create_dir(&out)?;
     let command = contestant.command(&bench.socket(), installation, work.path())?;
+    installation.warm()?;
     ensure!(Command::new("sync").status()?.success(), "sync");
     let foreground = (!alone).then(|| Foreground::start(runtime, bench.options()));
     if let Some(foreground) = &foreground {
