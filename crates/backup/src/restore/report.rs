@@ -40,9 +40,9 @@ pub struct RestoreReport {
 /// How long the parts of a restore took, in seconds; 0 for what another process did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct RestorePhases {
-    /// Loading rows.
+    /// Loading rows, and building the indexes of tables whose rows are all there.
     pub load_s: f64,
-    /// Building indexes after them.
+    /// Building indexes after the rows of all tables: those that a process which died left.
     pub indexes_s: f64,
     /// Comparing what was loaded.
     pub compare_s: f64,

@@ -1,12 +1,10 @@
 //! Carrying a plan out: everything beside the live database first, the exchange last.
 
-use elpis_mysql::Params;
-
 use super::compare::compare;
 use super::error::RestoreError;
 use super::event::RestoreEvent;
 use super::grants;
-use super::load::{Loader, Marks};
+use super::load::{Loader, Marks, build};
 use super::plan::RestorePlan;
 use super::policy::Grants;
 use super::report::{RestorePhases, RestoreReport};
@@ -218,11 +216,7 @@ impl<'a> Work<'a> {
                 {
                     let opening = opening.clone();
                     building.spawn(async move {
-                        let fail = |source| {
-                            RestoreError::server(format!("building the indexes of {table}"), source)
-                        };
-                        let mut session = opening.open().await.map_err(fail)?;
-                        session.execute(&alter, Params::Empty).await.map_err(fail)?;
+                        build(&opening, &table, &alter).await?;
                         Ok::<String, RestoreError>(table)
                     });
                 }

@@ -1,6 +1,7 @@
 //! Restoring databases on a real MariaDB. What a database holds is what `mariadb-dump` and
 //! `CHECKSUM TABLE` say of it, before and after.
 
+mod indexes;
 mod kills;
 mod qualified;
 mod readers;

@@ -199,9 +199,9 @@ impl Conductor<'_> {
             .tables
             .iter()
             .find(|planned| planned.text.name == table);
-        if !planned.is_some_and(|planned| planned.deferred) {
+        let Some(planned) = planned.filter(|planned| planned.deferred) else {
             return Ok(());
-        }
+        };
         let now = marks.show(self.control, table).await?;
         let remembered = marks.remembered(self.control).await?;
         let create = match remembered.into_iter().find(|made| made.table == table) {
@@ -219,6 +219,8 @@ impl Conductor<'_> {
         if now == create && !keys.is_empty() {
             let drop = keys::drop_keys(&self.plan.side, table, &keys)?;
             self.control.tell(&drop).await?;
+            let add = keys::add_keys(&self.plan.side, table, &keys)?;
+            self.shared.growing.begin(table, planned.text.rows, add);
         }
         Ok(())
     }

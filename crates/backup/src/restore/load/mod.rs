@@ -2,12 +2,14 @@
 //! on them.
 //!
 //! One thread reads and cuts the text. What is not rows is carried out in the text's order on the
-//! control session; rows go in chunks to whoever is free. Chunks and statements are numbered and
-//! marked in the side database, so that an interrupted load goes on where it was.
+//! control session; rows go in chunks to whoever is free. Who loads the last rows of a table makes
+//! its indexes, while others load the next one. Chunks and statements are numbered and marked in the
+//! side database, so that an interrupted load goes on where it was.
 
 mod conductor;
 mod event;
 mod feed;
+mod index;
 mod keys;
 mod marks;
 mod worker;
@@ -22,6 +24,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 pub(super) use event::enable;
+pub(super) use index::build;
 pub(super) use marks::{Made, Marks};
 
 use super::error::{RestoreError, TextError};
@@ -30,10 +33,12 @@ use super::plan::RestorePlan;
 use super::session::{Ask, Opening, quoted};
 use conductor::Conductor;
 use feed::{Order, feed};
+use index::Growing;
 use worker::{Shared, work};
 
 /// Chunks a session may have: one that it loads and one that waits for it.
 const CHUNKS: usize = 2;
+
 /// What a load came to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Loaded {
@@ -117,6 +122,7 @@ impl Loader<'_> {
             marks,
             observer: Arc::clone(&self.observer),
             unsure: std::sync::Mutex::new(unsure),
+            growing: Growing::default(),
             text_bytes: self.plan.text_bytes,
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),

@@ -11,6 +11,7 @@ use elpis_run::Observer;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 
 use super::feed::Chunk;
+use super::index::{Growing, build};
 use super::marks::Marks;
 use crate::restore::error::RestoreError;
 use crate::restore::event::RestoreEvent;
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     pub(super) observer: Arc<dyn Observer<RestoreEvent>>,
     /// Tables whose engine knows no transactions.
     pub(super) unsure: std::sync::Mutex<BTreeSet<String>>,
+    pub(super) growing: Growing,
     pub(super) text_bytes: u64,
     pub(super) rows: AtomicU64,
     pub(super) bytes: AtomicU64,
@@ -104,6 +106,7 @@ impl Worker {
             let error = match self.attempt(chunk, reading).await {
                 Ok(rows) => {
                     self.shared.count(rows, chunk.bytes);
+                    self.index(&chunk.table, rows).await;
                     return Ok(());
                 }
                 Err(error) => error,
@@ -132,6 +135,18 @@ impl Worker {
                 why: error.to_string(),
             });
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Makes the indexes of `table` if these rows were its last ones. If that fails, the step that
+    /// comes after the rows of all tables makes them, and tells.
+    async fn index(&self, table: &str, rows: u64) {
+        let shared = &self.shared;
+        if let Some(alter) = shared.growing.grown(table, rows)
+            && build(&shared.opening, table, &alter).await.is_ok()
+        {
+            let table = table.to_owned();
+            shared.observer.on(&RestoreEvent::Indexed { table });
         }
     }
 
