@@ -34,7 +34,7 @@ struct Args {
     #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
     /// Strings, and as many events.
-    #[arg(long, default_value_t = 300_000)]
+    #[arg(long, default_value_t = 200_000)]
     strings: u64,
     /// Only these contestants.
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -43,7 +43,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     repeat: u32,
     /// Parallel sessions of ours.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     sessions: usize,
     /// What the child does: socket, directory, sessions.
     #[arg(long, hide = true, num_args = 3)]
@@ -167,8 +167,7 @@ fn run(
             )?;
             let mut command = Command::new(elpis_benches::program("elpis-backup")?);
             command
-                .arg("rehearse")
-                .arg("--config")
+                .args(["--quiet", "rehearse", "--config"])
                 .arg(dir.join("rehearse.toml"))
                 .arg("--target")
                 .arg(dir.join("store"))

@@ -126,7 +126,9 @@ impl Writer<'_> {
     /// A view of the same columns, for views and routines that use it before it is made.
     fn placeholder(&mut self, name: &str) -> Result<(), DumpError> {
         let view = quoted(name)?;
-        let Some(columns) = self.found.view_columns.get(name) else {
+        let columns = self.found.view_columns.get(name);
+        // Of one that a restore carries along although its definer is lost nobody sees the columns.
+        let Some(columns) = columns.filter(|columns| !columns.is_empty()) else {
             return Ok(());
         };
         let columns: Result<Vec<String>, DumpError> = columns

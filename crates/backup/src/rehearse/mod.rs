@@ -194,7 +194,6 @@ impl Rehearsal<'_> {
             "--skip-networking",
             "--skip-log-bin",
             "--event-scheduler=OFF",
-            "--local-infile=1",
             "--max-allowed-packet=1G",
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-doublewrite=0",

@@ -24,11 +24,13 @@ pub enum Accept {
     Space,
     /// The server cannot rename several tables at once without a crash leaving half of it.
     NonAtomic,
+    /// Some views cannot be made on this server: they are left out.
+    Views,
 }
 
 impl Accept {
     /// All of them.
-    pub const ALL: [Accept; 7] = [
+    pub const ALL: [Accept; 8] = [
         Accept::Schema,
         Accept::Server,
         Accept::Charset,
@@ -36,6 +38,7 @@ impl Accept {
         Accept::Writers,
         Accept::Space,
         Accept::NonAtomic,
+        Accept::Views,
     ];
 }
 
@@ -49,6 +52,7 @@ impl fmt::Display for Accept {
             Accept::Writers => "writers",
             Accept::Space => "space",
             Accept::NonAtomic => "non-atomic",
+            Accept::Views => "views",
         })
     }
 }
@@ -56,7 +60,7 @@ impl fmt::Display for Accept {
 /// A word that names no difference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{word:?} names no difference; there are: schema, server, charset, replica, writers, space, non-atomic"
+    "{word:?} names no difference; there are: schema, server, charset, replica, writers, space, non-atomic, views"
 )]
 pub struct AcceptError {
     /// The word.

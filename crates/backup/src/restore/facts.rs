@@ -12,6 +12,7 @@ use super::policy::RestorePolicy;
 use super::rows::{self, RowsFacts};
 use super::session::{Ask, of};
 use super::survey::Survey;
+use super::views;
 use crate::dump::privileges::Privileges;
 
 /// The server and the live database.
@@ -42,6 +43,10 @@ pub struct RestoreFacts {
     /// Of the accounts that the text names as definers, those that the server does not have;
     /// `None` if the account may not ask.
     pub missing_definers: Option<BTreeSet<String>>,
+    /// What views of the text read or call in other databases and is not there, as
+    /// `database.name`.
+    #[serde(default)]
+    pub lost: BTreeSet<String>,
     /// Privileges that the account lacks, as `PRIVILEGE ON object, for what`.
     pub missing: Vec<String>,
     /// Whether services are stopped before the exchange.
@@ -134,6 +139,10 @@ pub(super) async fn gather(
             .collect(),
         unknown_collations: unknown_collations(session, survey).await?,
         missing_definers: missing_definers(session, survey).await?,
+        lost: match policy.scope.is_whole() {
+            true => views::lost(session, database, survey).await?,
+            false => BTreeSet::new(),
+        },
         missing: missing(&held, info.flavour, database, survey),
         stops_services: here.stops_services,
         rows,

@@ -29,6 +29,7 @@ mod survey;
 mod swap;
 mod text;
 mod undo;
+mod views;
 mod work;
 
 pub use accept::{Accept, AcceptError, Refusal};
@@ -55,6 +56,7 @@ pub use services::{ServiceError, Services};
 pub use sql::{SplitError, StatementError};
 pub use survey::{Survey, SurveyedTable};
 pub use text::{SqlText, Surveyed, Unsurveyed};
+pub use views::ViewNeeds;
 
 /// The job of a restore in the journal.
 pub const JOB: &str = "restore";

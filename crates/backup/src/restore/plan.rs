@@ -4,7 +4,7 @@ mod lines;
 mod parts;
 mod rest;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use super::facts::RestoreFacts;
 use super::names::{beside, tag};
 use super::policy::RestorePolicy;
 use super::survey::{Survey, SurveyedTable};
+use super::views::unmakeable;
 
 /// About how many bytes a server needs for a byte of text: narrow rows with their indexes.
 const BYTES_A_BYTE: u64 = 3;
@@ -46,6 +47,9 @@ pub struct RestorePlan {
     pub tables: Vec<PlannedTable>,
     /// Tables of the live database that the text does not have: they go to the old database too.
     pub leaving: BTreeSet<String>,
+    /// Views of the text that the server cannot make, and why: they are left out.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, String>,
     /// How many views, triggers, routines and events will be there.
     pub views: u64,
     /// See `views`.
@@ -105,6 +109,10 @@ impl RestorePlan {
             true => all.len() as u64,
             false => 0,
         };
+        let left_out = match scope.is_whole() {
+            true => unmakeable(survey, facts),
+            false => BTreeMap::new(),
+        };
         let bytes = match scope.is_whole() {
             true => survey.bytes,
             false => tables.iter().map(|table| table.text.bytes).sum(),
@@ -121,7 +129,8 @@ impl RestorePlan {
             old: beside(&policy.database, "old", &tag),
             tables,
             leaving,
-            views: objects(&survey.views),
+            views: objects(&survey.views) - left_out.len() as u64,
+            left_out,
             triggers: match scope.is_whole() {
                 true => survey.triggers.len() as u64,
                 false => {
@@ -209,6 +218,18 @@ impl RestorePlan {
             refuse(
                 None,
                 format!("the server does not know the collation {collation}"),
+            );
+        }
+        if !self.left_out.is_empty() {
+            let all = self.left_out.iter();
+            let all: Vec<String> = all.map(|(view, why)| format!("{view} ({why})")).collect();
+            refuse(
+                Some(Accept::Views),
+                format!(
+                    "the server cannot make these views of the backup: {}; bring back what they \
+                     stand on, or do without them",
+                    all.join(", ")
+                ),
             );
         }
         if let Some(primary) = &facts.replica_of {
@@ -304,6 +325,8 @@ impl RestorePlan {
                 format!("the definer {account} is no account of the server: what it defines will not run")
             })),
         }
+        let left_out = self.left_out.iter();
+        warnings.extend(left_out.map(|(view, why)| format!("view {view} is left out: {why}")));
         if !survey.by_elpis {
             warnings.push("another tool wrote the text: rows are counted, not compared".to_owned());
         }

@@ -17,8 +17,8 @@ pub struct RestorePolicy {
     pub database: String,
     /// The differences that are taken.
     pub accept: BTreeSet<Accept>,
-    /// Parallel sessions that load, 1 to 64. Three keep two processors at work while one waits for
-    /// its commit.
+    /// Parallel sessions that load, 1 to 64. Two: more of them fight for the end of a table
+    /// without a key, which costs the server more than they bring (docs/benchmarks.md).
     pub sessions: usize,
     /// About how many bytes of statements are one transaction: 64 KiB to 256 MiB. Each session
     /// holds up to two of them in memory.
@@ -90,8 +90,8 @@ impl RestorePolicy {
         RestorePolicy {
             database: database.to_owned(),
             accept: BTreeSet::new(),
-            sessions: 3,
-            chunk_bytes: 2 << 20,
+            sessions: 2,
+            chunk_bytes: 1 << 20,
             defer_from: 4 << 20,
             compare: Compare::Content,
             lock_wait: Duration::from_secs(1),

@@ -12,6 +12,7 @@ use super::error::TextError;
 use super::event::RestoreEvent;
 use super::sql::{Part, RowSum, SqlReader};
 use super::sum::Summing;
+use super::views::ViewNeeds;
 use crate::archive::{DatabaseRecord, Manifest, Product};
 use crate::dump::DatabaseReport;
 use found::Found;
@@ -33,6 +34,9 @@ pub struct Survey {
     pub tables: Vec<SurveyedTable>,
     /// Its views.
     pub views: BTreeSet<String>,
+    /// What each of them stands on.
+    #[serde(default)]
+    pub view_needs: BTreeMap<String, ViewNeeds>,
     /// Its triggers.
     pub triggers: BTreeSet<String>,
     /// The table of each trigger.
@@ -40,6 +44,9 @@ pub struct Survey {
     pub trigger_tables: BTreeMap<String, String>,
     /// Its procedures, functions and packages.
     pub routines: BTreeSet<String>,
+    /// The definers of those that work with their rights.
+    #[serde(default)]
+    pub routine_definers: BTreeMap<String, String>,
     /// Its events.
     pub events: BTreeSet<String>,
     /// The accounts that these name as definers, as `user@host`.
@@ -134,9 +141,10 @@ pub(super) fn survey(
             return Err(TextError::Stopped);
         }
     }
+    let own = reader.own().map(str::to_owned);
     drop(reader);
     let (bytes, blake3) = summing.finish();
-    found.finish(bytes, blake3)
+    found.finish(own, bytes, blake3)
 }
 
 #[cfg(test)]

@@ -170,8 +170,13 @@ impl Stored {
 
     /// Whether its last verification found it broken.
     pub fn is_broken(&self) -> bool {
-        self.verification()
-            .is_some_and(|verification| verification.broken.is_some())
+        self.broken().is_some()
+    }
+
+    /// What its last verification found to be wrong with it; nothing if it was whole, or is not
+    /// verified.
+    pub fn broken(&self) -> Option<&str> {
+        self.verification()?.broken.as_deref()
     }
 
     fn verification(&self) -> Option<&Verification> {

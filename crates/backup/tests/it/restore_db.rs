@@ -7,6 +7,7 @@ mod qualified;
 mod readers;
 mod refusals;
 mod stock;
+mod views;
 mod whole;
 
 use std::path::{Path, PathBuf};

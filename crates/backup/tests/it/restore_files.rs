@@ -1,6 +1,8 @@
 //! Files that are put back: as they were, whole or not at all, and taken back bit for bit.
 
 pub(crate) mod deaths;
+mod places;
+mod undo_deaths;
 
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -13,5 +13,5 @@ mod standstill;
 mod values;
 
 pub use commands::backup;
-pub(crate) use places::{NoRestore, NotEmpty, Nothing};
+pub(crate) use places::{NewestBroken, NoRestore, NotEmpty, Nothing};
 pub(crate) use settings::ConfigError;

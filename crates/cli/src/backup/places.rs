@@ -8,6 +8,15 @@ pub(crate) struct Nothing {
     pub(super) place: String,
 }
 
+/// The newest archive cannot be restored, and an older one was not asked for.
+#[derive(Debug)]
+pub(crate) struct NewestBroken {
+    /// What is wrong with it, beginning with its name.
+    pub(super) why: String,
+    /// The newest one that is not known to be broken, and when it was begun.
+    pub(super) next: Option<String>,
+}
+
 /// A directory that should be empty.
 #[derive(Debug)]
 pub(crate) struct NotEmpty {
@@ -23,6 +32,23 @@ pub(crate) struct NoRestore {
 impl fmt::Display for Nothing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "there is no archive in {}", self.place)
+    }
+}
+
+impl NewestBroken {
+    /// Whether there is an older one to take.
+    pub(crate) fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+}
+
+impl fmt::Display for NewestBroken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the newest archive: {}; nothing was changed", self.why)?;
+        match &self.next {
+            Some(next) => write!(f, "; the next is {next}"),
+            None => f.write_str("; there is no other that is not known to be broken"),
+        }
     }
 }
 
@@ -43,4 +69,5 @@ impl fmt::Display for NoRestore {
 
 impl std::error::Error for NoRestore {}
 impl std::error::Error for Nothing {}
+impl std::error::Error for NewestBroken {}
 impl std::error::Error for NotEmpty {}

@@ -19,7 +19,8 @@ pub(super) fn accepted(text: &str) -> Result<Accepted, String> {
     if text == "outside-links" {
         return Ok(Accepted::OutsideLinks);
     }
-    let known = "schema, server, charset, replica, writers, space, non-atomic or outside-links";
+    let known =
+        "schema, server, charset, replica, writers, space, non-atomic, views or outside-links";
     let accept: Result<Accept, _> = text.parse();
     accept
         .map(Accepted::Database)

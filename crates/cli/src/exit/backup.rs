@@ -12,7 +12,7 @@ use elpis_backup::{
 use elpis_run::{FsError, JournalError};
 
 use super::{Code, Verdict};
-use crate::backup::{ConfigError, NotEmpty, Nothing};
+use crate::backup::{ConfigError, NewestBroken, NotEmpty, Nothing};
 use crate::interrupt::LeftAtOnce;
 
 /// A code, a message and a hint for an error of any verb.
@@ -209,6 +209,13 @@ fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
     }
     if error.is::<Nothing>() {
         return Some((Code::Partial, Some("`elpis-backup create` makes one")));
+    }
+    if let Some(error) = error.downcast_ref::<NewestBroken>() {
+        let hint = match error.has_next() {
+            true => "find out what damaged it; --newest-whole takes the newest that is not broken",
+            false => "look for copies elsewhere, and find out what damages archives",
+        };
+        return Some((Code::Partial, Some(hint)));
     }
     if error.is::<NotEmpty>() {
         return Some((Code::Refused, Some("name a new directory")));

@@ -23,6 +23,12 @@ pub enum FilesError {
         /// That run.
         run: RunId,
     },
+    /// A restore of files is half taken back.
+    #[error("run {run} is being taken back: undo it once more")]
+    Undoing {
+        /// That run.
+        run: RunId,
+    },
     /// Another process restores files.
     #[error(transparent)]
     Lock(#[from] LockError),

@@ -92,6 +92,8 @@ pub struct FilesRun {
 pub enum FilesState {
     /// Its process died before the end: resume or undo it.
     Unfinished,
+    /// Taking it back has begun and not ended: undo it once more.
+    Undoing,
     /// What it restored is in its places, and what was there before is kept.
     Restored,
     /// What was there before is there again, and what was restored is kept.
@@ -110,6 +112,8 @@ pub(super) struct Recorded {
     pub(super) dirs: Vec<PathBuf>,
     /// What it had unpacked when it was done with that.
     pub(super) slots: Option<Vec<Slot>>,
+    /// Whether a process has begun to take it back and died.
+    pub(super) is_undoing: bool,
     history: History,
 }
 
@@ -148,6 +152,7 @@ impl Recorded {
             plan,
             dirs,
             slots,
+            is_undoing: !open_after(journal, UNDO_JOB, Some(run))?.is_empty(),
             history,
         }))
     }
@@ -164,6 +169,9 @@ impl Recorded {
     }
 
     fn state(&self) -> FilesState {
+        if self.is_undoing {
+            return FilesState::Undoing;
+        }
         if self.is_open() {
             return FilesState::Unfinished;
         }
@@ -184,6 +192,28 @@ impl Recorded {
             FilesState::Replaced
         }
     }
+}
+
+/// Runs of `job` that have not ended and were to take back or give up the restore `of`, or any.
+pub(super) fn open_after(
+    journal: &dyn Journal,
+    job: &str,
+    of: Option<RunId>,
+) -> Result<Vec<(RunId, RunId)>, JournalError> {
+    let open = Query {
+        job: Some(job.to_owned()),
+        open_only: true,
+        ..Query::default()
+    };
+    let mut found = Vec::new();
+    for summary in journal.list(&open)? {
+        let plan = journal.replay(summary.id)?.plan;
+        let restore = plan.get("of").and_then(Value::as_i64).map(RunId);
+        if let Some(restore) = restore.filter(|restore| of.is_none_or(|of| of == *restore)) {
+            found.push((summary.id, restore));
+        }
+    }
+    Ok(found)
 }
 
 /// The field `name` of a detail.

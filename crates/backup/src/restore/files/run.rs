@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::error::FilesError;
 use super::exchange::outcome;
 use super::plan::{FileRoot, FilesPlan};
-use super::record::{FILES_JOB, Recorded, STAGE, Slot, dirs_detail, slots_detail};
+use super::record::{
+    FILES_JOB, Recorded, STAGE, Slot, UNDO_JOB, dirs_detail, open_after, slots_detail,
+};
 use super::stage::{choose_dirs, discard, dress_like, names_top};
 use crate::archive::{Archive, ExtractError, Verified};
 
@@ -201,11 +203,14 @@ impl FileRestore<'_> {
     /// Finishes what a process that died has begun, or removes what it had unpacked.
     ///
     /// # Errors
-    /// [`FilesError::NothingLeft`] when the run is no unfinished restore of files; else as
-    /// [`swap`](Self::swap).
+    /// [`FilesError::NothingLeft`] when the run is no unfinished restore of files;
+    /// [`FilesError::Undoing`] when it is half taken back; else as [`swap`](Self::swap).
     pub fn resume(&self, run: RunId) -> Result<FilesResumed, FilesError> {
         let _lock = self.lock()?;
         let recorded = self.recorded(run)?;
+        if recorded.is_undoing {
+            return Err(FilesError::Undoing { run });
+        }
         if !recorded.is_open() {
             let why = "it has ended";
             return Err(FilesError::NothingLeft { run, why });
@@ -243,6 +248,9 @@ impl FileRestore<'_> {
             open_only: true,
             ..Query::default()
         };
+        if let Some((_, run)) = open_after(self.journal, UNDO_JOB, None)?.first() {
+            return Err(FilesError::Undoing { run: *run });
+        }
         match self.journal.list(&query)?.first() {
             Some(open) => Err(FilesError::Unfinished { run: open.id }),
             None => Ok(()),

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use elpis_run::{Outcome, Query, RunId};
+use elpis_run::{Outcome, RunId};
 use serde_json::{Value, json};
 
 use super::error::FilesError;
-use super::record::{FORGET_JOB, Recorded, Slot, UNDO_JOB, look};
+use super::record::{FORGET_JOB, Recorded, Slot, UNDO_JOB, look, open_after};
 use super::run::FileRestore;
 use super::stage::discard;
 use super::swap::Unsettled;
@@ -27,8 +27,14 @@ impl FileRestore<'_> {
         };
         expect_kept(run, slots)?;
         let places: Vec<PathBuf> = slots.iter().map(|slot| slot.place.clone()).collect();
-        self.close_dead(UNDO_JOB, run)?;
+        let dead = open_after(self.journal, UNDO_JOB, Some(run))?;
         let undo = self.create(UNDO_JOB, places.iter(), json!({ "of": run }))?;
+        // Not before the journal has the new try: one is open as long as it is half taken back.
+        self.close(&dead)?;
+        if recorded.is_open() {
+            // From here on there is no way but back.
+            self.finish(run, &Outcome::Interrupted)?;
+        }
         for (at, slot) in slots.iter().enumerate().rev() {
             let intent = json!({ "place": slot.place });
             let step = format!("swap back {at}");
@@ -42,23 +48,13 @@ impl FileRestore<'_> {
             }
         }
         self.finish(undo, &Outcome::Done)?;
-        if recorded.is_open() {
-            self.finish(run, &Outcome::Interrupted)?;
-        }
         Ok(places)
     }
 
-    /// Ends what an earlier try has left open whose process died: nobody else holds the lock.
-    fn close_dead(&self, job: &str, of: RunId) -> Result<(), FilesError> {
-        let open = self.journal.list(&Query {
-            job: Some(job.to_owned()),
-            open_only: true,
-            ..Query::default()
-        })?;
-        for dead in open {
-            if self.journal.replay(dead.id)?.plan["of"] == json!(of) {
-                self.finish(dead.id, &Outcome::Interrupted)?;
-            }
+    /// Ends earlier tries whose processes died: nobody else holds the lock.
+    fn close(&self, dead: &[(RunId, RunId)]) -> Result<(), FilesError> {
+        for (dead, _) in dead {
+            self.finish(*dead, &Outcome::Interrupted)?;
         }
         Ok(())
     }
@@ -79,18 +75,22 @@ impl FileRestore<'_> {
     /// restored. There is no way back then. Returns the directories that were removed.
     ///
     /// # Errors
-    /// [`FilesError::Unfinished`] when the run has not ended; [`FilesError::NothingLeft`] when
-    /// nothing is kept of it.
+    /// [`FilesError::Unfinished`] when the run has not ended; [`FilesError::Undoing`] when it is
+    /// half taken back; [`FilesError::NothingLeft`] when nothing is kept of it.
     pub fn forget(&self, run: RunId) -> Result<Vec<PathBuf>, FilesError> {
         let _lock = self.lock()?;
         let recorded = self.recorded(run)?;
+        if recorded.is_undoing {
+            return Err(FilesError::Undoing { run });
+        }
         if recorded.is_open() {
             return Err(FilesError::Unfinished { run });
         }
         let slots = recorded.slots.unwrap_or_default();
+        // One that died may have removed everything.
+        self.close(&open_after(self.journal, FORGET_JOB, Some(run))?)?;
         expect_kept(run, &slots)?;
         let dirs: Vec<PathBuf> = slots.into_iter().map(|slot| slot.dir).collect();
-        self.close_dead(FORGET_JOB, run)?;
         let forget = self.create(FORGET_JOB, dirs.iter(), json!({ "of": run }))?;
         let intent = json!({ "dirs": dirs });
         let done = self.step(forget, "remove", intent, || {

@@ -6,7 +6,7 @@ use super::{BYTES_A_BYTE, PlannedTable, RestorePlan};
 use crate::restore::names::beside;
 use crate::restore::policy::LaterTable;
 use crate::restore::scope::Scope;
-use crate::restore::sql::{Kind, RowSum};
+use crate::restore::sql::{Kind, Object, RowSum};
 use crate::restore::survey::Survey;
 
 impl RestorePlan {
@@ -66,6 +66,11 @@ impl RestorePlan {
         };
         match kind {
             Kind::Rows { table, .. } if follows(table) => false,
+            Kind::Object {
+                object: Object::View,
+                name,
+                ..
+            } if self.left_out.contains_key(name) => false,
             _ => self.policy.scope.takes(kind),
         }
     }

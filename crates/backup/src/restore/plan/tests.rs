@@ -30,6 +30,7 @@ fn facts() -> RestoreFacts {
         databases: BTreeSet::new(),
         unknown_collations: BTreeSet::new(),
         missing_definers: Some(BTreeSet::new()),
+        lost: BTreeSet::new(),
         missing: Vec::new(),
         stops_services: false,
         rows: None,

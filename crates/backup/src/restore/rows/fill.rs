@@ -14,7 +14,7 @@ use crate::restore::event::RestoreEvent;
 use crate::restore::pace::FillThrottle;
 use crate::restore::plan::RestorePlan;
 use crate::restore::session::{Ask, Opening, qualified, quoted};
-use crate::restore::swap::exists;
+use crate::restore::swap::{exists, make_durable};
 use crate::restore::work::Work;
 
 /// How often a transaction is tried that somebody is in the way of.
@@ -133,7 +133,9 @@ impl Work<'_> {
             fill.kept.create(&mut fill.session).await?;
             let totals = fill.kept.totals(&mut fill.session).await?;
             fill.inserted = totals.iter().map(|(_, rows)| rows).sum();
-            fill.all(plan, tables, parts).await
+            fill.all(plan, tables, parts).await?;
+            // The step is about to be done, and its last transactions must not be gone later.
+            make_durable(&mut fill.session, &plan.old).await
         })
     }
 

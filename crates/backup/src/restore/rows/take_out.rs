@@ -8,7 +8,7 @@ use super::content::Content;
 use super::kept::{Kept, Mark, PASSING};
 use crate::restore::error::RestoreError;
 use crate::restore::session::{Ask, quoted};
-use crate::restore::swap::exists;
+use crate::restore::swap::{exists, make_durable};
 use crate::restore::work::Work;
 
 /// How often a transaction is tried that somebody is in the way of.
@@ -59,7 +59,8 @@ impl Work<'_> {
                     }
                 }
             }
-            Ok(())
+            // As where they were put in: the step is about to be done.
+            make_durable(&mut session, &plan.old).await
         })
     }
 }

@@ -39,6 +39,12 @@ impl Kind {
         matches!(self, Kind::Object { object, is_made: true, .. } if of(object))
     }
 
+    /// Whether it makes a view.
+    pub(super) fn makes_view(&self) -> bool {
+        let of = |object: &Object| *object == Object::View;
+        matches!(self, Kind::Object { object, is_made: true, .. } if of(object))
+    }
+
     /// Whether it removes a routine. In a new database there is none, but the server may have code
     /// of that name in a plugin, and would remove that.
     pub(in crate::restore) fn removes_routine(&self) -> bool {

@@ -6,9 +6,11 @@ mod guard;
 mod kind;
 mod modes;
 mod reader;
+mod rename;
 mod splitter;
 mod tokens;
 mod tuples;
+mod view;
 mod words;
 
 pub(in crate::restore) use body::is_foreign;
@@ -20,3 +22,4 @@ pub(in crate::restore) use reader::{Part, SqlReader};
 pub use splitter::SplitError;
 pub(in crate::restore) use tokens::{Token, tokens};
 pub(in crate::restore) use tuples::{RowSum, Tuples};
+pub(in crate::restore) use view::{Role, names};

@@ -3,10 +3,9 @@
 use std::io::Read;
 use std::ops::Range;
 
-use elpis_mysql::quote;
-
 use super::guard::guard;
 use super::kind::{Kind, StatementError};
+use super::rename::Renamed;
 use super::splitter::{Item, Splitter};
 use super::tokens::{fewest, tokens};
 use super::words::Words;
@@ -36,13 +35,6 @@ pub(in crate::restore) struct SqlReader<R> {
     renamed: Option<Renamed>,
     /// Whether there was a statement.
     has_begun: bool,
-}
-
-/// A database that takes another one's place in front of names.
-struct Renamed {
-    to: String,
-    /// Of a text of this database a name without quotes keeps having none.
-    like: String,
 }
 
 impl<R: Read> SqlReader<R> {
@@ -134,35 +126,29 @@ impl<R: Read> SqlReader<R> {
                 return Err(StatementError::Differs { start });
             }
         }
-        Ok((kind, words.qualifiers()))
+        let mut qualifiers = words.qualifiers();
+        if let (Some(renamed), Some(own), true) = (&self.renamed, own, kind.makes_view()) {
+            qualifiers.extend(renamed.in_view(sql, own, modes));
+        }
+        Ok((kind, qualifiers))
     }
 
     /// The statement with another database in the places of its own.
     fn rename(&self, sql: Vec<u8>, qualifiers: &[Range<usize>]) -> Result<Vec<u8>, StatementError> {
-        let Some(renamed) = self.renamed.as_ref().filter(|_| !qualifiers.is_empty()) else {
+        let renamed = self.renamed.as_ref().filter(|_| !qualifiers.is_empty());
+        let (Some(renamed), Some(own)) = (renamed, &self.own) else {
             return Ok(sql);
         };
-        if self.own.as_ref() == Some(&renamed.to) {
-            return Ok(sql);
-        }
-        let keeps_bare = self.own.as_ref() == Some(&renamed.like);
-        let mut out = Vec::with_capacity(sql.len() + 64);
-        let mut done = 0;
-        for place in qualifiers {
-            let is_quoted = matches!(sql.get(place.start), Some(b'`' | b'"'));
-            let name = match keeps_bare && !is_quoted {
-                true => renamed.to.clone(),
-                // Backticks are quotes of names in every mode.
-                false => quote(&renamed.to).map_err(|_| StatementError::Qualified {
-                    start: Words::new(tokens(&sql, self.modes()), &sql).start(),
-                })?,
-            };
-            out.extend_from_slice(sql.get(done..place.start).unwrap_or_default());
-            out.extend_from_slice(name.as_bytes());
-            done = place.end;
-        }
-        out.extend_from_slice(sql.get(done..).unwrap_or_default());
-        Ok(out)
+        renamed
+            .replace(&sql, own, qualifiers)
+            .map_err(|_| StatementError::Qualified {
+                start: Words::new(tokens(&sql, self.modes()), &sql).start(),
+            })
+    }
+
+    /// The database that the text is of, as far as it has said.
+    pub(in crate::restore) fn own(&self) -> Option<&str> {
+        self.own.as_deref()
     }
 
     /// How quotes are read now.
@@ -323,105 +309,6 @@ mod tests {
             panic!("{found:?}");
         };
         assert_eq!(name, "p\"2");
-    }
-
-    fn renamed(text: &str, to: &str, like: &str) -> Result<Vec<String>, TextError> {
-        let mut reader = SqlReader::new(text.as_bytes()).into_database(to, like);
-        let mut found = Vec::new();
-        while let Some(part) = reader.next()? {
-            if let Part::Statement { sql, .. } = part {
-                found.push(String::from_utf8_lossy(&sql).into_owned());
-            }
-        }
-        Ok(found)
-    }
-
-    #[test]
-    fn a_text_may_name_its_own_database_and_never_reaches_it() {
-        let objects = [
-            (
-                "CREATE TRIGGER own.t BEFORE INSERT ON own.x FOR EACH ROW SET @own.a = 1",
-                "CREATE TRIGGER SIDE.t BEFORE INSERT ON SIDE.x FOR EACH ROW SET @own.a = 1",
-            ),
-            (
-                "CREATE TRIGGER t BEFORE INSERT ON `own` . x FOR EACH ROW DELETE FROM own.y",
-                "CREATE TRIGGER t BEFORE INSERT ON `side` . x FOR EACH ROW DELETE FROM own.y",
-            ),
-            (
-                "/*!50003 CREATE*/ /*!50017 DEFINER=`own`@`h`*/ /*!50003 TRIGGER `own`.`o.wn` AFTER UPDATE ON `own`.`x` FOR EACH ROW SET @a = 1 */",
-                "/*!50003 CREATE*/ /*!50017 DEFINER=`own`@`h`*/ /*!50003 TRIGGER `side`.`o.wn` AFTER UPDATE ON `side`.`x` FOR EACH ROW SET @a = 1 */",
-            ),
-            (
-                "DROP TRIGGER IF EXISTS own.t",
-                "DROP TRIGGER IF EXISTS SIDE.t",
-            ),
-            (
-                "CREATE OR REPLACE VIEW own.v AS SELECT own.x.a FROM own.x",
-                "CREATE OR REPLACE VIEW SIDE.v AS SELECT own.x.a FROM own.x",
-            ),
-            (
-                "DROP VIEW IF EXISTS own.v, v2, own.v3",
-                "DROP VIEW IF EXISTS SIDE.v, v2, SIDE.v3",
-            ),
-            (
-                "CREATE PROCEDURE own.p() SELECT 1",
-                "CREATE PROCEDURE SIDE.p() SELECT 1",
-            ),
-            (
-                "CREATE FUNCTION IF NOT EXISTS `own`.f() RETURNS INT RETURN 1",
-                "CREATE FUNCTION IF NOT EXISTS `side`.f() RETURNS INT RETURN 1",
-            ),
-            (
-                "CREATE DEFINER=o@h EVENT own.e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
-                "CREATE DEFINER=o@h EVENT SIDE.e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
-            ),
-            (
-                "CREATE SEQUENCE own.s START WITH 3",
-                "CREATE SEQUENCE SIDE.s START WITH 3",
-            ),
-            ("DO SETVAL(own.s, 3, 0, 0)", "DO SETVAL(SIDE.s, 3, 0, 0)"),
-        ];
-        let says = [
-            "-- Host: localhost    Database: own\n",
-            "-- Elpis dump 1\n--\n-- Database: own\n",
-            "-- Host: db-1    Database: first\nUSE `own`;\n",
-        ];
-        for (sql, expected) in objects {
-            for say in says {
-                for (like, bare) in [("own", "side"), ("else", "`side`")] {
-                    let found = renamed(&format!("{say}{sql};\n"), "side", like).unwrap();
-                    assert_eq!(*found.last().unwrap(), expected.replace("SIDE", bare));
-                }
-            }
-            // Nobody says whose it is, or it is of another one, or it would be a part of a name.
-            for say in [
-                "",
-                "-- Host: localhost    Database: owner\n",
-                "SET @a = 1;\n-- Host: x    Database: own\n",
-            ] {
-                let found = renamed(&format!("{say}{sql};\n"), "side", "own").unwrap_err();
-                let TextError::Statement { source, .. } = found else {
-                    panic!("{found:?}");
-                };
-                let is = matches!(source, StatementError::Qualified { .. });
-                assert!(is || sql.starts_with("DO"), "{sql}: {source}");
-            }
-            let three = sql.replacen("own", "own.own", 1);
-            let three = renamed(&format!("{}{three};", says[0]), "side", "own");
-            assert!(three.is_err() || sql.contains("DEFINER=`own`"), "{sql}");
-        }
-        // Rows and tables are in one place, whatever the text says.
-        for sql in [
-            "INSERT INTO own.x VALUES (1)",
-            "CREATE TABLE own.x (a INT)",
-            "DROP TABLE own.x",
-            "ALTER TABLE own.x ADD b INT",
-            "CREATE INDEX i ON own.x (a)",
-            "CREATE TRIGGER own.t BEFORE INSERT ON other.x FOR EACH ROW SET @a = 1",
-        ] {
-            let found = renamed(&format!("{}{sql};", says[0]), "side", "own");
-            assert!(found.is_err(), "{sql}");
-        }
     }
 
     #[test]

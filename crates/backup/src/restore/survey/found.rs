@@ -8,6 +8,7 @@ use crate::archive::Product;
 use crate::restore::error::TextError;
 use crate::restore::names::OWN_PREFIX;
 use crate::restore::sql::{Kind, Object, RowSum, SqlReader, Token, Tuples, tokens};
+use crate::restore::views::{ViewNeeds, is_invokers};
 
 /// Engines whose tables show rows that lie elsewhere: what is written into them changes that.
 const WINDOWS: [&str; 8] = [
@@ -29,6 +30,8 @@ pub(super) struct Found {
     places: BTreeMap<String, usize>,
     referenced: BTreeSet<String>,
     views: BTreeSet<String>,
+    view_needs: BTreeMap<String, ViewNeeds>,
+    routine_definers: BTreeMap<String, String>,
     triggers: BTreeSet<String>,
     trigger_tables: BTreeMap<String, String>,
     /// Tables that hold no rows of their own.
@@ -95,7 +98,21 @@ impl Found {
                 table,
                 is_made: true,
             } => {
-                self.definer(sql, reader);
+                let definer = self.definer(sql, reader);
+                match (object, definer) {
+                    // Of a placeholder and the view itself the last one counts.
+                    (Object::View, definer) => {
+                        let needs = ViewNeeds::of(sql, reader.modes(), definer);
+                        self.view_needs.insert(name.clone(), needs);
+                    }
+                    (Object::Routine, Some(definer)) => {
+                        let words: Vec<Token<'_>> = tokens(sql, reader.modes()).collect();
+                        if !is_invokers(&words) {
+                            self.routine_definers.insert(name.clone(), definer);
+                        }
+                    }
+                    _ => {}
+                }
                 if let Some(table) = table {
                     self.trigger_tables.insert(name.clone(), table);
                 }
@@ -178,10 +195,11 @@ impl Found {
         self.places = places.map(|(at, table)| (table.name.clone(), at)).collect();
     }
 
-    fn definer<R: Read>(&mut self, sql: &[u8], reader: &SqlReader<R>) {
+    /// The account that a statement names as the definer, if it does; it is remembered.
+    fn definer<R: Read>(&mut self, sql: &[u8], reader: &SqlReader<R>) -> Option<String> {
         let mut words = tokens(sql, reader.modes()).take(30);
         if !words.any(|word| word.is("DEFINER")) {
-            return;
+            return None;
         }
         words.next();
         let user = words.next().and_then(|word| word.name());
@@ -189,12 +207,20 @@ impl Found {
             Some(Token::Variable(host)) => format!("@{}", String::from_utf8_lossy(host)),
             _ => String::new(),
         };
-        let account = user.map(|user| format!("{user}{host}"));
-        self.definers
-            .extend(account.filter(|account| account != "CURRENT_USER"));
+        let account = user.map(|user| format!("{user}{host}"))?;
+        if account == "CURRENT_USER" {
+            return None;
+        }
+        self.definers.insert(account.clone());
+        Some(account)
     }
 
-    pub(super) fn finish(mut self, bytes: u64, blake3: String) -> Result<Survey, TextError> {
+    pub(super) fn finish(
+        mut self,
+        own: Option<String>,
+        bytes: u64,
+        blake3: String,
+    ) -> Result<Survey, TextError> {
         if !self.is_complete {
             return Err(TextError::Incomplete);
         }
@@ -207,11 +233,13 @@ impl Found {
         Ok(Survey {
             by_elpis: self.by_elpis,
             server_version: self.server_version,
-            database: self.database,
+            database: self.database.or(own),
             charset: None,
             product: Product::default(),
             tables: self.tables,
             views: self.views,
+            view_needs: self.view_needs,
+            routine_definers: self.routine_definers,
             triggers: self.triggers,
             trigger_tables: self.trigger_tables,
             routines: self.routines,

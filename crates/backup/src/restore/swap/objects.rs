@@ -14,6 +14,7 @@ use crate::restore::error::RestoreError;
 use crate::restore::names::OWN_PREFIX;
 use crate::restore::session::{Ask, of, qualified, quoted};
 use crate::restore::sql::{Object, SqlReader};
+use crate::restore::views::lacks_only_definer;
 
 /// Of which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,13 @@ impl Scripts {
         // Tables are not asked for, and the restore's own are nobody's business.
         all.tables.clear();
         all.sequences.clear();
+        for view in &all.views {
+            if !all.view_columns.contains_key(view)
+                && lacks_only_definer(session, database, view).await?
+            {
+                all.view_columns.insert(view.clone(), Vec::new());
+            }
+        }
         let mut scripts = Scripts {
             only: only.cloned(),
             database: database.to_owned(),

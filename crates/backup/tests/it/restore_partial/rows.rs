@@ -18,7 +18,7 @@ use crate::support::rounds;
 
 /// Owners 1 and 2 have parts 11, 12 and 21; 3 has none. Rows stand two and three times, have no
 /// time, no value, and differ only in what other texts would call equal.
-const FILL: &str = r"
+pub(super) const FILL: &str = r"
     CREATE TABLE owner (id INT UNSIGNED PRIMARY KEY, alias VARCHAR(40), name VARCHAR(40));
     INSERT INTO owner VALUES (1, 'web', 'a1'), (2, 'db', 'b2'), (3, 'db', 'c3'), (4, '1', 'd4');
     CREATE TABLE part (id INT UNSIGNED PRIMARY KEY, owner INT UNSIGNED NOT NULL);
@@ -39,7 +39,7 @@ const FILL: &str = r"
 ";
 
 /// What has happened to it since. The product has written, and somebody has deleted.
-const LIVE: &str = r"
+pub(super) const LIVE: &str = r"
     DELETE FROM nums WHERE part = 11 AND at BETWEEN 1700000200 AND 1700000600;
     DELETE FROM nums WHERE part = 11 AND at = 5 AND v = 1 LIMIT 2;
     DELETE FROM nums WHERE part = 11 AND v IS NULL;
@@ -57,7 +57,7 @@ const LIVE: &str = r"
     DELETE FROM nums WHERE part = 13;
 ";
 
-fn of(database: &str, whose: &str) -> RestorePolicy {
+pub(super) fn of(database: &str, whose: &str) -> RestorePolicy {
     let rows = |table: &str, time: Option<&str>| RowsTable {
         table: table.to_owned(),
         part: "part".to_owned(),

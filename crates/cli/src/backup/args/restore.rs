@@ -9,15 +9,18 @@ use super::Target;
 use crate::backup::values::{Accepted, accepted, duration};
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").args(["archive", "newest", "source", "sql"]).required(true)))]
+#[command(group(ArgGroup::new("what").args(["archive", "newest", "newest_whole", "source", "sql"]).required(true)))]
 pub(crate) struct Restore {
     #[command(flatten)]
     pub(crate) target: Target,
     /// A name in the target, or a path
     pub(crate) archive: Option<PathBuf>,
-    /// The newest archive of the target that is not known to be broken
+    /// The newest archive of the target; if it is broken, nothing is restored
     #[arg(long)]
     pub(crate) newest: bool,
+    /// The newest archive of the target that is not broken; says which newer ones are
+    #[arg(long)]
+    pub(crate) newest_whole: bool,
     /// The archive, as with pandora_backup.sh
     #[arg(short = 's', value_name = "ARCHIVE")]
     pub(crate) source: Option<PathBuf>,
@@ -58,11 +61,11 @@ pub(crate) struct Restore {
     /// The database to replace or to make, instead of the installation's
     #[arg(long, value_name = "NAME", conflicts_with = "no_database")]
     pub(crate) to_database: Option<String>,
-    /// Go on in spite of a difference: schema, server, charset, replica, writers, space, non-atomic
-    /// or outside-links; may be given several times
+    /// Go on in spite of a difference: schema, server, charset, replica, writers, space, non-atomic,
+    /// views or outside-links; may be given several times
     #[arg(long, value_name = "DIFFERENCE", value_parser = accepted)]
     pub(crate) accept: Vec<Accepted>,
-    /// How many sessions load [default: 3]
+    /// How many sessions load [default: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub(crate) sessions: Option<u8>,
     /// What is compared before the exchange
@@ -90,6 +93,7 @@ impl Restore {
             target: Target { target: None },
             archive: None,
             newest: false,
+            newest_whole: false,
             source: Some(source),
             sql: None,
             files,

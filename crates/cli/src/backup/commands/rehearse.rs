@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use elpis_backup::archive::{Archive, Verified, VerifyError};
-use elpis_backup::{Inspector, ObjectStore, Rehearsal, RehearsalReport};
+use elpis_backup::{CheckResult, Inspector, ObjectStore, Rehearsal, RehearsalReport};
 use elpis_pandora::{RestoreSet, rehearsal_probes};
 use elpis_run::Clock;
 
@@ -20,8 +20,11 @@ pub(super) fn run(context: &Context, args: &Rehearse) -> Result<Verdict> {
     let mut reports = Vec::new();
     for archive in chosen(context, args)? {
         let found = context.find(&archive, args.target.target.clone())?;
-        let report = rehearse(context, args, &found)?;
-        note(context, &found, &report);
+        let report =
+            rehearse(context, args, &found).or_else(|error| broken(context, &found, error))?;
+        if report.databases + report.files > 0 {
+            note(context, &found, &report);
+        }
         if !context.printer.json {
             context.printer.data(&lines(&report))?;
         }
@@ -56,11 +59,13 @@ fn chosen(context: &Context, args: &Rehearse) -> Result<Vec<PathBuf>> {
             place: store.place()
         });
     }
-    archives.retain(|archive| !archive.is_broken());
     if args.all {
+        // Older ones that are broken were told before; if the newest is, that is told every time.
+        let newest = archives[0].name.clone();
         archives.retain(|archive| {
             let note = archive.note.as_ref();
-            note.is_none_or(|note| note.rehearsed.is_none())
+            let is_new = note.is_none_or(|note| note.rehearsed.is_none());
+            is_new && (!archive.is_broken() || archive.name == newest)
         });
     } else {
         archives.truncate(1);
@@ -99,6 +104,27 @@ fn rehearse(context: &Context, args: &Rehearse, found: &Found) -> Result<Rehears
         observer: Arc::new(RestoreProgress::new(context.printer)),
     };
     Ok(rehearsal.run(first, &open, began)?)
+}
+
+/// What becomes of an archive that is broken: it has failed, and the next one is rehearsed.
+fn broken(context: &Context, found: &Found, error: anyhow::Error) -> Result<RehearsalReport> {
+    let why = match error.downcast_ref() {
+        Some(VerifyError::Broken { .. } | VerifyError::NotAnArchive { .. }) => error.to_string(),
+        _ => return Err(error),
+    };
+    let now = context.clock.now();
+    let stored = found.stored.as_ref();
+    Ok(RehearsalReport {
+        archive: found.path.clone(),
+        began: stored.map_or(now, |(_, name)| name.began(&context.zone)),
+        at: now,
+        checks: vec![CheckResult {
+            name: "archive".to_owned(),
+            passed: false,
+            said: why,
+        }],
+        ..RehearsalReport::default()
+    })
 }
 
 /// Notes the outcome if the archive is in a store.

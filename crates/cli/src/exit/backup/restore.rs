@@ -85,6 +85,10 @@ fn files(error: &FilesError) -> Option<Judgement> {
             Code::Refused,
             Some("`elpis-backup resume` finishes it, `elpis-backup undo` takes it back"),
         )),
+        FilesError::Undoing { .. } => Some((
+            Code::Refused,
+            Some("`elpis-backup undo` goes on with taking it back"),
+        )),
         FilesError::Unfit { .. } => Some((Code::Refused, Some("use another archive"))),
         FilesError::Swap { back: true, .. } => {
             Some((Code::Stopped, Some("see to the reason, and restore again")))

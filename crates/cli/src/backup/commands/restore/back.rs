@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use elpis_backup::archive::{Archive, Verified};
 use elpis_backup::restore::{
-    FILES_JOB, FilesState, JOB, RestoreRun, RestoreState, SqlText, Unsurveyed, files_runs, runs,
+    FILES_JOB, FilesError, FilesState, JOB, RestoreRun, RestoreState, SqlText, Unsurveyed,
+    files_runs, runs,
 };
 use elpis_mysql::ConnectOptions;
 use elpis_run::{Holder, Journal, Query, RunId, RunSummary};
@@ -210,6 +211,12 @@ pub(in crate::backup) fn resume(context: &Context, args: &Resume) -> Result<Verd
     let together = Together::find(&journal, args.take.run)?;
     let holder = context.holder();
     let parts = context.settings.restore.parts(context.printer);
+    if let Some(run) = together
+        .files
+        .filter(|_| together.files_are(FilesState::Undoing))
+    {
+        bail!(FilesError::Undoing { run });
+    }
     let todo = together
         .files
         .filter(|_| together.files_are(FilesState::Unfinished));

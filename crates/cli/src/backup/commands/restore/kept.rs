@@ -76,6 +76,7 @@ fn all(journal: &dyn Journal) -> Result<Vec<Kept>> {
     for run in files_runs(journal)? {
         let state = match run.state {
             FilesState::Unfinished => "unfinished",
+            FilesState::Undoing => "undoing",
             FilesState::Restored => "done",
             FilesState::Replaced => "replaced",
             FilesState::Undone => "undone",

@@ -1,6 +1,7 @@
 //! `restore`: an archive's database, its files or both, back into their places.
 
 pub(in crate::backup) mod back;
+mod chosen;
 mod database;
 pub(super) mod files;
 mod join;
@@ -9,7 +10,7 @@ mod progress;
 pub(super) mod reach;
 mod show;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -17,12 +18,12 @@ use elpis_backup::archive::{Archive, Verified};
 use elpis_backup::restore::{FileCheck, FilesError, FilesPlan, JOB, Services};
 use elpis_run::{Holder, Journal, MemoryJournal, Query};
 
+use self::chosen::choose;
 use self::database::Database;
 use self::join::{FilesAct, Joined, Todo};
 pub(super) use self::progress::RestoreProgress;
-use super::{Context, Found, verify};
+use super::{Context, verify};
 use crate::backup::args::Restore;
-use crate::backup::places::Nothing;
 use crate::exit::{Code, Verdict};
 
 pub(super) fn run(context: &Context, args: &Restore) -> Result<Verdict> {
@@ -71,9 +72,12 @@ enum Ended {
 
 /// Looks, decides, and carries it out unless it is only to be shown.
 fn restore(context: &Context, args: &Restore) -> Result<Ended> {
-    let archive = match args.sql {
-        Some(_) => None,
-        None => Some(open(context, args)?),
+    let (archive, passed_over) = match args.sql {
+        Some(_) => (None, 0),
+        None => {
+            let chosen = choose(context, args)?;
+            (Some(chosen.archive), chosen.passed_over)
+        }
     };
     let files = match (args.files, &archive) {
         (true, Some(archive)) => Some(files::plan(context, args, archive)?),
@@ -110,26 +114,31 @@ fn restore(context: &Context, args: &Restore) -> Result<Ended> {
     if !refusals.is_empty() {
         bail!(FilesError::Refused { refusals });
     }
+    show::announce(context.printer, planned, files.as_ref());
     let archive = database
         .as_ref()
         .and_then(Database::archive)
         .or(archive.as_ref());
-    carry_out(
+    let remarks = carry_out(
         context,
         database.as_ref(),
         files.as_ref(),
         archive,
         args.sql.as_deref(),
-    )
+    )?;
+    Ok(Ended::Restored {
+        remarks: remarks + passed_over,
+    })
 }
 
+/// Restores, and returns how many things the operator should know.
 fn carry_out(
     context: &Context,
     database: Option<&Database>,
     files: Option<&FilesPlan>,
     archive: Option<&Archive<Verified>>,
     sql: Option<&Path>,
-) -> Result<Ended> {
+) -> Result<usize> {
     let from = archive.map(Archive::path).or(sql).unwrap_or(Path::new(""));
     let journal = context.journal()?;
     // What is restored together has one holder in the journal.
@@ -179,9 +188,7 @@ fn carry_out(
     let of_database = restored.map_or(0, |report| {
         report.warnings.len() + report.missing_grants.len()
     });
-    Ok(Ended::Restored {
-        remarks: of_files + of_database,
-    })
+    Ok(of_files + of_database)
 }
 
 /// Whether this process has a restore of a database in the journal that has not ended.
@@ -193,26 +200,4 @@ fn is_begun(journal: &dyn Journal, holder: &Holder) -> Result<bool> {
     };
     let open = journal.list(&query)?;
     Ok(open.iter().any(|run| run.holder == *holder))
-}
-
-/// The archive that the arguments mean, verified.
-fn open(context: &Context, args: &Restore) -> Result<Archive<Verified>> {
-    let found = find(context, args)?;
-    Ok(verify::verify(context, &found)?)
-}
-
-fn find(context: &Context, args: &Restore) -> Result<Found> {
-    let target = args.target.target.clone();
-    if let Some(path) = args.archive.as_ref().or(args.source.as_ref()) {
-        return context.find(path, target);
-    }
-    let store = context.any_store(target.clone())?;
-    let newest = store.list()?.into_iter().find(|stored| !stored.is_broken());
-    let Some(newest) = newest else {
-        bail!(Nothing {
-            place: store.place()
-        });
-    };
-    let path = PathBuf::from(store.place()).join(newest.name.to_string());
-    context.find(&path, target)
 }

@@ -19,10 +19,47 @@ pub(super) fn plans(
     count: Option<&CountReport>,
     files: Option<&FilesPlan>,
 ) -> Result<Verdict> {
-    let mut is_refused = false;
+    if printer.json {
+        let mut document = json!({ "database": database, "files": files });
+        if let Some(count) = count {
+            document["count"] = json!(count);
+        }
+        printer.document(&document)?;
+    } else {
+        printer.data(&lines(database, count, files).join("\n"))?;
+    }
+    let is_refused = database.is_some_and(|plan| !plan.refusals.is_empty())
+        || files.is_some_and(|plan| !plan.refusals.is_empty());
+    Ok(match is_refused {
+        false => Verdict::silent(Code::Done),
+        true => Verdict::new(
+            Code::Refused,
+            "it would be refused",
+            "see to the reasons, or take one with --accept",
+        ),
+    })
+}
+
+/// What is about to be done, for whoever looks on.
+pub(super) fn announce(
+    printer: Printer,
+    database: Option<&RestorePlan>,
+    files: Option<&FilesPlan>,
+) {
+    if !printer.json {
+        for line in lines(database, None, files) {
+            printer.say(&line);
+        }
+    }
+}
+
+fn lines(
+    database: Option<&RestorePlan>,
+    count: Option<&CountReport>,
+    files: Option<&FilesPlan>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(plan) = database {
-        is_refused |= !plan.refusals.is_empty();
         lines.push(format!("database {}:", plan.policy.database));
         lines.extend(plan.lines().into_iter().map(|line| format!("  {line}")));
         for (table, rows) in count.iter().flat_map(|count| &count.missing) {
@@ -33,7 +70,6 @@ pub(super) fn plans(
         remarks(&mut lines, &warnings, plan.refusals.iter());
     }
     if let Some(plan) = files {
-        is_refused |= !plan.refusals.is_empty();
         for root in &plan.roots {
             let (entries, size) = (number(root.entries), bytes(root.bytes));
             let (name, place) = (&root.root.component, root.root.place.display());
@@ -52,23 +88,7 @@ pub(super) fn plans(
         }
         remarks(&mut lines, &plan.warnings, plan.refusals.iter());
     }
-    if printer.json {
-        let mut document = json!({ "database": database, "files": files });
-        if let Some(count) = count {
-            document["count"] = json!(count);
-        }
-        printer.document(&document)?;
-    } else {
-        printer.data(&lines.join("\n"))?;
-    }
-    Ok(match is_refused {
-        false => Verdict::silent(Code::Done),
-        true => Verdict::new(
-            Code::Refused,
-            "it would be refused",
-            "see to the reasons, or take one with --accept",
-        ),
-    })
+    lines
 }
 
 fn remarks<T: ToString>(
