@@ -8,7 +8,7 @@
 
 use elpis_examples::{MemoryDatabase, MemoryTable};
 use elpis_maint_core::{
-    AdaptiveThrottle, Inspection, Limits, Plan, Policy, Purge, PurgeEvent, Rates, Scalar,
+    AdaptiveThrottle, Inspection, Limits, Plan, Policy, PurgeEvent, Rates, Run, Scalar,
 };
 use elpis_run::{Clock, FnObserver, Holder, MemoryJournal, RealClock, StopToken};
 
@@ -56,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
             );
         }
     });
-    let report = Purge {
+    let report = Run {
         journal: &MemoryJournal::new(),
         throttle: &mut AdaptiveThrottle::new(policy.throttle.clone()),
         observer: &observer,
@@ -65,7 +65,7 @@ async fn main() -> anyhow::Result<()> {
         holder: Holder::current("embed", clock.now()),
         limits: Limits::default(),
     }
-    .run(&plan, &mut store)
+    .purge(&plan, &mut store)
     .await?;
 
     anyhow::ensure!(

@@ -3,6 +3,7 @@
 use elpis_run::RunId;
 use serde::Serialize;
 
+use crate::pacing::Waits;
 use crate::report::{PurgeReport, TableReport};
 use crate::store::Count;
 
@@ -73,4 +74,14 @@ pub enum PurgeEvent {
     TableFinished(TableReport),
     /// The run is over; the journal has its outcome.
     Finished(PurgeReport),
+}
+
+impl Waits for PurgeEvent {
+    fn waiting(table: String, why: String) -> PurgeEvent {
+        PurgeEvent::Waiting { table, why }
+    }
+
+    fn resumed(table: String, waited_s: f64) -> PurgeEvent {
+        PurgeEvent::Resumed { table, waited_s }
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use elpis_run::journal::{Journal, JournalError, NewRun, Outcome, close_dead_runs};
-use elpis_run::{Clock, Holder, RunId, with_causes};
+use elpis_run::journal::{JournalError, NewRun, Outcome, close_dead_runs};
+use elpis_run::{RunId, with_causes};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::plan::server_refusals;
 use crate::store::{Store, StoreError};
-use crate::{Ended, Refusal};
+use crate::{Ended, Refusal, Run};
 
 /// What the report of every kind of run can say.
 pub trait RunReport: fmt::Debug {
@@ -52,35 +52,35 @@ fn list(refusals: &[Refusal]) -> String {
 /// What a run did, and the failure that ended it.
 pub(crate) type Walked<R> = Result<(R, Option<StoreError>), JournalError>;
 
-/// What a run needs around its walk.
-pub(crate) struct Frame<'a> {
+/// Under what name and on what terms a run begins.
+pub(crate) struct Terms<'a> {
     pub(crate) job: &'static str,
     pub(crate) target: &'a str,
     pub(crate) refusals: &'a [Refusal],
     pub(crate) locks: &'a [String],
     pub(crate) allow_replica: bool,
-    pub(crate) journal: &'a dyn Journal,
-    pub(crate) clock: &'a dyn Clock,
-    pub(crate) holder: Holder,
 }
 
-impl Frame<'_> {
+impl<E> Run<'_, E> {
     /// Takes the locks, looks at the server once more, and enters the run and its plan into the
     /// journal. If that fails nothing is locked.
     pub(crate) async fn open<S: Store, R: RunReport>(
-        &self,
+        &mut self,
+        terms: Terms<'_>,
         plan: &impl Serialize,
         store: &mut S,
     ) -> Result<(RunId, Timestamp), RunError<R>> {
-        if !self.refusals.is_empty() {
-            return Err(RunError::Refused(self.refusals.to_vec()));
+        if !terms.refusals.is_empty() {
+            return Err(RunError::Refused(terms.refusals.to_vec()));
         }
-        store.lock(self.locks).await.map_err(RunError::NotBegun)?;
+        store.lock(terms.locks).await.map_err(RunError::NotBegun)?;
         // The server may have become a replica since the plan was made.
         let server = store.server().await;
         let entered = match server {
-            Ok(server) => match server_refusals(&server, self.allow_replica) {
-                refusals if refusals.is_empty() => self.enter(plan).map_err(RunError::Journal),
+            Ok(server) => match server_refusals(&server, terms.allow_replica) {
+                refusals if refusals.is_empty() => {
+                    self.enter(&terms, plan).map_err(RunError::Journal)
+                }
                 refusals => Err(RunError::Refused(refusals)),
             },
             Err(error) => Err(RunError::NotBegun(error)),
@@ -91,12 +91,16 @@ impl Frame<'_> {
         entered
     }
 
-    fn enter(&self, plan: &impl Serialize) -> Result<(RunId, Timestamp), JournalError> {
-        close_dead_runs(self.journal, self.clock, self.job, self.target)?;
+    fn enter(
+        &self,
+        terms: &Terms<'_>,
+        plan: &impl Serialize,
+    ) -> Result<(RunId, Timestamp), JournalError> {
+        close_dead_runs(self.journal, self.clock, terms.job, terms.target)?;
         let started = self.clock.now();
         let run = self.journal.create(&NewRun {
-            job: self.job.to_owned(),
-            target: self.target.to_owned(),
+            job: terms.job.to_owned(),
+            target: terms.target.to_owned(),
             holder: self.holder.clone(),
             started,
             plan: serde_json::to_value(plan).unwrap_or_default(),
@@ -105,12 +109,12 @@ impl Frame<'_> {
     }
 
     /// Enters how the run ended, gives the locks back, and tells.
-    pub(crate) async fn close<S: Store, R: RunReport>(
-        &self,
+    pub(crate) async fn close<S: Store, R: RunReport + Clone>(
+        &mut self,
         run: RunId,
         walked: Walked<R>,
         store: &mut S,
-        tell: impl FnOnce(&R),
+        finished: impl FnOnce(R) -> E,
     ) -> Result<R, RunError<R>> {
         let ended = walked.and_then(|(report, failure)| {
             let outcome = report.outcome();
@@ -119,7 +123,7 @@ impl Frame<'_> {
         });
         give_back(store).await;
         let (report, failure) = ended?;
-        tell(&report);
+        self.observer.on(&finished(report.clone()));
         match failure {
             None => Ok(report),
             Some(source) => Err(RunError::Stopped {
@@ -144,4 +148,13 @@ pub(crate) fn settle(ended: Result<Ended, StoreError>, failure: &mut Option<Stor
         *failure = Some(error);
         ended
     })
+}
+
+/// Why a part of a run is not at its end, for the journal.
+pub(crate) fn why_not(ended: &Result<Ended, StoreError>) -> Option<String> {
+    match ended {
+        Ok(Ended::Done) => None,
+        Ok(other) => Some(other.to_string()),
+        Err(error) => Some(with_causes(error)),
+    }
 }

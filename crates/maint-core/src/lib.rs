@@ -3,13 +3,13 @@
 //!
 //! The same words in the same order as everywhere in Elpis: a [`Policy`] says what is wanted, an
 //! [`Inspection`] gathers [`Facts`] through a [`Store`], [`Plan::new`] is a pure function of both,
-//! and [`Purge::run`] walks the plan and returns a [`PurgeReport`].
+//! and [`Run::purge`] walks the plan and returns a [`PurgeReport`].
 //!
 //! ```no_run
 //! # #[cfg(feature = "sqlite")]
 //! # async fn purge() -> Result<(), Box<dyn std::error::Error>> {
 //! use elpis_maint_core::{
-//!     AdaptiveThrottle, Inspection, Limits, Plan, Policy, Purge, Rates, SqliteStore,
+//!     AdaptiveThrottle, Inspection, Limits, Plan, Policy, Rates, Run, SqliteStore,
 //! };
 //! use elpis_run::journal::MemoryJournal;
 //! use elpis_run::{Clock, Holder, RealClock, StopToken};
@@ -27,7 +27,7 @@
 //! let inspection = Inspection { clock: &clock, observer: &(), stop: &stop, exact: false };
 //! let facts = inspection.run(&policy, &mut store).await?;
 //! let plan = Plan::new(&policy, &facts, &Rates::new());
-//! let report = Purge {
+//! let report = Run {
 //!     journal: &MemoryJournal::new(),
 //!     throttle: &mut AdaptiveThrottle::new(policy.throttle.clone()),
 //!     observer: &(),
@@ -36,7 +36,7 @@
 //!     holder: Holder::current("my-tool", clock.now()),
 //!     limits: Limits::default(),
 //! }
-//! .run(&plan, &mut store)
+//! .purge(&plan, &mut store)
 //! .await?;
 //! assert_eq!(report.deleted(), plan.due().rows);
 //! # Ok(())
@@ -61,6 +61,7 @@ pub mod policy;
 mod purge;
 mod rates;
 mod report;
+mod run;
 mod scalar;
 pub mod store;
 pub mod sweep;
@@ -73,12 +74,13 @@ pub use frame::{RunError, RunReport};
 pub use inspect::{Facts, InspectError, Inspection, TableFacts};
 pub use plan::{Moment, Plan, Rates, Refusal, TablePlan};
 pub use policy::{
-    Exception, Filter, Kind, Kinds, Mode, Policy, PolicyError, Retention, SeriesRule, TableRule,
-    Test, ThrottleRules, Tier,
+    Exception, Filter, Kind, Kinds, Mode, Policy, PolicyError, Retention, SeriesList, SeriesRule,
+    TableRule, Test, ThrottleRules, Tier,
 };
-pub use purge::{JOB, Limits, Purge, PurgeError};
+pub use purge::{JOB, PurgeError};
 pub use rates::{measured_compact_rates, measured_rates};
 pub use report::{Ended, PurgeReport, TableReport};
+pub use run::{Limits, Run};
 pub use scalar::Scalar;
 #[cfg(feature = "mysql")]
 pub use store::MySqlStore;

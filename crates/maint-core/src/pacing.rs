@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use elpis_run::{ChunkTiming, Clock, Load, Pace, StopToken, Throttle};
+use elpis_run::{ChunkTiming, Clock, Load, Pace};
 
-use crate::Limits;
 use crate::report::Ended;
 use crate::store::{Store, StoreError};
+use crate::{Limits, Run};
 
 /// How often the load is looked at.
 const LOAD_INTERVAL: Duration = Duration::from_secs(1);
@@ -19,31 +19,33 @@ pub(crate) struct Pacer {
     load: Option<(Duration, Load)>,
     deadline: Option<Duration>,
     rows_left: Option<u64>,
+    idle: Idle,
 }
 
 /// What comes next.
 pub(crate) enum Turn {
-    /// A chunk of at most so many rows. `paused` and `waited` have passed since the last one.
-    Go {
-        rows: u64,
-        paused: Duration,
-        waited: Duration,
-    },
+    /// A chunk of at most so many rows, after a pause of so long.
+    Go { rows: u64, paused: Duration },
     /// The end of the run.
     End(Ended),
 }
 
-/// Told while a run waits for the server.
-pub(crate) enum Wait<'a> {
-    For(&'a str),
-    Over(Duration),
+/// Time in which a run did nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Idle {
+    /// For the throttle's pauses.
+    pub(crate) paused: Duration,
+    /// For the server or a replica.
+    pub(crate) waited: Duration,
 }
 
-/// What lets a run go on or ends it.
-pub(crate) struct Reins<'a> {
-    pub(crate) throttle: &'a mut dyn Throttle,
-    pub(crate) clock: &'a dyn Clock,
-    pub(crate) stop: &'a StopToken,
+/// Events that tell of waiting.
+pub(crate) trait Waits {
+    /// The run waits with its work at `place`, for this reason.
+    fn waiting(place: String, why: String) -> Self;
+
+    /// It goes on after so many seconds.
+    fn resumed(place: String, waited_s: f64) -> Self;
 }
 
 impl Pacer {
@@ -53,6 +55,7 @@ impl Pacer {
             load: None,
             deadline: limits.max_time.map(|limit| clock.monotonic() + limit),
             rows_left: limits.max_rows,
+            idle: Idle::default(),
         }
     }
 
@@ -61,19 +64,21 @@ impl Pacer {
         self.rows_left = self.rows_left.map(|left| left - rows.min(left));
     }
 
-    /// Decides whether the next chunk may begin, and waits until it may.
-    pub(crate) async fn turn<S: Store>(
+    /// The pauses and waits since this was asked last: those of one table, if it is asked at its
+    /// end.
+    pub(crate) fn idle(&mut self) -> Idle {
+        std::mem::take(&mut self.idle)
+    }
+
+    /// Decides whether the next chunk at `place` may begin, waits until it may, and tells.
+    pub(crate) async fn turn<S: Store, E: Waits>(
         &mut self,
-        reins: Reins<'_>,
+        run: &mut Run<'_, E>,
         store: &mut S,
         last: Option<&ChunkTiming>,
-        hear: &mut (dyn FnMut(Wait<'_>) + Send),
+        place: &str,
     ) -> Result<Turn, StoreError> {
-        let Reins {
-            throttle,
-            clock,
-            stop,
-        } = reins;
+        let (clock, stop) = (run.clock, run.stop);
         let mut last = last;
         let mut waiting: Option<(Duration, String)> = None;
         loop {
@@ -92,34 +97,32 @@ impl Pacer {
                     load
                 }
             };
-            match throttle.pace(last.take(), &load) {
+            match run.throttle.pace(last.take(), &load) {
                 Pace::Go { rows, pause } => {
-                    let mut waited = Duration::ZERO;
                     if let Some((since, _)) = waiting {
-                        waited = clock.monotonic().saturating_sub(since);
-                        hear(Wait::Over(waited));
+                        let waited = run.since(since);
+                        self.idle.waited += waited;
+                        let resumed = E::resumed(place.to_owned(), waited.as_secs_f64());
+                        run.observer.on(&resumed);
                     }
                     let begun = clock.monotonic();
                     let wanted = pause.saturating_sub(self.overslept);
                     if stop.sleep(clock, wanted).await.is_err() {
                         return Ok(Turn::End(Ended::Interrupted));
                     }
-                    let paused = clock.monotonic().saturating_sub(begun);
+                    let paused = run.since(begun);
                     self.overslept = (self.overslept + paused).saturating_sub(pause);
                     // The pause may have used up the rest of the time.
                     if let Some(ended) = self.limit_reached(clock.monotonic()) {
                         return Ok(Turn::End(ended));
                     }
+                    self.idle.paused += paused;
                     let rows = rows.min(self.rows_left.unwrap_or(u64::MAX)).max(1);
-                    return Ok(Turn::Go {
-                        rows,
-                        paused,
-                        waited,
-                    });
+                    return Ok(Turn::Go { rows, paused });
                 }
                 Pace::Hold { retry_after, why } => {
                     if waiting.as_ref().is_none_or(|(_, before)| *before != why) {
-                        hear(Wait::For(&why));
+                        run.observer.on(&E::waiting(place.to_owned(), why.clone()));
                     }
                     let since = waiting.map_or(now, |(since, _)| since);
                     waiting = Some((since, why));

@@ -3,79 +3,45 @@
 //! The journal knows what was meant (one record before and one after each table), the database
 //! knows what is. A killed run needs no repair: the next one looks again and goes on.
 
-use std::time::Duration;
-
-use elpis_run::journal::{Event, Journal, JournalError};
-use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use elpis_run::journal::JournalError;
+use elpis_run::{ChunkTiming, RunId};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::frame::{Frame, RunError, Walked, settle};
-use crate::pacing::{Pacer, Reins, Turn, Wait};
+use crate::frame::{RunError, Terms, Walked, settle, why_not};
+use crate::pacing::{Pacer, Turn};
 use crate::report::{Ended, PurgeReport, TableReport};
 use crate::store::{Position, Store, StoreError};
-use crate::{Plan, PurgeEvent, TablePlan, Walk};
+use crate::{Plan, PurgeEvent, Run, TablePlan, Walk};
 
 /// The name of this job in the journal.
 pub const JOB: &str = "purge";
 /// How often a walk along time starts again from the oldest row, to catch rows that arrived late.
 const MAX_PASSES: u32 = 3;
 
-/// What a run needs besides plan and store.
-pub struct Purge<'a> {
-    /// Where intents and results go before and after each table.
-    pub journal: &'a dyn Journal,
-    /// Chooses chunk sizes and pauses.
-    pub throttle: &'a mut dyn Throttle,
-    /// Hears what happens.
-    pub observer: &'a dyn Observer<PurgeEvent>,
-    /// Where the time comes from.
-    pub clock: &'a dyn Clock,
-    /// Ends the run between two chunks.
-    pub stop: &'a StopToken,
-    /// Who runs it.
-    pub holder: Holder,
-    /// Bounds of the run.
-    pub limits: Limits,
-}
-
-/// Bounds of one run; `None` is no bound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// No chunk begins after this long.
-    pub max_time: Option<Duration>,
-    /// No more rows than this are deleted, cascades not counted.
-    pub max_rows: Option<u64>,
-}
-
 /// Why a purge did not do what its plan said.
 pub type PurgeError = RunError<PurgeReport>;
 
-impl Purge<'_> {
-    /// Carries out `plan` on `store`.
+impl Run<'_, PurgeEvent> {
+    /// Deletes what `plan` says from `store`.
     ///
     /// # Errors
     /// [`PurgeError`]. A run that ends early but safely ([`Ended`]) is a report, not an error.
-    pub async fn run<S: Store>(
+    pub async fn purge<S: Store>(
         &mut self,
         plan: &Plan,
         store: &mut S,
     ) -> Result<PurgeReport, PurgeError> {
-        let frame = Frame {
+        let terms = Terms {
             job: JOB,
             target: &plan.target,
             refusals: &plan.refusals,
             locks: &plan.locks,
             allow_replica: plan.allow_replica,
-            journal: self.journal,
-            clock: self.clock,
-            holder: self.holder.clone(),
         };
-        let (run, started) = frame.open(plan, store).await?;
+        let (run, started) = self.open(terms, plan, store).await?;
         let walked = self.tables(run, started, plan, store).await;
-        let observer = self.observer;
-        let tell = |report: &PurgeReport| observer.on(&PurgeEvent::Finished(report.clone()));
-        frame.close(run, walked, store, tell).await
+        self.close(run, walked, store, PurgeEvent::Finished).await
     }
 
     async fn tables<S: Store>(
@@ -124,11 +90,7 @@ impl Purge<'_> {
         let step = format!("purge {name}");
         let cutoff = plan.task.due.cutoff.to_string();
         let intent = json!({ "cutoff": cutoff, "due": plan.due, "walk": plan.task.walk });
-        let intent = Event::Intent {
-            step: step.clone(),
-            detail: intent,
-        };
-        self.journal.append(run, self.clock.now(), &intent)?;
+        self.intend(run, &step, intent)?;
         self.observer.on(&PurgeEvent::TableStarted {
             table: name.clone(),
             cutoff,
@@ -145,22 +107,12 @@ impl Purge<'_> {
             .map(|t| (t.to_owned(), 0))
             .collect();
         let ended = self.passes(plan, store, pacer, &mut report).await;
+        let idle = pacer.idle();
+        report.paused_s = idle.paused.as_secs_f64();
+        report.waited_s = idle.waited.as_secs_f64();
         report.complete = matches!(ended, Ok(Ended::Done));
         let detail = serde_json::to_value(&report).unwrap_or_default();
-        let event = match &ended {
-            Ok(Ended::Done) => Event::Done { step, detail },
-            Ok(other) => Event::Failed {
-                step,
-                error: other.to_string(),
-                detail,
-            },
-            Err(error) => Event::Failed {
-                step,
-                error: with_causes(error),
-                detail,
-            },
-        };
-        self.journal.append(run, self.clock.now(), &event)?;
+        self.conclude(run, step, detail, why_not(&ended))?;
         self.observer.on(&PurgeEvent::TableFinished(report.clone()));
         Ok((report, ended))
     }
@@ -201,15 +153,14 @@ impl Purge<'_> {
                     table: report.table.clone(),
                 });
             }
-            let (limit, pause) = match self.turn(store, pacer, last.as_ref(), report).await? {
-                Turn::Go { rows, paused, .. } => {
-                    (rows.min(plan.row_limit - report.deleted), paused)
-                }
+            let turn = pacer.turn(self, store, last.as_ref(), &report.table);
+            let (limit, pause) = match turn.await? {
+                Turn::Go { rows, paused } => (rows.min(plan.row_limit - report.deleted), paused),
                 Turn::End(ended) => return Ok(ended),
             };
             let begun = self.clock.monotonic();
             let purged = store.purge_chunk(&plan.task, from.as_ref(), limit).await?;
-            let took = self.clock.monotonic().saturating_sub(begun);
+            let took = self.since(begun);
             let cascaded = purged.cascaded.iter().sum();
             report.deleted += purged.deleted;
             for (sum, more) in report.cascaded.iter_mut().zip(&purged.cascaded) {
@@ -246,40 +197,5 @@ impl Purge<'_> {
                 return Ok(Ended::Done);
             }
         }
-    }
-
-    /// Waits for the next chunk's turn; the report says how long.
-    async fn turn<S: Store>(
-        &mut self,
-        store: &mut S,
-        pacer: &mut Pacer,
-        last: Option<&ChunkTiming>,
-        report: &mut TableReport,
-    ) -> Result<Turn, StoreError> {
-        let reins = Reins {
-            throttle: &mut *self.throttle,
-            clock: self.clock,
-            stop: self.stop,
-        };
-        let (observer, table) = (self.observer, &report.table);
-        let mut hear = |wait: Wait<'_>| {
-            let table = table.clone();
-            observer.on(&match wait {
-                Wait::For(why) => PurgeEvent::Waiting {
-                    table,
-                    why: why.to_owned(),
-                },
-                Wait::Over(waited) => PurgeEvent::Resumed {
-                    table,
-                    waited_s: waited.as_secs_f64(),
-                },
-            });
-        };
-        let turn = pacer.turn(reins, store, last, &mut hear).await?;
-        if let Turn::Go { paused, waited, .. } = &turn {
-            report.paused_s += paused.as_secs_f64();
-            report.waited_s += waited.as_secs_f64();
-        }
-        Ok(turn)
     }
 }

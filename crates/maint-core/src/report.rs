@@ -131,6 +131,17 @@ impl fmt::Display for Ended {
 }
 
 impl Ended {
+    /// The same in the journal's words; a run at its end that leaves `concerns` ends with them.
+    pub(crate) fn outcome_with<S: AsRef<str>>(&self, concerns: &[S]) -> Outcome {
+        if *self != Ended::Done || concerns.is_empty() {
+            return self.outcome();
+        }
+        let concerns: Vec<&str> = concerns.iter().map(AsRef::as_ref).collect();
+        Outcome::Warnings {
+            reason: concerns.join("; "),
+        }
+    }
+
     /// The same in the journal's words.
     pub(crate) fn outcome(&self) -> Outcome {
         let reason = self.to_string();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use elpis_maint_core::{
-    Exception, Filter, Kind, Kinds, Mode, Scalar, SeriesRule, Test, Tier, TimeUnit,
+    Exception, Filter, Kind, Kinds, Mode, Scalar, SeriesList, SeriesRule, Test, Tier, TimeUnit,
 };
 
 use crate::server::{Installation, ModuleType};
@@ -44,7 +44,6 @@ pub fn series_rule(
     settings: CompactionSettings,
     installation: &Installation,
 ) -> Option<SeriesRule> {
-    let days = settings.days?;
     let types: BTreeMap<i64, Kind> = installation
         .module_types
         .iter()
@@ -53,22 +52,39 @@ pub fn series_rule(
     if types.values().all(|kind| !kind.fits(Mode::Envelope)) {
         return None;
     }
+    let kinds = Kinds::Lookup {
+        table: "tagente_modulo".to_owned(),
+        key: "id_agente_modulo".to_owned(),
+        column: "id_tipo_modulo".to_owned(),
+        types,
+        except: exceptions(installation),
+    };
+    rule(settings, kinds)
+}
+
+/// The same for `tagente_datos` of a history database, which has no modules: `modules` are those
+/// that the main database would compact. Values of any other module stay as they are, above all of
+/// modules that are gone, whose values may have been states.
+///
+/// `None` if compaction is off there.
+pub fn history_series_rule(
+    settings: CompactionSettings,
+    modules: SeriesList,
+) -> Option<SeriesRule> {
+    rule(settings, Kinds::Listed(modules))
+}
+
+fn rule(settings: CompactionSettings, kinds: Kinds) -> Option<SeriesRule> {
     Some(SeriesRule {
         table: "tagente_datos".to_owned(),
         series_column: "id_agente_modulo".to_owned(),
         value_column: "datos".to_owned(),
         time_column: "utimestamp".to_owned(),
         unit: TimeUnit::EpochSeconds,
-        kinds: Kinds::Lookup {
-            table: "tagente_modulo".to_owned(),
-            key: "id_agente_modulo".to_owned(),
-            column: "id_tipo_modulo".to_owned(),
-            types,
-            except: exceptions(installation),
-        },
+        kinds,
         mode: Mode::Envelope,
         tiers: vec![Tier {
-            older_than_days: days,
+            older_than_days: settings.days?,
             bucket_hours: settings.step_hours,
         }],
         rollup: false,

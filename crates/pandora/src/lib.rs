@@ -35,9 +35,9 @@ pub use backup_set::{BackupSet, HistoryPlace, Part, PartNameError, Portrait, por
 #[cfg(feature = "backup")]
 pub use belongings::{agent_data, time_series};
 #[cfg(feature = "maint")]
-pub use compaction::{kind, series_rule};
+pub use compaction::{history_series_rule, kind, series_rule};
 #[cfg(feature = "maint")]
-pub use doctor::{Check, DatabaseFacts, Denied, Disk, State, UnknownTable, judge_database};
+pub use doctor::{Check, DatabaseFacts, Denied, Disk, State, UnknownTable, judge_database, judge_moves};
 pub use files::{
     ChosenHostError, ConfigError, Database, Disagreement, PhpConfig, Place, ServerConf, Tls, Token,
     chosen_host, console_database, is_conf_d_name,
@@ -54,7 +54,9 @@ pub use server::{
     last_maintenance, locks, record_maintenance, server_name,
 };
 #[cfg(feature = "maint")]
-pub use tasks::{FlowExpiry, HousekeepingSettings, Programs, catalogue, history_catalogue};
+pub use tasks::{
+    FlowExpiry, HistoryKeeps, HousekeepingSettings, Programs, catalogue, history_catalogue,
+};
 #[cfg(feature = "maint")]
 pub use tokens::{
     CompactionSettings, HistoryRetention, HistorySettings, Origin, PandoraSettings, Password,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use elpis_maint_core::chart::Point;
 use elpis_maint_core::compact::{
-    CompactError, CompactEvent, CompactPlan, CompactReport, Compaction, SeriesInspection,
+    CompactError, CompactEvent, CompactPlan, CompactReport, SeriesInspection, Verify,
 };
-use elpis_maint_core::{Limits, Policy, Rates, SeriesStore, Unthrottled};
+use elpis_maint_core::{Limits, Policy, Rates, Run, SeriesStore, Unthrottled};
 use elpis_run::{Holder, Journal, MemoryJournal, Observer, StopToken, Throttle, VirtualClock};
 use jiff::Timestamp;
 
@@ -120,7 +120,7 @@ pub struct CompactRun<'a> {
     /// None by default.
     pub limits: Limits,
     /// On by default.
-    pub verify: bool,
+    pub verify: Verify,
 }
 
 impl<'a> CompactRun<'a> {
@@ -133,7 +133,7 @@ impl<'a> CompactRun<'a> {
             observer: &(),
             stop: StopToken::new(),
             limits: Limits::default(),
-            verify: true,
+            verify: Verify::Sample,
         }
     }
 
@@ -157,7 +157,7 @@ impl<'a> CompactRun<'a> {
     ) -> Result<CompactReport, CompactError> {
         let plan = self.plan(policy, store).await;
         let clock = VirtualClock::new(self.now);
-        let mut compaction = Compaction {
+        let mut run = Run {
             journal: &*self.journal,
             throttle: &mut *self.throttle,
             observer: self.observer,
@@ -165,8 +165,7 @@ impl<'a> CompactRun<'a> {
             stop: &self.stop,
             holder: Holder::current("elpis-test", self.now),
             limits: self.limits,
-            verify: self.verify,
         };
-        compaction.run(&plan, store).await
+        run.compact(&plan, store, self.verify).await
     }
 }

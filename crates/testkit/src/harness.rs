@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elpis_maint_core::{
-    Facts, Inspection, Limits, Plan, Policy, Purge, PurgeError, PurgeEvent, PurgeReport, Rates,
-    Store, Unthrottled,
+    Facts, Inspection, Limits, Plan, Policy, PurgeError, PurgeEvent, PurgeReport, Rates, Store,
+    Unthrottled,
 };
 use elpis_run::{
     Clock, Holder, Journal, MemoryJournal, Observer, StopToken, Throttle, VirtualClock,
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
         plan: &Plan,
         store: &mut S,
     ) -> Result<PurgeReport, PurgeError> {
-        let mut purge = Purge {
+        let mut run = elpis_maint_core::Run {
             journal: &*self.journal,
             throttle: &mut *self.throttle,
             observer: self.observer,
@@ -102,6 +102,6 @@ impl<'a> Run<'a> {
             holder: Holder::current("elpis-test", now()),
             limits: self.limits,
         };
-        purge.run(plan, store).await
+        run.purge(plan, store).await
     }
 }

@@ -94,6 +94,7 @@ pub(crate) fn series(rule: &SeriesRule) -> String {
     let (table, series, time) = (&rule.table, &rule.series_column, &rule.time_column);
     let kinds = match &rule.kinds {
         Kinds::All(kind) => format!("all series ({})", word(*kind)),
+        Kinds::Listed(list) => format!("{} listed series", list.len()),
         Kinds::Lookup {
             table,
             key,

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use elpis_maint_core::compact::{
-    CompactError, CompactEvent, CompactPlan, CompactReport, Compaction,
-};
+use elpis_maint_core::compact::{CompactError, CompactEvent, CompactPlan, CompactReport, Verify};
 use elpis_maint_core::{
-    AdaptiveThrottle, Ended, Limits, Plan, Purge, PurgeError, PurgeEvent, PurgeReport, SeriesStore,
+    AdaptiveThrottle, Ended, Limits, Plan, PurgeError, PurgeEvent, PurgeReport, Run, SeriesStore,
     StoreError, TableReport, Unthrottled,
 };
 use elpis_run::journal::SqliteJournal;
@@ -226,17 +224,10 @@ impl Job<'_> {
     ) -> Result<PurgeReport> {
         let clock = RealClock::new();
         let progress = output::progress(self.printer);
-        self.interrupt.wait_for_safe_point();
-        let mut purge = Purge {
-            journal,
-            throttle: &mut *self.throttle(),
-            observer: &Pair(progress.as_ref(), self.also.purge),
-            clock: &clock,
-            stop: &self.interrupt.stop,
-            holder: Holder::current(PROGRAM, clock.now()),
-            limits,
-        };
-        let result = purge.run(plan, store).await;
+        let observer = Pair(progress.as_ref(), self.also.purge);
+        let mut throttle = self.throttle();
+        let mut run = self.begin(journal, &mut *throttle, &observer, &clock, limits);
+        let result = run.purge(plan, store).await;
         result.map_err(|error| match error {
             PurgeError::NotBegun(StoreError::LockHeld { .. }) => {
                 locked(error, journal, &plan.target)
@@ -254,24 +245,37 @@ impl Job<'_> {
     ) -> Result<CompactReport> {
         let clock = RealClock::new();
         let progress = output::compact_progress(self.printer);
-        self.interrupt.wait_for_safe_point();
-        let mut compaction = Compaction {
-            journal,
-            throttle: &mut *self.throttle(),
-            observer: &Pair(progress.as_ref(), self.also.compaction),
-            clock: &clock,
-            stop: &self.interrupt.stop,
-            holder: Holder::current(PROGRAM, clock.now()),
-            limits,
-            verify: true,
-        };
-        let result = compaction.run(plan, store).await;
+        let observer = Pair(progress.as_ref(), self.also.compaction);
+        let mut throttle = self.throttle();
+        let mut run = self.begin(journal, &mut *throttle, &observer, &clock, limits);
+        let result = run.compact(plan, store, Verify::Sample).await;
         result.map_err(|error| match error {
             CompactError::NotBegun(StoreError::LockHeld { .. }) => {
                 locked(error, journal, &plan.target)
             }
             error => error.into(),
         })
+    }
+
+    /// A run that may begin, once nothing speaks against it.
+    pub(crate) fn begin<'a, E>(
+        &'a self,
+        journal: &'a SqliteJournal,
+        throttle: &'a mut dyn Throttle,
+        observer: &'a dyn Observer<E>,
+        clock: &'a RealClock,
+        limits: Limits,
+    ) -> Run<'a, E> {
+        self.interrupt.wait_for_safe_point();
+        Run {
+            journal,
+            throttle,
+            observer,
+            clock,
+            stop: &self.interrupt.stop,
+            holder: Holder::current(PROGRAM, clock.now()),
+            limits,
+        }
     }
 
     pub(crate) fn throttle(&self) -> Box<dyn Throttle> {

@@ -31,7 +31,7 @@ impl Bars {
 fn style(exact: bool) -> ProgressStyle {
     let about = if exact { "" } else { "~" };
     let template = format!(
-        "{{prefix:22}} {{wide_bar}} {{human_pos}} of {about}{{human_len}}  {{rate}}  \
+        "{{prefix:22}} {{wide_bar}} {{percent:>3}} %  {{human_pos}} of {about}{{human_len}}  {{rate}}  \
          {about}{{eta}} left  {{msg}}"
     );
     let style =
@@ -46,14 +46,15 @@ fn style(exact: bool) -> ProgressStyle {
 
 impl Bars {
     /// The next table or tier.
-    fn begin(&self, name: String, due: u64, exact: bool) {
+    pub(super) fn begin(&self, name: String, due: u64, exact: bool) {
         let bar = ProgressBar::new(due).with_prefix(name);
         bar.set_style(style(exact));
         bar.enable_steady_tick(Duration::from_millis(200));
         *self.bar() = bar;
     }
 
-    fn at(&self, total: u64) {
+    /// So many rows are done.
+    pub(super) fn at(&self, total: u64) {
         let bar = self.bar();
         if bar.length().is_some_and(|length| total > length) {
             // The estimate was low.
@@ -62,9 +63,20 @@ impl Bars {
         bar.set_position(total);
     }
 
+    /// What the run waits for; nothing if it goes on.
+    pub(super) fn waiting(&self, why: Option<&str>) {
+        let message = why.map(|why| format!("waiting: {why}"));
+        self.bar().set_message(message.unwrap_or_default());
+    }
+
+    /// Makes room for lines.
+    pub(super) fn clear(&self) {
+        self.bar().finish_and_clear();
+    }
+
     /// A line instead of the bar.
     fn end(&self, mut text: String, took: f64, complete: bool) {
-        self.bar().finish_and_clear();
+        self.clear();
         text.push_str(&format!(" in {}", seconds(took)));
         if !complete {
             text.push_str(", not finished");
@@ -80,8 +92,8 @@ impl Observer<PurgeEvent> for Bars {
                 self.begin(table.clone(), due.rows, due.exact);
             }
             PurgeEvent::Chunk { total, .. } => self.at(*total),
-            PurgeEvent::Waiting { why, .. } => self.bar().set_message(format!("waiting: {why}")),
-            PurgeEvent::Resumed { .. } => self.bar().set_message(""),
+            PurgeEvent::Waiting { why, .. } => self.waiting(Some(why)),
+            PurgeEvent::Resumed { .. } => self.waiting(None),
             PurgeEvent::TableFinished(report) => {
                 let mut text = format!("{:22} {} rows", report.table, number(report.deleted));
                 for (child, rows) in &report.cascaded {
@@ -105,10 +117,8 @@ impl Observer<CompactEvent> for Bars {
                 due,
             } => self.begin(format!("{table} to {}", hours(*bucket_s)), *due, false),
             CompactEvent::Compacted { total, .. } => self.at(*total),
-            CompactEvent::CompactionWaiting { why, .. } => {
-                self.bar().set_message(format!("waiting: {why}"));
-            }
-            CompactEvent::CompactionResumed { .. } => self.bar().set_message(""),
+            CompactEvent::CompactionWaiting { why, .. } => self.waiting(Some(why)),
+            CompactEvent::CompactionResumed { .. } => self.waiting(None),
             CompactEvent::TierFinished(report) => {
                 let name = format!("{} to {}", report.table, hours(report.bucket_s));
                 let examined = report.sealed.examined + report.rechecked.examined;

@@ -1,14 +1,14 @@
 //! The tasks of a profile on standard output: their plan, their report, their settings.
 
 use comfy_table::Cell;
-use elpis_maint_core::Ended;
 use elpis_maint_core::housekeeping::{
     HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, TaskPlan, TaskReport,
 };
+use elpis_maint_core::{Ended, Moment};
 use elpis_pandora::{Check, Setting, State};
 
 use super::grid::{PLAIN, RULED, right, table, text};
-use super::{compaction, count, number, seconds};
+use super::{bytes, compaction, count, number, seconds};
 use crate::commands::{HistoryPlan, PandoraPlans};
 
 /// The plans of both halves of a run.
@@ -26,10 +26,14 @@ pub(crate) fn pandora_plans(plans: &PandoraPlans) -> String {
         parts.push(compaction(compact));
     }
     match &plans.history {
-        Some(HistoryPlan::Known(plan)) => {
+        Some(HistoryPlan::Known {
+            housekeeping: plan,
+            compaction: there,
+        }) => {
             let (product, target) = (&plan.product, &plan.target);
             let title = format!("history database: {product} at {target}");
             parts.push(format!("{title}\n\n{}", tasks(plan)));
+            parts.extend(there.as_deref().map(compaction));
         }
         Some(HistoryPlan::Unknown { error }) => {
             parts.push(format!("history database: left alone: {error}"));
@@ -53,6 +57,24 @@ fn tasks(plan: &HousekeepingPlan) -> String {
         });
     let mark = if estimated { "~" } else { "" };
     let mut sum = format!("{mark}{} rows to delete or change", number(plan.due()));
+    let purges = || {
+        let parts = plan.tasks.iter().flat_map(|task| &task.parts);
+        parts.filter_map(|part| match part {
+            PartPlan::Purge(plan) if plan.due.rows > 0 => Some(plan),
+            _ => None,
+        })
+    };
+    let freed: u64 = purges().filter_map(|plan| plan.bytes).sum();
+    if freed > 0 {
+        sum.push_str(&format!("; the old ones free ~{}", bytes(freed)));
+    }
+    let took: f64 = purges().map(|plan| plan.duration_s).sum();
+    if purges().next().is_some() {
+        sum.push_str(&format!(" in about {}", seconds(took)));
+    }
+    if purges().any(|plan| !plan.rate_measured) {
+        sum.push_str(", a guess until a run has measured it");
+    }
     if estimated {
         sum.push_str("; ~ marks estimates, --exact counts");
     }
@@ -67,6 +89,12 @@ fn planned(task: &TaskPlan) -> Vec<Vec<Cell>> {
         let (table, due, how) = match part {
             PartPlan::Purge(plan) => {
                 let mut how = format!("keeps {}, {}", plan.keep, plan.method);
+                if let Some(Moment {
+                    instant: Some(at), ..
+                }) = &plan.oldest
+                {
+                    how.push_str(&format!(", oldest {}", at.strftime("%F")));
+                }
                 for (child, rows) in plan.cascaded.iter().flatten().filter(|(_, rows)| *rows > 0) {
                     how.push_str(&format!(", {} of {child} first", number(*rows)));
                 }

@@ -23,6 +23,7 @@ pub(crate) mod report;
 mod spinner;
 #[cfg(feature = "maint")]
 mod table;
+mod task_bars;
 mod words;
 
 #[cfg(feature = "maint")]

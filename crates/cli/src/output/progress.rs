@@ -10,6 +10,7 @@ use super::Printer;
 use super::bar::Bars;
 use super::json::JsonLines;
 use super::lines::ClassicLines;
+use super::task_bars::TaskBars;
 
 /// Shows what a purge tells, as it suits whoever reads.
 pub(crate) fn progress(printer: Printer) -> Box<dyn Observer<PurgeEvent>> {
@@ -33,10 +34,12 @@ pub(crate) fn compact_progress(printer: Printer) -> Box<dyn Observer<CompactEven
     }
 }
 
-/// The same for the tasks of a profile: lines, also on a terminal, since each task is short.
+/// The same for the tasks of a profile.
 pub(crate) fn housekeeping_progress(printer: Printer) -> Box<dyn Observer<HousekeepingEvent>> {
     if printer.json {
         Box::new(JsonLines(printer))
+    } else if printer.is_watched() {
+        Box::new(TaskBars::new(printer))
     } else {
         Box::new(ClassicLines::new(printer))
     }
@@ -46,6 +49,8 @@ pub(crate) fn housekeeping_progress(printer: Printer) -> Box<dyn Observer<Housek
 pub(crate) fn move_progress(printer: Printer) -> Box<dyn Observer<MoveEvent>> {
     if printer.json {
         Box::new(JsonLines(printer))
+    } else if printer.is_watched() {
+        Box::new(TaskBars::new(printer))
     } else {
         Box::new(ClassicLines::new(printer))
     }

@@ -7,7 +7,7 @@ use crate::harness::{KEEP_ROWS, World};
 use crate::server;
 
 /// `elpis-maint ARGS` on a terminal of 140 columns.
-fn on_a_terminal(world: &World, args: &str) -> Child {
+pub(crate) fn on_a_terminal(world: &World, args: &str) -> Child {
     let typed = format!(
         "stty cols 140; exec {} {args}",
         env!("CARGO_BIN_EXE_elpis-maint")
@@ -33,8 +33,8 @@ fn on_a_terminal(world: &World, args: &str) -> Child {
 }
 
 /// Reads the terminal until `seen` holds, or to the end.
-fn watch(child: &mut Child, seen: impl Fn(&str) -> bool) -> String {
-    let mut out = child.stdout.take().unwrap();
+pub(crate) fn watch(child: &mut Child, seen: impl Fn(&str) -> bool) -> String {
+    let out = child.stdout.as_mut().unwrap();
     let (mut text, mut buffer) = (String::new(), [0; 4096]);
     loop {
         let n = out.read(&mut buffer).unwrap();
@@ -57,7 +57,7 @@ fn a_terminal_shows_rate_and_time_left() {
             frame.contains("tagente_datos") && frame.contains("/s") && frame.contains(" left")
         })
         .unwrap_or_else(|| panic!("no bar with a rate and the time left in {text:?}"));
-    assert!(drawn.contains(" of "), "{drawn:?}");
+    assert!(drawn.contains(" of ") && drawn.contains(" %"), "{drawn:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

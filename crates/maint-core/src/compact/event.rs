@@ -4,6 +4,7 @@ use elpis_run::RunId;
 use serde::Serialize;
 
 use super::{CompactReport, TierReport};
+use crate::pacing::Waits;
 
 /// One thing that happened. In JSON: an object whose `event` names the variant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,4 +73,14 @@ pub enum CompactEvent {
     TierFinished(TierReport),
     /// The run is over; the journal has its outcome.
     CompactionFinished(CompactReport),
+}
+
+impl Waits for CompactEvent {
+    fn waiting(table: String, why: String) -> CompactEvent {
+        CompactEvent::CompactionWaiting { table, why }
+    }
+
+    fn resumed(table: String, waited_s: f64) -> CompactEvent {
+        CompactEvent::CompactionResumed { table, waited_s }
+    }
 }

@@ -181,7 +181,8 @@ impl SeriesInspection<'_> {
         Ok(facts)
     }
 
-    /// Some stretches of some series: enough for an estimate, few enough for a second.
+    /// Some stretches of some series of all kinds, as the rows that are due are of all kinds:
+    /// enough for an estimate, few enough for a second.
     async fn sample<S: SeriesStore>(
         &self,
         task: &CompactTask,
@@ -189,10 +190,12 @@ impl SeriesInspection<'_> {
         store: &mut S,
     ) -> Result<Vec<Vec<BucketPreview>>, InspectError> {
         let here = || at(&task.table);
-        let series = store
-            .some_series(task, SAMPLE_SERIES)
-            .await
-            .map_err(here())?;
+        let any = CompactTask {
+            kinds: Kinds::All(Kind::Gauge),
+            ..task.clone()
+        };
+        let series = store.some_series(&any, SAMPLE_SERIES).await;
+        let series = series.map_err(here())?;
         let length = stretch(task);
         let slots = ((fresh.to - fresh.from) / length).max(1);
         let mut sample = Vec::with_capacity(series.len());
@@ -214,12 +217,33 @@ impl SeriesInspection<'_> {
                     },
                     sums: false,
                 };
-                buckets.extend(store.preview(task, &chunk).await.map_err(here())?);
+                let mut seen = store.preview(task, &chunk).await.map_err(here())?;
+                if !seen.is_empty() && !is_touched(task, id, chunk.span, store).await? {
+                    for bucket in &mut seen {
+                        (bucket.kept, bucket.range) = (bucket.rows, 0.0);
+                    }
+                }
+                buckets.extend(seen);
             }
             sample.push(buckets);
         }
         Ok(sample)
     }
+}
+
+/// Whether a series with rows in `span` is of a kind that may be compacted.
+async fn is_touched<S: SeriesStore>(
+    task: &CompactTask,
+    series: i64,
+    span: Span,
+    store: &mut S,
+) -> Result<bool, InspectError> {
+    if let Kinds::All(kind) = task.kinds {
+        return Ok(kind.fits(task.mode));
+    }
+    let survey = store.survey(task, span, series.checked_sub(1), 1, 0).await;
+    let survey = survey.map_err(at(&task.table))?;
+    Ok(!survey.series.is_empty())
 }
 
 fn at(table: &str) -> impl FnOnce(StoreError) -> InspectError {
@@ -324,13 +348,4 @@ async fn columns_of<S: SeriesStore>(
         Some(name) => Err(format!("has no column {name}")),
         None => Ok(shape),
     })
-}
-
-/// The kinds a rule leaves alone in its mode, for a plan's warnings.
-pub(super) fn left_alone(rule: &SeriesRule) -> bool {
-    let deltas = |kind: &Kind| !kind.fits(rule.mode);
-    match &rule.kinds {
-        Kinds::All(kind) => deltas(kind),
-        Kinds::Lookup { types, .. } => types.values().any(deltas),
-    }
 }

@@ -1,8 +1,8 @@
 //! Compaction: old series in fewer rows, with charts that stay the same.
 //!
 //! The same words as for the purge: a [`SeriesInspection`] gathers [`SeriesFacts`] through a
-//! [`SeriesStore`](crate::SeriesStore), [`CompactPlan::new`] is pure, [`Compaction::run`] walks
-//! the plan and returns a [`CompactReport`].
+//! [`SeriesStore`](crate::SeriesStore), [`CompactPlan::new`] is pure, [`Run::compact`](crate::Run::compact)
+//! walks the plan and returns a [`CompactReport`].
 
 mod event;
 mod inspect;
@@ -17,7 +17,7 @@ pub use event::CompactEvent;
 pub use inspect::{SeriesFacts, SeriesInspection, TableSeries, TierFacts};
 pub use plan::{CompactPlan, Estimate, LostEnvelope, TierPlan};
 pub use report::{CompactReport, PassReport, TierReport};
-pub use run::{COMPACT_JOB, CompactError, Compaction};
+pub use run::{COMPACT_JOB, CompactError, Verify};
 pub(crate) use task::tasks;
 pub use task::{CompactTask, Span};
 pub use verify::{ChartLoss, Verification, VerifyFailure, verify_rollups};

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::inspect::left_alone;
 use super::{CompactTask, SeriesFacts, Span, TierFacts};
 use crate::plan::{Moment, refusals};
 use crate::store::{BucketPreview, Mark};
@@ -112,7 +111,7 @@ impl CompactPlan {
                     tiers.extend(facts.iter().map(|tier| tier_plan(tier, &rule.unit, rate)));
                 }
             }
-            if left_alone(rule) {
+            if rule.kinds.any_unfit(rule.mode) {
                 warnings.push(format!(
                     "table {}: delta series stay as they are, since the envelope would lose their \
                      sums",

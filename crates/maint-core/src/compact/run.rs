@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use elpis_run::journal::{Event, Journal, JournalError};
-use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use elpis_run::journal::JournalError;
+use elpis_run::{ChunkTiming, RunId};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -15,10 +15,10 @@ use super::inspect::stretch;
 use super::pack::{MAX_SERIES, Queue};
 use super::verify::Sample;
 use super::{CompactEvent, CompactPlan, CompactReport, PassReport, Span, TierPlan, TierReport};
-use crate::frame::{Frame, RunError, Walked, settle};
-use crate::pacing::{Pacer, Reins, Turn, Wait};
+use crate::frame::{RunError, Terms, Walked, settle, why_not};
+use crate::pacing::{Pacer, Turn};
 use crate::store::{Mark, Pass, SeriesStore, StoreError};
-use crate::{Ended, Limits};
+use crate::{Ended, Run};
 
 /// The name of this job in the journal.
 pub const COMPACT_JOB: &str = "compact";
@@ -31,25 +31,13 @@ const LARGEST_CHUNK: u64 = 10_000;
 const THIN_SLAB: u64 = 50_000;
 const LONGEST_SLAB: i64 = 64;
 
-/// What a run needs besides plan and store.
-pub struct Compaction<'a> {
-    /// Where intents and results go before and after each tier.
-    pub journal: &'a dyn Journal,
-    /// Chooses chunk sizes and pauses.
-    pub throttle: &'a mut dyn Throttle,
-    /// Hears what happens.
-    pub observer: &'a dyn Observer<CompactEvent>,
-    /// Where the time comes from.
-    pub clock: &'a dyn Clock,
-    /// Ends the run between two chunks.
-    pub stop: &'a StopToken,
-    /// Who runs it.
-    pub holder: Holder,
-    /// Bounds of the run. `max_rows` bounds the rows left out.
-    pub limits: Limits,
-    /// Whether some series of each tier are read before and after, and compared. A failure ends
-    /// the run ([`Ended::NotVerified`]).
-    pub verify: bool,
+/// Whether some series of each tier are read before and after, and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// A few are. A failure ends the run ([`Ended::NotVerified`]).
+    Sample,
+    /// None is.
+    Nothing,
 }
 
 /// Why a compaction did not do what its plan said. What it did are whole buckets.
@@ -62,32 +50,28 @@ struct Tier<'p> {
     last: Option<ChunkTiming>,
 }
 
-impl Compaction<'_> {
-    /// Carries out `plan` on `store`.
+impl Run<'_, CompactEvent> {
+    /// Compacts the series in `store` as `plan` says. `limits.max_rows` bounds the rows left out.
     ///
     /// # Errors
     /// [`CompactError`]. A run that ends early but safely ([`Ended`]) is a report, not an error.
-    pub async fn run<S: SeriesStore>(
+    pub async fn compact<S: SeriesStore>(
         &mut self,
         plan: &CompactPlan,
         store: &mut S,
+        verify: Verify,
     ) -> Result<CompactReport, CompactError> {
-        let frame = Frame {
+        let terms = Terms {
             job: COMPACT_JOB,
             target: &plan.target,
             refusals: &plan.refusals,
             locks: &plan.locks,
             allow_replica: plan.allow_replica,
-            journal: self.journal,
-            clock: self.clock,
-            holder: self.holder.clone(),
         };
-        let (run, started) = frame.open(plan, store).await?;
-        let walked = self.tiers(run, started, plan, store).await;
-        let observer = self.observer;
-        let tell =
-            |report: &CompactReport| observer.on(&CompactEvent::CompactionFinished(report.clone()));
-        frame.close(run, walked, store, tell).await
+        let (run, started) = self.open(terms, plan, store).await?;
+        let walked = self.tiers(run, started, plan, store, verify).await;
+        let finished = CompactEvent::CompactionFinished;
+        self.close(run, walked, store, finished).await
     }
 
     async fn tiers<S: SeriesStore>(
@@ -96,6 +80,7 @@ impl Compaction<'_> {
         started: Timestamp,
         plan: &CompactPlan,
         store: &mut S,
+        verify: Verify,
     ) -> Walked<CompactReport> {
         self.observer.on(&CompactEvent::CompactionStarted {
             run,
@@ -114,7 +99,8 @@ impl Compaction<'_> {
         };
         let mut failure = None;
         for tier in &plan.tiers {
-            let (tier, ended) = self.tier(run, tier, store, &mut pacer).await?;
+            let tier = self.tier(run, tier, store, &mut pacer, verify);
+            let (tier, ended) = tier.await?;
             if let Some(found) = tier.verified.clone() {
                 match &mut report.verified {
                     Some(verified) => verified.absorb(found),
@@ -138,14 +124,12 @@ impl Compaction<'_> {
         plan: &TierPlan,
         store: &mut S,
         pacer: &mut Pacer,
+        verify: Verify,
     ) -> Result<(TierReport, Result<Ended, StoreError>), JournalError> {
         let table = &plan.task.table;
         let step = format!("compact {table} to {} s", plan.bucket_s);
-        let intent = Event::Intent {
-            step: step.clone(),
-            detail: json!({ "fresh": plan.fresh, "sealed": plan.sealed, "mode": plan.task.mode }),
-        };
-        self.journal.append(run, self.clock.now(), &intent)?;
+        let intent = json!({ "fresh": plan.fresh, "sealed": plan.sealed, "mode": plan.task.mode });
+        self.intend(run, &step, intent)?;
         self.observer.on(&CompactEvent::TierStarted {
             table: table.clone(),
             bucket_s: plan.bucket_s,
@@ -160,39 +144,28 @@ impl Compaction<'_> {
             },
             last: None,
         };
-        let ended = self.verified(&mut tier, store, pacer).await;
-        let mut report = tier.report;
+        let ended = match verify {
+            Verify::Sample => self.verified(&mut tier, store, pacer).await,
+            Verify::Nothing => self.passes(&mut tier, store, pacer).await,
+        };
+        let (mut report, idle) = (tier.report, pacer.idle());
+        report.paused_s = idle.paused.as_secs_f64();
+        report.waited_s = idle.waited.as_secs_f64();
         report.complete = matches!(ended, Ok(Ended::Done));
         let detail = serde_json::to_value(&report).unwrap_or_default();
-        let error = match &ended {
-            Ok(Ended::Done) => None,
-            Ok(other) => Some(other.to_string()),
-            Err(error) => Some(with_causes(error)),
-        };
-        let event = match error {
-            None => Event::Done { step, detail },
-            Some(error) => Event::Failed {
-                step,
-                error,
-                detail,
-            },
-        };
-        self.journal.append(run, self.clock.now(), &event)?;
+        self.conclude(run, step, detail, why_not(&ended))?;
         self.observer
             .on(&CompactEvent::TierFinished(report.clone()));
         Ok((report, ended))
     }
 
-    /// Compacts one tier and compares a sample of its series before and after, if that is wanted.
+    /// Compacts one tier and compares a sample of its series before and after.
     async fn verified<S: SeriesStore>(
         &mut self,
         tier: &mut Tier<'_>,
         store: &mut S,
         pacer: &mut Pacer,
     ) -> Result<Ended, StoreError> {
-        if !self.verify {
-            return self.passes(tier, store, pacer).await;
-        }
         let sample = Sample::take(tier.plan, store, self.clock).await?;
         // A tier that ended early is compared as well: what was compacted must be right.
         let ended = self.passes(tier, store, pacer).await?;
@@ -312,8 +285,8 @@ impl Compaction<'_> {
         };
         let (mut after, mut batch) = (mark.series_done, FIRST_SERIES);
         loop {
-            let mut limit = match self.turn(tier, store, pacer).await? {
-                Turn::Go { rows, .. } => rows.min(LARGEST_CHUNK),
+            let (mut limit, mut pause) = match self.turn(tier, store, pacer).await? {
+                Turn::Go { rows, paused } => (rows.min(LARGEST_CHUNK), paused),
                 Turn::End(ended) => return Ok(ended),
             };
             let begun = self.clock.monotonic();
@@ -342,7 +315,7 @@ impl Compaction<'_> {
                     total: tier.report.sealed.examined + tier.report.rechecked.examined,
                     limit,
                     took_ms: took.as_secs_f64() * 1000.0,
-                    pause_ms: 0.0,
+                    pause_ms: pause.as_secs_f64() * 1000.0,
                 });
                 tier.last = Some(ChunkTiming {
                     asked: limit,
@@ -350,8 +323,8 @@ impl Compaction<'_> {
                     changed: done.removed + done.rewritten,
                     took,
                 });
-                limit = match self.turn(tier, store, pacer).await? {
-                    Turn::Go { rows, .. } => rows.min(LARGEST_CHUNK),
+                (limit, pause) = match self.turn(tier, store, pacer).await? {
+                    Turn::Go { rows, paused } => (rows.min(LARGEST_CHUNK), paused),
                     Turn::End(ended) => return Ok(ended),
                 };
             }
@@ -369,44 +342,16 @@ impl Compaction<'_> {
         }
     }
 
-    fn since(&self, begun: Duration) -> Duration {
-        self.clock.monotonic().saturating_sub(begun)
-    }
-
-    /// Waits for the next chunk's turn; the report says how long.
+    /// Waits for the next chunk's turn.
     async fn turn<S: SeriesStore>(
         &mut self,
         tier: &mut Tier<'_>,
         store: &mut S,
         pacer: &mut Pacer,
     ) -> Result<Turn, StoreError> {
-        let reins = Reins {
-            throttle: &mut *self.throttle,
-            clock: self.clock,
-            stop: self.stop,
-        };
-        let (observer, table) = (self.observer, &tier.report.table);
-        let mut hear = |wait: Wait<'_>| {
-            let table = table.clone();
-            observer.on(&match wait {
-                Wait::For(why) => CompactEvent::CompactionWaiting {
-                    table,
-                    why: why.to_owned(),
-                },
-                Wait::Over(waited) => CompactEvent::CompactionResumed {
-                    table,
-                    waited_s: waited.as_secs_f64(),
-                },
-            });
-        };
-        let turn = pacer
-            .turn(reins, store, tier.last.take().as_ref(), &mut hear)
-            .await?;
-        if let Turn::Go { paused, waited, .. } = &turn {
-            tier.report.paused_s += paused.as_secs_f64();
-            tier.report.waited_s += waited.as_secs_f64();
-        }
-        Ok(turn)
+        let last = tier.last.take();
+        let turn = pacer.turn(self, store, last.as_ref(), &tier.report.table);
+        turn.await
     }
 }
 

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{Group, HousekeepingReport, TaskReport};
 use crate::PurgeEvent;
-use crate::pacing::Wait;
+use crate::pacing::Waits;
 use crate::store::Count;
-use crate::sweep::{Step, SweepReport};
+use crate::sweep::SweepReport;
 
 /// One thing that happened. In JSON: an object whose `event` names the variant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -114,36 +114,13 @@ pub enum HousekeepingEvent {
     HousekeepingFinished(HousekeepingReport),
 }
 
-impl HousekeepingEvent {
-    /// What the sweep called `name` tells.
-    pub(super) fn of(name: &str, step: Step<'_>) -> HousekeepingEvent {
-        let sweep = name.to_owned();
-        match step {
-            Step::Waiting(Wait::For(why)) => HousekeepingEvent::Waiting {
-                sweep,
-                why: why.to_owned(),
-            },
-            Step::Waiting(Wait::Over(waited)) => HousekeepingEvent::Resumed {
-                sweep,
-                waited_s: waited.as_secs_f64(),
-            },
-            Step::Swept {
-                changed,
-                dependents,
-                total,
-                limit,
-                took,
-                paused,
-            } => HousekeepingEvent::Swept {
-                sweep,
-                changed,
-                dependents,
-                total,
-                limit,
-                took_ms: took.as_secs_f64() * 1000.0,
-                pause_ms: paused.as_secs_f64() * 1000.0,
-            },
-        }
+impl Waits for HousekeepingEvent {
+    fn waiting(sweep: String, why: String) -> HousekeepingEvent {
+        HousekeepingEvent::Waiting { sweep, why }
+    }
+
+    fn resumed(sweep: String, waited_s: f64) -> HousekeepingEvent {
+        HousekeepingEvent::Resumed { sweep, waited_s }
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! A product's profile writes the sequence down as data ([`Task`]); this module does the rest, in
 //! the words of every Elpis job: [`HousekeepingInspection`] gathers [`HousekeepingFacts`],
-//! [`HousekeepingPlan::new`] is a pure function, [`HousekeepingRun::run`] walks the plan under one
-//! lock, one throttle, one set of limits and one run of the journal, and returns a
+//! [`HousekeepingPlan::new`] is a pure function, [`Run::housekeep`](crate::Run::housekeep) walks the plan
+//! under one lock, one throttle, one set of limits and one run of the journal, and returns a
 //! [`HousekeepingReport`].
 //!
 //! Installations differ: a task whose tables or columns are not there is skipped with a word.
@@ -18,6 +18,7 @@ mod program;
 mod report;
 mod run;
 mod settle;
+mod sweep;
 mod task;
 
 pub use event::HousekeepingEvent;
@@ -26,5 +27,5 @@ pub use inspect::HousekeepingInspection;
 pub use plan::{HousekeepingPlan, PartPlan, TaskPlan};
 pub use program::{NoPrograms, ProgramError, ProgramRunner, ProgramTask};
 pub use report::{HousekeepingReport, PartReport, TaskReport};
-pub use run::{HOUSEKEEPING_JOB, HousekeepingError, HousekeepingRun};
+pub use run::{HOUSEKEEPING_JOB, HousekeepingError};
 pub use task::{Group, Housekeeping, Task, Work};

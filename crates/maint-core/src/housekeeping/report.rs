@@ -79,13 +79,7 @@ impl RunReport for HousekeepingReport {
     }
 
     fn outcome(&self) -> Outcome {
-        let concerns = self.concerns();
-        match self.ended {
-            Ended::Done if !concerns.is_empty() => Outcome::Warnings {
-                reason: concerns.join("; "),
-            },
-            _ => self.ended.outcome(),
-        }
+        self.ended.outcome_with(&self.concerns())
     }
 }
 

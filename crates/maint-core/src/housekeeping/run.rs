@@ -4,21 +4,22 @@
 //! of those that had nothing to do; the database knows the rest. A killed run needs no repair: the
 //! next one looks again and goes on.
 
-use elpis_run::journal::{Event, Journal, JournalError};
-use elpis_run::{Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use elpis_run::journal::{Event, JournalError};
+use elpis_run::{Observer, RunId, with_causes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::event::AsHousekeeping;
+use super::sweep::{SweepError, Sweeper};
 use super::{
     HousekeepingEvent, HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, ProgramError,
     ProgramRunner, ProgramTask, TaskPlan, TaskReport,
 };
-use crate::frame::{Frame, RunError, Walked, settle};
+use crate::frame::{RunError, Terms, Walked, settle, why_not};
 use crate::pacing::Pacer;
 use crate::store::{RelationStore, StoreError};
-use crate::sweep::{Step, SweepError, SweepPlan, SweepReport, Sweeper};
-use crate::{Ended, Limits, Purge, PurgeEvent, TablePlan, TableReport};
+use crate::sweep::{SweepPlan, SweepReport};
+use crate::{Ended, PurgeEvent, Run, TablePlan, TableReport};
 
 /// The name of this job in the journal.
 pub const HOUSEKEEPING_JOB: &str = "housekeeping";
@@ -26,113 +27,106 @@ pub const HOUSEKEEPING_JOB: &str = "housekeeping";
 /// Why a run of a sequence did not do what its plan said.
 pub type HousekeepingError = RunError<HousekeepingReport>;
 
-/// What a run needs besides plan and store.
-pub struct HousekeepingRun<'a> {
-    /// Where intents and results go before and after each part.
-    pub journal: &'a dyn Journal,
-    /// Chooses chunk sizes and pauses.
-    pub throttle: &'a mut dyn Throttle,
-    /// Hears what happens.
-    pub observer: &'a dyn Observer<HousekeepingEvent>,
-    /// Where the time comes from.
-    pub clock: &'a dyn Clock,
-    /// Ends the run between two chunks.
-    pub stop: &'a StopToken,
-    /// Who runs it.
-    pub holder: Holder,
-    /// Bounds of the run.
-    pub limits: Limits,
-    /// Runs what is outside of the database.
-    pub programs: &'a dyn ProgramRunner,
-}
-
-impl HousekeepingRun<'_> {
-    /// Carries out `plan` on `store`.
+impl Run<'_, HousekeepingEvent> {
+    /// Carries out `plan` on `store`; what is outside of the database is left to `programs`.
     ///
     /// # Errors
     /// [`HousekeepingError`]. A run that ends early but safely ([`Ended`]) is a report, not an
     /// error; so is a program that fails.
-    pub async fn run<S: RelationStore>(
+    pub async fn housekeep<S: RelationStore>(
         &mut self,
         plan: &HousekeepingPlan,
         store: &mut S,
+        programs: &dyn ProgramRunner,
     ) -> Result<HousekeepingReport, HousekeepingError> {
-        let frame = Frame {
+        let terms = Terms {
             job: HOUSEKEEPING_JOB,
             target: &plan.target,
             refusals: &plan.refusals,
             locks: &plan.locks,
             allow_replica: plan.allow_replica,
-            journal: self.journal,
-            clock: self.clock,
-            holder: self.holder.clone(),
         };
-        let (run, started) = frame.open(plan, store).await?;
-        let walked = self.tasks(run, started, plan, store).await;
-        let observer = self.observer;
-        let tell = |report: &HousekeepingReport| {
-            observer.on(&HousekeepingEvent::HousekeepingFinished(report.clone()));
+        let (id, started) = self.open(terms, plan, store).await?;
+        let sequence = Sequence {
+            id,
+            programs,
+            pacer: Pacer::new(self.limits, self.clock),
+            idle: Vec::new(),
+            run: &mut *self,
         };
-        frame.close(run, walked, store, tell).await
+        let walked = sequence.tasks(started, plan, store).await;
+        let finished = HousekeepingEvent::HousekeepingFinished;
+        self.close(id, walked, store, finished).await
     }
+}
 
+/// A sequence on its way.
+struct Sequence<'r, 'a> {
+    run: &'r mut Run<'a, HousekeepingEvent>,
+    /// In the journal.
+    id: RunId,
+    programs: &'r dyn ProgramRunner,
+    pacer: Pacer,
+    /// The parts that had nothing to do.
+    idle: Vec<Value>,
+}
+
+impl Sequence<'_, '_> {
     async fn tasks<S: RelationStore>(
-        &mut self,
-        run: RunId,
+        mut self,
         started: Timestamp,
         plan: &HousekeepingPlan,
         store: &mut S,
     ) -> Walked<HousekeepingReport> {
-        self.observer.on(&HousekeepingEvent::HousekeepingStarted {
-            run,
+        self.tell(&HousekeepingEvent::HousekeepingStarted {
+            run: self.id,
             target: plan.target.clone(),
             tasks: plan.tasks.len(),
         });
-        let mut pacer = Pacer::new(self.limits, self.clock);
         let mut report = HousekeepingReport {
-            run,
+            run: self.id,
             target: plan.target.clone(),
             started,
             finished: started,
             tasks: Vec::new(),
             ended: Ended::Done,
         };
-        let (mut failure, mut idle) = (None, Vec::new());
+        let mut failure = None;
         for task in &plan.tasks {
-            let (task, ended) = self.task(run, task, store, &mut pacer, &mut idle).await?;
-            self.observer
-                .on(&HousekeepingEvent::TaskFinished(task.clone()));
+            let (task, ended) = self.task(task, store).await?;
+            self.tell(&HousekeepingEvent::TaskFinished(task.clone()));
             report.tasks.push(task);
             report.ended = settle(ended, &mut failure);
             if report.ended != Ended::Done {
                 break;
             }
         }
-        report.finished = self.clock.now();
-        if !idle.is_empty() {
+        report.finished = self.run.clock.now();
+        if !self.idle.is_empty() {
             let note = Event::Note {
                 step: "nothing to do".to_owned(),
-                detail: Value::Array(idle),
+                detail: Value::Array(self.idle),
             };
-            self.journal.append(run, report.finished, &note)?;
+            self.run.journal.append(self.id, report.finished, &note)?;
         }
         Ok((report, failure))
     }
 
+    fn tell(&self, event: &HousekeepingEvent) {
+        self.run.observer.on(event);
+    }
+
     async fn task<S: RelationStore>(
         &mut self,
-        run: RunId,
         plan: &TaskPlan,
         store: &mut S,
-        pacer: &mut Pacer,
-        idle: &mut Vec<Value>,
     ) -> Result<(TaskReport, Result<Ended, StoreError>), JournalError> {
-        self.observer.on(&HousekeepingEvent::TaskStarted {
+        self.tell(&HousekeepingEvent::TaskStarted {
             id: plan.id.clone(),
             group: plan.group,
             title: plan.title.clone(),
         });
-        let begun = self.clock.monotonic();
+        let begun = self.run.clock.monotonic();
         let mut report = TaskReport {
             id: plan.id.clone(),
             group: plan.group,
@@ -151,30 +145,23 @@ impl HousekeepingRun<'_> {
                 // the next run sees it.
                 PartPlan::Purge(plan) if plan.due.exact && plan.due.rows == 0 => {
                     let report = self.none_due(plan);
-                    idle.push(json!({ "purge": plan.task.table }));
+                    self.idle.push(json!({ "purge": plan.task.table }));
                     (PartReport::Purge(report), Ok(Ended::Done))
                 }
                 PartPlan::Purge(plan) => {
-                    let observer = AsHousekeeping(self.observer);
-                    let mut purge = Purge {
-                        journal: self.journal,
-                        throttle: &mut *self.throttle,
-                        observer: &observer,
-                        clock: self.clock,
-                        stop: self.stop,
-                        holder: self.holder.clone(),
-                        limits: self.limits,
-                    };
-                    let (report, how) = purge.table(run, plan, store, pacer).await?;
+                    let observer = AsHousekeeping(self.run.observer);
+                    let mut purge = self.run.heard_by(&observer);
+                    let purged = purge.table(self.id, plan, store, &mut self.pacer);
+                    let (report, how) = purged.await?;
                     (PartReport::Purge(report), how)
                 }
                 PartPlan::Sweep(plan) => {
-                    let (report, how) = self.sweep(run, plan, store, pacer, idle).await?;
+                    let (report, how) = self.sweep(plan, store).await?;
                     (PartReport::Sweep(report), how)
                 }
                 PartPlan::Program(program) => {
-                    let part = self.program(run, &report.id, program).await?;
-                    let ended = match self.stop.is_stopped() {
+                    let part = self.program(&report.id, program).await?;
+                    let ended = match self.run.stop.is_stopped() {
                         true => Ended::Interrupted,
                         false => Ended::Done,
                     };
@@ -184,7 +171,7 @@ impl HousekeepingRun<'_> {
                     (self.skipped(&report.id, why.clone()), Ok(Ended::Done))
                 }
                 PartPlan::Held { why } => {
-                    self.observer.on(&HousekeepingEvent::PartHeld {
+                    self.tell(&HousekeepingEvent::PartHeld {
                         id: report.id.clone(),
                         why: why.clone(),
                     });
@@ -197,13 +184,12 @@ impl HousekeepingRun<'_> {
                 break;
             }
         }
-        let took = self.clock.monotonic().saturating_sub(begun);
-        report.seconds = took.as_secs_f64();
+        report.seconds = self.run.since(begun).as_secs_f64();
         Ok((report, ended))
     }
 
     fn skipped(&self, id: &str, why: String) -> PartReport {
-        self.observer.on(&HousekeepingEvent::PartSkipped {
+        self.tell(&HousekeepingEvent::PartSkipped {
             id: id.to_owned(),
             why: why.clone(),
         });
@@ -217,7 +203,7 @@ impl HousekeepingRun<'_> {
             complete: true,
             ..TableReport::default()
         };
-        let observer = AsHousekeeping(self.observer);
+        let observer = AsHousekeeping(self.run.observer);
         observer.on(&PurgeEvent::TableStarted {
             table: report.table.clone(),
             cutoff: plan.task.due.cutoff.to_string(),
@@ -232,35 +218,27 @@ impl HousekeepingRun<'_> {
     /// `idle`.
     async fn sweep<S: RelationStore>(
         &mut self,
-        run: RunId,
         plan: &SweepPlan,
         store: &mut S,
-        pacer: &mut Pacer,
-        idle: &mut Vec<Value>,
     ) -> Result<(SweepReport, Result<Ended, StoreError>), JournalError> {
         let step = format!("sweep {}", plan.name);
-        self.observer.on(&HousekeepingEvent::SweepStarted {
+        self.tell(&HousekeepingEvent::SweepStarted {
             sweep: plan.name.clone(),
             table: plan.task.table.clone(),
             due: plan.facts.due,
         });
-        let (journal, clock) = (self.journal, self.clock);
+        let (id, journal, clock) = (self.id, self.run.journal, self.run.clock);
         let mut announced = false;
         let mut announce = || {
             if !std::mem::replace(&mut announced, true) {
                 let detail = json!({ "table": plan.task.table, "due": plan.facts.due });
                 let step = step.clone();
-                journal.append(run, clock.now(), &Event::Intent { step, detail })?;
+                journal.append(id, clock.now(), &Event::Intent { step, detail })?;
             }
             Ok(())
         };
-        let (observer, name) = (self.observer, &plan.name);
-        let mut hear = |step: Step<'_>| observer.on(&HousekeepingEvent::of(name, step));
         let mut sweeper = Sweeper {
-            throttle: &mut *self.throttle,
-            clock: self.clock,
-            stop: self.stop,
-            hear: &mut hear,
+            run: &mut *self.run,
             announce: &mut announce,
             last: None,
             report: SweepReport {
@@ -270,28 +248,28 @@ impl HousekeepingRun<'_> {
             },
             slots: vec![0; plan.task.dependent_tables().len()],
         };
-        let ended = sweeper.run(plan, store, pacer).await;
+        let ended = sweeper.sweep(plan, store, &mut self.pacer).await;
         let (mut report, slots) = (sweeper.report, sweeper.slots);
         let ended = match ended {
             Ok(ended) => Ok(ended),
             Err(SweepError::Store(error)) => Err(error),
             Err(SweepError::Journal(error)) => return Err(error),
         };
+        let idle = self.pacer.idle();
+        report.paused_s = idle.paused.as_secs_f64();
+        report.waited_s = idle.waited.as_secs_f64();
         report.dependents = plan.task.by_table(&slots);
         report.complete = matches!(ended, Ok(Ended::Done)) && report.held.is_none();
-        let error = match &ended {
-            Ok(Ended::Done) => report.held.clone(),
-            Ok(other) => Some(other.to_string()),
-            Err(error) => Some(with_causes(error)),
-        };
+        let error = why_not(&ended).or_else(|| report.held.clone());
         if announced {
             let detail = serde_json::to_value(&report).unwrap_or_default();
-            self.close(run, step, detail, error)?;
+            self.run.conclude(id, step, detail, error)?;
         } else {
-            idle.push(json!({ "sweep": report.name, "examined": report.examined, "error": error }));
+            let nothing =
+                json!({ "sweep": report.name, "examined": report.examined, "error": error });
+            self.idle.push(nothing);
         }
-        self.observer
-            .on(&HousekeepingEvent::SweepFinished(report.clone()));
+        self.tell(&HousekeepingEvent::SweepFinished(report.clone()));
         Ok((report, ended))
     }
 
@@ -299,29 +277,25 @@ impl HousekeepingRun<'_> {
     /// outside of the database is no reason to leave the inside undone.
     async fn program(
         &mut self,
-        run: RunId,
         id: &str,
         program: &ProgramTask,
     ) -> Result<PartReport, JournalError> {
         let step = format!("program {}", program.name);
-        let intent = Event::Intent {
-            step: step.clone(),
-            detail: serde_json::to_value(program).unwrap_or_default(),
-        };
-        self.journal.append(run, self.clock.now(), &intent)?;
-        let begun = self.clock.monotonic();
-        let done = self.programs.run(program, self.stop).await;
-        let seconds = self.clock.monotonic().saturating_sub(begun).as_secs_f64();
+        let intent = serde_json::to_value(program).unwrap_or_default();
+        self.run.intend(self.id, &step, intent)?;
+        let begun = self.run.clock.monotonic();
+        let done = self.programs.run(program, self.run.stop).await;
+        let seconds = self.run.since(begun).as_secs_f64();
         if let Err(ProgramError::NotHere { why }) = done {
             let detail = json!({ "skipped": why });
-            self.close(run, step, detail, None)?;
+            self.run.conclude(self.id, step, detail, None)?;
             return Ok(self.skipped(id, why));
         }
         let error = done.err().map(|error| with_causes(&error));
         let detail = json!({ "seconds": seconds, "error": error });
         // A failed program is part of the result, not a step that a resumed run must repeat.
-        self.close(run, step, detail, None)?;
-        self.observer.on(&HousekeepingEvent::ProgramFinished {
+        self.run.conclude(self.id, step, detail, None)?;
+        self.tell(&HousekeepingEvent::ProgramFinished {
             name: program.name.clone(),
             error: error.clone(),
             seconds,
@@ -331,23 +305,5 @@ impl HousekeepingRun<'_> {
             error,
             seconds,
         })
-    }
-
-    fn close(
-        &self,
-        run: RunId,
-        step: String,
-        detail: Value,
-        error: Option<String>,
-    ) -> Result<(), JournalError> {
-        let event = match error {
-            None => Event::Done { step, detail },
-            Some(error) => Event::Failed {
-                step,
-                error,
-                detail,
-            },
-        };
-        self.journal.append(run, self.clock.now(), &event)
     }
 }

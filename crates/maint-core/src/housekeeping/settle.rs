@@ -72,9 +72,11 @@ impl Effects {
     fn swept(&mut self, plan: &SweepPlan) {
         let table = &plan.task.table;
         match &plan.task.act {
-            SweepAct::Delete { dependents } => {
+            SweepAct::Delete { dependents, marks } => {
                 self.deleted.insert(table.clone());
                 self.released(dependents);
+                let marked = marks.iter().map(|mark| mark.table.clone());
+                self.changed.extend(marked);
             }
             SweepAct::Clear { dependents } => self.released(dependents),
             SweepAct::Insert { into, .. } => {
@@ -156,6 +158,7 @@ mod tests {
         };
         SweepAct::Delete {
             dependents: dependents.iter().map(dependent).collect(),
+            marks: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use elpis_run::RunId;
 use serde::Serialize;
 
 use super::{MoveReport, MovedTable};
+use crate::pacing::Waits;
 use crate::store::Count;
 
 /// One thing that happened. In JSON: an object whose `event` names the variant.
@@ -73,4 +74,14 @@ pub enum MoveEvent {
     MoveFinished(MovedTable),
     /// The run is over; the journal has its outcome.
     MovesFinished(MoveReport),
+}
+
+impl Waits for MoveEvent {
+    fn waiting(table: String, why: String) -> MoveEvent {
+        MoveEvent::MoveWaiting { table, why }
+    }
+
+    fn resumed(table: String, waited_s: f64) -> MoveEvent {
+        MoveEvent::MoveResumed { table, waited_s }
+    }
 }

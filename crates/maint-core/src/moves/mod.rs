@@ -1,8 +1,8 @@
 //! Moves: old rows leave the active database for a history database, each exactly once.
 //!
 //! [`MovePolicy`] says what is wanted, [`MoveInspection`] gathers [`MoveFacts`] on both sides,
-//! [`MovePlan::new`] is a pure function of both, and [`MoveRun::run`] walks the plan and returns a
-//! [`MoveReport`].
+//! [`MovePlan::new`] is a pure function of both, and [`Run::move_rows`](crate::Run::move_rows)
+//! walks the plan and returns a [`MoveReport`].
 //!
 //! A step takes the oldest due rows, bounded in number. They are read and locked in the active
 //! database, written to the history database, read back there and compared cell by cell; only then
@@ -20,6 +20,7 @@
 mod event;
 mod fit;
 mod inspect;
+mod pending;
 mod plan;
 mod report;
 mod rule;
@@ -28,7 +29,8 @@ mod step;
 
 pub use event::MoveEvent;
 pub use inspect::{MoveFacts, MoveInspection, MoveTableFacts};
+pub use pending::{PendingMove, pending_moves};
 pub use plan::{MovePlan, MoveTablePlan};
 pub use report::{MoveReport, MovedTable};
 pub use rule::{ChildMove, MovePolicy, MoveRule, MoveTask, Steps};
-pub use run::{MOVE_JOB, MoveError, MoveRun};
+pub use run::{MOVE_JOB, MoveError};

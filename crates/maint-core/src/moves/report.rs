@@ -64,13 +64,7 @@ impl RunReport for MoveReport {
     }
 
     fn outcome(&self) -> Outcome {
-        let concerns = self.concerns();
-        match self.ended {
-            Ended::Done if !concerns.is_empty() => Outcome::Warnings {
-                reason: concerns.join("; "),
-            },
-            _ => self.ended.outcome(),
-        }
+        self.ended.outcome_with(&self.concerns())
     }
 }
 

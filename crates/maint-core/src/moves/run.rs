@@ -5,18 +5,18 @@
 
 use std::time::Duration;
 
-use elpis_run::journal::{Event, Journal, JournalError};
-use elpis_run::{ChunkTiming, Clock, Holder, Observer, RunId, StopToken, Throttle, with_causes};
+use elpis_run::journal::JournalError;
+use elpis_run::{ChunkTiming, RunId};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::step::{Step, Trouble, settled, step};
 use super::{MoveEvent, MovePlan, MoveReport, MoveTablePlan, MoveTask, MovedTable, Steps};
-use crate::frame::{Frame, RunError, Walked, settle};
-use crate::pacing::{Pacer, Reins, Turn, Wait};
+use crate::frame::{RunError, Terms, Walked, settle, why_not};
+use crate::pacing::{Pacer, Turn};
 use crate::plan::server_refusals;
 use crate::store::{MoveStore, StoreError};
-use crate::{Ended, Limits};
+use crate::{Ended, Run};
 
 /// The name of this job in the journal.
 pub const MOVE_JOB: &str = "move";
@@ -24,85 +24,41 @@ pub const MOVE_JOB: &str = "move";
 /// Why a run of moves did not do what its plan said.
 pub type MoveError = RunError<MoveReport>;
 
-/// What a run needs besides plan and stores.
-pub struct MoveRun<'a> {
-    /// Where intents and results go before and after each table.
-    pub journal: &'a dyn Journal,
-    /// Chooses the size of steps and pauses, by the active server's load.
-    pub throttle: &'a mut dyn Throttle,
-    /// Hears what happens.
-    pub observer: &'a dyn Observer<MoveEvent>,
-    /// Where the time comes from.
-    pub clock: &'a dyn Clock,
-    /// Ends the run between two steps.
-    pub stop: &'a StopToken,
-    /// Who runs it.
-    pub holder: Holder,
-    /// Bounds of the run.
-    pub limits: Limits,
-}
-
-impl MoveRun<'_> {
-    /// Carries out `plan`, from `active` to `history`.
+impl Run<'_, MoveEvent> {
+    /// Moves what `plan` says from `active` to `history`. The throttle heeds the active server's
+    /// load.
     ///
     /// A table that cannot move is left alone and told in the report; the others move.
     ///
     /// # Errors
     /// [`MoveError`]. A run that ends early but safely ([`Ended`]) is a report, not an error.
-    pub async fn run<A: MoveStore, H: MoveStore>(
+    pub async fn move_rows<A: MoveStore, H: MoveStore>(
         &mut self,
         plan: &MovePlan,
         active: &mut A,
         history: &mut H,
     ) -> Result<MoveReport, MoveError> {
-        let frame = Frame {
+        let terms = Terms {
             job: MOVE_JOB,
             target: &plan.target,
             refusals: &plan.refusals,
             locks: &plan.locks,
             allow_replica: plan.allow_replica,
-            journal: self.journal,
-            clock: self.clock,
-            holder: self.holder.clone(),
         };
         if plan.refusals.is_empty() {
-            self.other_side(plan, history).await?;
+            other_side(plan, history).await?;
         }
-        let entered = frame.open(plan, active).await;
-        let ended = match entered {
+        let ended = match self.open(terms, plan, active).await {
             Ok((run, started)) => {
                 let walked = self.tables(run, started, plan, active, history).await;
-                let observer = self.observer;
-                let tell = |report: &MoveReport| {
-                    observer.on(&MoveEvent::MovesFinished(report.clone()));
-                };
-                frame.close(run, walked, active, tell).await
+                let finished = MoveEvent::MovesFinished;
+                self.close(run, walked, active, finished).await
             }
             Err(error) => Err(error),
         };
         // The lock goes with the session anyway; a session that is lost cannot give it back.
         let _ = history.unlock().await;
         ended
-    }
-
-    /// Takes the history database's locks, and looks at its server once more.
-    async fn other_side<H: MoveStore>(
-        &self,
-        plan: &MovePlan,
-        history: &mut H,
-    ) -> Result<(), MoveError> {
-        let locked = history.lock(&plan.history_locks).await;
-        locked.map_err(RunError::NotBegun)?;
-        let server = history.server().await;
-        let refused = match server {
-            Ok(server) => match server_refusals(&server, plan.allow_replica) {
-                refusals if refusals.is_empty() => return Ok(()),
-                refusals => RunError::Refused(refusals),
-            },
-            Err(error) => RunError::NotBegun(error),
-        };
-        let _ = history.unlock().await;
-        Err(refused)
     }
 
     async fn tables<A: MoveStore, H: MoveStore>(
@@ -177,12 +133,8 @@ impl MoveRun<'_> {
         });
         let step = format!("move {}", plan.table);
         let cutoff = plan.cutoff.as_ref().map(|cutoff| &cutoff.value);
-        let detail = json!({ "cutoff": cutoff, "due": plan.due });
-        let intent = Event::Intent {
-            step: step.clone(),
-            detail,
-        };
-        self.journal.append(run, self.clock.now(), &intent)?;
+        let intent = json!({ "cutoff": cutoff, "due": plan.due });
+        self.intend(run, &step, intent)?;
         let ended = match &plan.task {
             None => Err(Trouble::Held(plan.held.clone().unwrap_or_default())),
             Some(task) => {
@@ -202,22 +154,13 @@ impl MoveRun<'_> {
                 Ok(Ended::Done)
             }
         };
+        let idle = pacer.idle();
+        report.paused_s += idle.paused.as_secs_f64();
+        report.waited_s = idle.waited.as_secs_f64();
         report.complete = matches!(ended, Ok(Ended::Done)) && report.held.is_none();
-        let error = match (&ended, &report.held) {
-            (Ok(Ended::Done), held) => held.clone(),
-            (Ok(other), _) => Some(other.to_string()),
-            (Err(error), _) => Some(with_causes(error)),
-        };
+        let error = why_not(&ended).or_else(|| report.held.clone());
         let detail = serde_json::to_value(&report).unwrap_or_default();
-        let event = match error {
-            None => Event::Done { step, detail },
-            Some(error) => Event::Failed {
-                step,
-                error,
-                detail,
-            },
-        };
-        self.journal.append(run, self.clock.now(), &event)?;
+        self.conclude(run, step, detail, error)?;
         self.observer.on(&MoveEvent::MoveFinished(report.clone()));
         Ok((report, ended))
     }
@@ -243,12 +186,11 @@ impl MoveRun<'_> {
                 let begun = self.clock.monotonic();
                 // The next turn says that the run was stopped.
                 let _ = self.stop.sleep(self.clock, steps.pause).await;
-                let rested = self.clock.monotonic().saturating_sub(begun);
-                report.paused_s += rested.as_secs_f64();
+                report.paused_s += self.since(begun).as_secs_f64();
             }
-            let turn = self.turn(active, pacer, last.as_ref(), report).await?;
-            let (limit, paused) = match turn {
-                Turn::Go { rows, paused, .. } => {
+            let turn = pacer.turn(self, active, last.as_ref(), &report.table);
+            let (limit, paused) = match turn.await? {
+                Turn::Go { rows, paused } => {
                     let step = steps.rows.unwrap_or(u64::MAX);
                     (rows.min(step.saturating_sub(since_pause)).max(1), paused)
                 }
@@ -259,7 +201,7 @@ impl MoveRun<'_> {
                 history.tidy(task).await?;
                 return Ok(Ended::Done);
             };
-            let took = self.clock.monotonic().saturating_sub(begun);
+            let took = self.since(begun);
             since_pause += step.moved;
             pacer.spend(step.moved);
             last = Some(ChunkTiming {
@@ -299,39 +241,20 @@ impl MoveRun<'_> {
             pause_ms: paused.as_secs_f64() * 1000.0,
         });
     }
+}
 
-    /// Waits for the next step's turn; the report says how long.
-    async fn turn<A: MoveStore>(
-        &mut self,
-        active: &mut A,
-        pacer: &mut Pacer,
-        last: Option<&ChunkTiming>,
-        report: &mut MovedTable,
-    ) -> Result<Turn, StoreError> {
-        let reins = Reins {
-            throttle: &mut *self.throttle,
-            clock: self.clock,
-            stop: self.stop,
-        };
-        let (observer, table) = (self.observer, &report.table);
-        let mut hear = |wait: Wait<'_>| {
-            let table = table.clone();
-            observer.on(&match wait {
-                Wait::For(why) => MoveEvent::MoveWaiting {
-                    table,
-                    why: why.to_owned(),
-                },
-                Wait::Over(waited) => MoveEvent::MoveResumed {
-                    table,
-                    waited_s: waited.as_secs_f64(),
-                },
-            });
-        };
-        let turn = pacer.turn(reins, active, last, &mut hear).await?;
-        if let Turn::Go { paused, waited, .. } = &turn {
-            report.paused_s += paused.as_secs_f64();
-            report.waited_s += waited.as_secs_f64();
-        }
-        Ok(turn)
-    }
+/// Takes the history database's locks, and looks at its server once more.
+async fn other_side<H: MoveStore>(plan: &MovePlan, history: &mut H) -> Result<(), MoveError> {
+    let locked = history.lock(&plan.history_locks).await;
+    locked.map_err(RunError::NotBegun)?;
+    let server = history.server().await;
+    let refused = match server {
+        Ok(server) => match server_refusals(&server, plan.allow_replica) {
+            refusals if refusals.is_empty() => return Ok(()),
+            refusals => RunError::Refused(refusals),
+        },
+        Err(error) => RunError::NotBegun(error),
+    };
+    let _ = history.unlock().await;
+    Err(refused)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use problem::{PolicyError, Problem};
 pub use raw::RawPolicy;
-pub use series::{Exception, Kind, Kinds, Mode, SeriesRule, Tier};
+pub use series::{Exception, Kind, Kinds, Mode, SeriesList, SeriesRule, Tier};
 
 use crate::{Scalar, TimeUnit};
 

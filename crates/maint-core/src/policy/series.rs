@@ -1,6 +1,8 @@
 //! Which series are compacted, how, and from what age on.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -74,6 +76,54 @@ pub enum Kinds {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         except: Vec<Exception>,
     },
+    /// Somebody who knows them has listed them. Other series are never touched.
+    Listed(SeriesList),
+}
+
+/// Series with their kinds, for a database that does not tell them itself. Clones share one list.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "Listing")]
+pub struct SeriesList(Arc<BTreeMap<i64, Kind>>);
+
+/// A list in a plan or a journal: how long it is, since it can be as long as the table of series.
+#[derive(Serialize)]
+struct Listing {
+    series: usize,
+}
+
+impl From<SeriesList> for Listing {
+    fn from(list: SeriesList) -> Listing {
+        Listing { series: list.len() }
+    }
+}
+
+impl FromIterator<(i64, Kind)> for SeriesList {
+    fn from_iter<I: IntoIterator<Item = (i64, Kind)>>(series: I) -> SeriesList {
+        SeriesList(Arc::new(series.into_iter().collect()))
+    }
+}
+
+impl fmt::Debug for SeriesList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SeriesList({} series)", self.len())
+    }
+}
+
+impl SeriesList {
+    /// How many series it has.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The kind of a series; `None` if it is not listed.
+    pub fn kind(&self, series: i64) -> Option<Kind> {
+        self.0.get(&series).copied()
+    }
 }
 
 /// Series that a table names (such as those that a report needs as they are).
@@ -107,11 +157,21 @@ impl Kind {
 }
 
 impl Kinds {
+    /// Whether there are series that `mode` leaves alone.
+    pub(crate) fn any_unfit(&self, mode: Mode) -> bool {
+        match self {
+            Kinds::All(kind) => !kind.fits(mode),
+            Kinds::Lookup { types, .. } => types.values().any(|kind| !kind.fits(mode)),
+            Kinds::Listed(list) => list.0.values().any(|kind| !kind.fits(mode)),
+        }
+    }
+
     /// Whether any series can be compacted in `mode`.
     pub(crate) fn any_fits(&self, mode: Mode) -> bool {
         match self {
             Kinds::All(kind) => kind.fits(mode),
             Kinds::Lookup { types, .. } => types.values().any(|kind| kind.fits(mode)),
+            Kinds::Listed(list) => list.0.values().any(|kind| kind.fits(mode)),
         }
     }
 }

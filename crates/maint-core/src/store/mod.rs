@@ -8,6 +8,8 @@ mod moves;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod named;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod purge_work;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod relation_look;

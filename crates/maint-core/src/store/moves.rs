@@ -141,6 +141,11 @@ pub trait MoveStore: Store {
         table: &str,
     ) -> impl Future<Output = Result<Option<MoveRecord>, StoreError>> + Send;
 
+    /// What this side remembers of all tables, in their order; nothing if it has no records yet.
+    fn last_moves(
+        &mut self,
+    ) -> impl Future<Output = Result<Vec<(String, MoveRecord)>, StoreError>> + Send;
+
     /// A name for the next step.
     fn new_move(&mut self) -> impl Future<Output = Result<String, StoreError>> + Send;
 

@@ -1,5 +1,6 @@
 //! The deletion of expired rows, the same for every SQL store.
 
+use super::named::{child_keys, delete_keys};
 use super::sql::{self, Stretch, purge as stmt};
 use super::walk::{Executor, first};
 use super::{Position, Purged, StoreError};
@@ -7,8 +8,8 @@ use crate::{Cascade, PurgeTask, Scalar, Walk};
 
 /// How many times are read at once to cut small chunks from.
 const WINDOW: u64 = 2_000;
-/// The most keys that one statement names: SQLite takes 32 766 parameters, MySQL 65 535.
-const MAX_KEYS: u64 = 5_000;
+/// The most rows of one transaction if others hang on them.
+const MOST_PARENTS: u64 = 5_000;
 
 /// [`super::Store::purge_chunk`], inside a transaction if the task has cascades.
 pub(super) async fn purge_chunk<E: Executor>(
@@ -18,7 +19,7 @@ pub(super) async fn purge_chunk<E: Executor>(
     limit: u64,
 ) -> Result<Purged, StoreError> {
     if !task.cascades.is_empty() {
-        purge_with_children(on, task, from, limit.min(MAX_KEYS)).await
+        purge_with_children(on, task, from, limit.min(MOST_PARENTS)).await
     } else if limit < WINDOW && is_by_time_alone(task) {
         purge_by_time(on, task, from, limit).await
     } else {
@@ -159,11 +160,7 @@ async fn purge_with_children<E: Executor>(
             ..Purged::default()
         });
     }
-    let mut deleted = 0;
-    if !keys.is_empty() {
-        let delete = sql::delete_keys(E::DIALECT, &task.table, key, &keys, limit)?;
-        deleted = on.change(&delete).await?;
-    }
+    let deleted = delete_keys(on, (&task.table, key), &keys, limit).await?;
     Ok(Purged {
         cascaded,
         ..advance(task, from, boundary, deleted, limit)
@@ -212,12 +209,11 @@ async fn purge_children<E: Executor>(
         let below = cascade.tables_below();
         let child = (cascade.table.as_str(), cascade.column.as_str());
         let mut more = false;
-        let delete = match cascade.cascades.first() {
-            None => sql::delete_keys(E::DIALECT, child.0, child.1, keys, limit)?,
+        let deleted = match cascade.cascades.first() {
+            None => delete_keys(on, child, keys, limit).await?,
             Some(grandchild) => {
                 let wanted = &grandchild.parent_column;
-                let found = sql::child_keys(E::DIALECT, child, wanted, keys, limit)?;
-                let found = on.query(&found).await?.concat();
+                let found = child_keys(on, child, wanted, keys, limit).await?;
                 if found.is_empty() {
                     slot += 1 + below;
                     continue;
@@ -229,10 +225,9 @@ async fn purge_children<E: Executor>(
                     return Ok(false);
                 }
                 // Exactly the rows whose own children are gone, and no others.
-                sql::delete_keys(E::DIALECT, child.0, wanted, &found, limit)?
+                delete_keys(on, (child.0, wanted), &found, limit).await?
             }
         };
-        let deleted = on.change(&delete).await?;
         slots[slot] += deleted;
         if more || deleted >= limit {
             return Ok(false);

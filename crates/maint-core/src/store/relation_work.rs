@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::StoreError;
+use super::named::{self, child_keys, delete_keys};
 use super::relations::{RowKey, Swept, Weighed};
-use super::sql::{self, Dialect, Sql, relations as stmt};
+use super::sql::{Dialect, Sql, relations as stmt};
 use super::walk::{Executor, number};
 use crate::Scalar;
 use crate::sweep::{Dependent, Fate, Join, SweepAct, SweepTask, SweepWalk};
@@ -46,8 +47,10 @@ async fn known<E: Executor>(
     values: &[Scalar],
     lock: Lock,
 ) -> Result<BTreeSet<Scalar>, StoreError> {
-    let sql = stmt::known(E::DIALECT, join, values, lock == Lock::WhatIsRead)?;
-    Ok(on.query(&sql).await?.into_iter().flatten().collect())
+    let lock = lock == Lock::WhatIsRead;
+    let sql = |values: &[Scalar], _| stmt::known(E::DIALECT, join, values, lock);
+    let rows = named::query(on, values, u64::MAX, sql).await?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// [`super::RelationStore::weigh`].
@@ -64,8 +67,8 @@ pub(super) async fn weigh<E: Executor>(
         return Ok(weighed);
     }
     if let SweepWalk::Values { .. } = &task.walk {
-        let count = stmt::count_values(E::DIALECT, task, &found.concat())?;
-        weighed.rows = number(on, &count).await?;
+        let count = |values: &[Scalar]| stmt::count_values(E::DIALECT, task, values);
+        weighed.rows = named::sum(on, &found.concat(), count).await?;
         return Ok(weighed);
     }
     if matches!(task.act, SweepAct::Clear { .. }) {
@@ -75,19 +78,38 @@ pub(super) async fn weigh<E: Executor>(
         return Ok(weighed);
     };
     let wanted = [dependent.parent_column.as_str()];
-    let sql = stmt::confirmed(E::DIALECT, task, found, &wanted, false)?;
-    let keys = parents(on.query(&sql).await?);
-    if keys.is_empty() {
-        return Ok(weighed);
-    }
-    let list = listed(E::DIALECT, &keys);
-    let mut counts = Vec::new();
-    let (dependents, mut reached) = (task.dependents(), Vec::new());
-    stmt::count_dependents(E::DIALECT, dependents, &list, &mut reached, &mut counts)?;
-    for (slot, count) in weighed.dependents.iter_mut().zip(&counts) {
-        *slot = number(on, count).await?;
+    let sql = |found: &[RowKey], _| stmt::confirmed(E::DIALECT, task, found, &wanted, false);
+    let keys = parents(named::query(on, found, u64::MAX, sql).await?);
+    if !keys.is_empty() {
+        weighed.dependents = hanging(on, task.dependents(), &keys).await?;
     }
     Ok(weighed)
+}
+
+/// How many rows hang on `keys`, for every dependent in depth-first order.
+async fn hanging<E: Executor>(
+    on: &mut E,
+    dependents: &[Dependent],
+    keys: &[Scalar],
+) -> Result<Vec<u64>, StoreError> {
+    let all = listed(E::DIALECT, keys);
+    let mut sums = Vec::new();
+    for piece in keys.chunks(E::MOST_KEYS) {
+        let parents = (&listed(E::DIALECT, piece), &all);
+        let mut counts = Vec::new();
+        stmt::count_dependents(
+            E::DIALECT,
+            dependents,
+            parents,
+            &mut Vec::new(),
+            &mut counts,
+        )?;
+        sums.resize(counts.len(), 0);
+        for (sum, count) in sums.iter_mut().zip(&counts) {
+            *sum += number(on, count).await?;
+        }
+    }
+    Ok(sums)
 }
 
 /// The values of the column that was asked for last, each once.
@@ -149,8 +171,8 @@ async fn sweep_values<E: Executor>(
     limit: u64,
 ) -> Result<Option<Swept>, StoreError> {
     let values = found.concat();
-    let delete = stmt::delete_values(E::DIALECT, task, &values, limit)?;
-    let changed = on.change(&delete).await?;
+    let delete = |values: &[Scalar], left| stmt::delete_values(E::DIALECT, task, values, left);
+    let changed = named::change(on, &values, limit, delete).await?;
     let meant = values.len();
     if judge(on, task, values, Lock::WhatIsRead).await?.len() < meant {
         return Ok(None);
@@ -169,13 +191,13 @@ async fn sweep_rows<E: Executor>(
     limit: u64,
 ) -> Result<Swept, StoreError> {
     let dependents = task.dependents();
-    let parent: Vec<&str> = dependents
+    let told = task.marks().iter().map(|mark| mark.own.as_str());
+    let parent = dependents
         .first()
-        .map(|dependent| dependent.parent_column.as_str())
-        .into_iter()
-        .collect();
-    let confirmed = stmt::confirmed(E::DIALECT, task, found, &parent, true)?;
-    let mut rows = on.query(&confirmed).await?;
+        .map(|dependent| dependent.parent_column.as_str());
+    let more: Vec<&str> = told.chain(parent).collect();
+    let confirmed = |found: &[RowKey], _| stmt::confirmed(E::DIALECT, task, found, &more, true);
+    let mut rows = named::query(on, found, u64::MAX, confirmed).await?;
     rows.dedup();
     let mut swept = nothing_left(task);
     if rows.is_empty() {
@@ -189,20 +211,45 @@ async fn sweep_rows<E: Executor>(
             return Ok(swept);
         }
         swept.complete = rows.len() == found;
-        for row in &mut rows {
-            row.truncate(task.key().len());
-        }
     }
-    let change = match &task.act {
-        SweepAct::Clear { .. } => return Ok(swept),
-        SweepAct::Delete { .. } => stmt::delete_rows(E::DIALECT, task, &rows)?,
-        SweepAct::Set { values } => stmt::set_rows(E::DIALECT, task, values, &rows)?,
+    mark(on, task, &rows).await?;
+    for row in &mut rows {
+        row.truncate(task.key().len());
+    }
+    let (dialect, all) = (E::DIALECT, u64::MAX);
+    swept.changed = match &task.act {
+        SweepAct::Clear { .. } => 0,
+        SweepAct::Delete { .. } => {
+            let delete = |rows: &[RowKey], _| stmt::delete_rows(dialect, task, rows);
+            named::change(on, &rows, all, delete).await?
+        }
+        SweepAct::Set { values } => {
+            let set = |rows: &[RowKey], _| stmt::set_rows(dialect, task, values, rows);
+            named::change(on, &rows, all, set).await?
+        }
         SweepAct::Insert { into, values, .. } => {
-            stmt::insert_for(E::DIALECT, task, into, values, &rows)?
+            let insert = |rows: &[RowKey], _| stmt::insert_for(dialect, task, into, values, rows);
+            named::change(on, &rows, all, insert).await?
         }
     };
-    swept.changed = on.change(&change).await?;
     Ok(swept)
+}
+
+/// Tells other tables of `rows`, which go in this transaction and whose values for it follow their
+/// key.
+async fn mark<E: Executor>(
+    on: &mut E,
+    task: &SweepTask,
+    rows: &[Vec<Scalar>],
+) -> Result<(), StoreError> {
+    for (i, mark) in task.marks().iter().enumerate() {
+        let named = rows.iter().filter_map(|row| row.get(task.key().len() + i));
+        let named: BTreeSet<Scalar> = named.cloned().collect();
+        let named: Vec<Scalar> = named.into_iter().collect();
+        let tell = |keys: &[Scalar], _| stmt::mark(E::DIALECT, mark, keys);
+        named::change(on, &named, u64::MAX, tell).await?;
+    }
+    Ok(())
 }
 
 /// Releases what hangs on `rows`, whose last values are the keys it hangs by. What a condition of
@@ -230,13 +277,7 @@ async fn release_all<E: Executor>(
     }
     loop {
         let keys = parents(rows.clone());
-        let mut counts = Vec::new();
-        let list = listed(E::DIALECT, &keys);
-        stmt::count_dependents(E::DIALECT, last, &list, &mut Vec::new(), &mut counts)?;
-        let mut hanging = 0;
-        for count in &counts {
-            hanging += number(on, count).await?;
-        }
+        let hanging: u64 = hanging(on, last, &keys).await?.iter().sum();
         if hanging <= budget.left {
             // One above the need: `release` takes a budget that is used up for one that is short.
             budget.left = budget.left.max(hanging + 1);
@@ -279,13 +320,16 @@ async fn release<E: Executor>(
         }
         let limit = budget.left;
         let mut more = false;
-        let change = match (&dependent.fate, dependent.dependents.first()) {
-            (Fate::Detach, _) => stmt::detach(E::DIALECT, (table, column), keys, limit)?,
-            (Fate::Delete, None) => sql::delete_keys(E::DIALECT, table, column, keys, limit)?,
+        let changed = match (&dependent.fate, dependent.dependents.first()) {
+            (Fate::Detach, _) => {
+                let detach =
+                    |keys: &[Scalar], left| stmt::detach(E::DIALECT, (table, column), keys, left);
+                named::change(on, keys, limit, detach).await?
+            }
+            (Fate::Delete, None) => delete_keys(on, (table, column), keys, limit).await?,
             (Fate::Delete, Some(grandchild)) => {
                 let wanted = &grandchild.parent_column;
-                let found = sql::child_keys(E::DIALECT, (table, column), wanted, keys, limit)?;
-                let found = on.query(&found).await?.concat();
+                let found = child_keys(on, (table, column), wanted, keys, limit).await?;
                 if found.is_empty() {
                     slot += 1 + below;
                     continue;
@@ -296,10 +340,9 @@ async fn release<E: Executor>(
                     return Ok(false);
                 }
                 // Exactly the rows whose own dependents are gone, and no others.
-                sql::delete_keys(E::DIALECT, table, wanted, &found, limit)?
+                delete_keys(on, (table, wanted), &found, limit).await?
             }
         };
-        let changed = on.change(&change).await?;
         own[0] += changed;
         budget.left = budget.left.saturating_sub(changed);
         if more || changed >= limit {

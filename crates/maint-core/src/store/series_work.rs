@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::named;
 use super::sql::series as sql;
 use super::walk::{Executor, value};
 use super::{
@@ -85,15 +86,6 @@ pub(super) async fn oldest<E: Executor>(
     Ok(int(oldest.as_ref()))
 }
 
-/// [`super::SeriesStore::points_in`]; `None` if the engine does not guess.
-pub(super) async fn points_in<E: Executor>(
-    on: &mut E,
-    task: &CompactTask,
-    span: Span,
-) -> Result<Option<u64>, StoreError> {
-    on.guess(&sql::rows_in(E::DIALECT, task, span)?).await
-}
-
 /// [`super::SeriesStore::survey`].
 pub(super) async fn survey<E: Executor>(
     on: &mut E,
@@ -157,6 +149,11 @@ async fn kinds<E: Executor>(
         _ if ids.is_empty() => Ok(BTreeMap::new()),
         Kinds::All(kind) if kind.fits(task.mode) => Ok(all(*kind)),
         Kinds::All(_) => Ok(BTreeMap::new()),
+        Kinds::Listed(list) => {
+            let ids = ids.iter().filter_map(|id| int(Some(id)));
+            let known = ids.filter_map(|id| Some((id, list.kind(id)?)));
+            Ok(known.filter(|(_, kind)| kind.fits(task.mode)).collect())
+        }
         Kinds::Lookup {
             table,
             key,
@@ -165,14 +162,16 @@ async fn kinds<E: Executor>(
             except,
         } => {
             let place = (table.as_str(), key.as_str(), column.as_str());
-            let rows = on.query(&sql::types(E::DIALECT, place, ids)?).await?;
+            let types_of = |ids: &[Scalar], _| sql::types(E::DIALECT, place, ids);
+            let rows = named::query(on, ids, u64::MAX, types_of).await?;
             let known = rows.iter().filter_map(|row| {
                 let kind = types.get(&int(row.get(1))?)?;
                 kind.fits(task.mode).then_some((int(row.first())?, *kind))
             });
             let mut known: BTreeMap<i64, Kind> = known.collect();
             for except in except {
-                for row in on.query(&sql::excepted(E::DIALECT, except, ids)?).await? {
+                let excepted = |ids: &[Scalar], _| sql::excepted(E::DIALECT, except, ids);
+                for row in named::query(on, ids, u64::MAX, excepted).await? {
                     int(row.first()).map(|id| known.remove(&id));
                 }
             }

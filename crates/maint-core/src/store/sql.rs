@@ -164,12 +164,7 @@ pub(super) fn edge(dialect: Dialect, task: &PurgeTask, last: bool) -> Result<Sql
     if let Walk::Time { .. } = &task.walk {
         sql = sql.raw(" WHERE ").name(time)?.raw(" IS NOT NULL");
     }
-    sql = sql.raw(" ORDER BY ");
-    for (i, column) in columns.iter().enumerate() {
-        sql = sql.raw(if i == 0 { "" } else { ", " }).name(column)?;
-        sql = sql.raw(if last { " DESC" } else { "" });
-    }
-    Ok(sql.raw(" LIMIT 1"))
+    Ok(sql.ordered(&columns, last)?.raw(" LIMIT 1"))
 }
 
 /// Counts expired rows, but looks at no more than `limit` rows.

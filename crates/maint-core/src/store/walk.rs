@@ -16,6 +16,9 @@ pub(super) trait Executor: Send {
     /// The SQL it speaks.
     const DIALECT: Dialect;
 
+    /// The most keys that one statement names.
+    const MOST_KEYS: usize;
+
     /// Carries out a statement that returns no rows; the number of rows it changed.
     fn change(&mut self, sql: &Sql) -> impl Future<Output = Result<u64, StoreError>> + Send;
 

@@ -12,12 +12,10 @@ mod report;
 mod resolve;
 mod rule;
 mod task;
-mod walk;
 
 pub(crate) use plan::orphan_limit;
 pub use plan::{SweepFacts, SweepPlan};
 pub use report::SweepReport;
 pub use resolve::{Resolved, SkipReason, resolve};
-pub use rule::{Act, Age, Condition, Dependent, Expr, Fate, Relation, SweepRule};
+pub use rule::{Act, Age, Condition, Dependent, Expr, Fate, Mark, Relation, SweepRule};
 pub use task::{Join, SweepAct, SweepTask, SweepWalk};
-pub(crate) use walk::{Step, SweepError, Sweeper};

@@ -28,7 +28,7 @@ pub struct SweepFacts {
 
 impl SweepFacts {
     /// How long these rows have been known, all of them, at the moment `now`.
-    pub(super) fn known_for(&self, rows: &[RowKey], now: Timestamp) -> Duration {
+    pub(crate) fn known_for(&self, rows: &[RowKey], now: Timestamp) -> Duration {
         let known: BTreeSet<&RowKey> = self.found.iter().flatten().collect();
         if !rows.iter().all(|row| known.contains(row)) {
             return Duration::ZERO;

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use dependents::on_one_key;
 
-use super::{Act, Age, Condition, Join, Relation, SweepAct, SweepRule, SweepTask, SweepWalk};
+use super::{Act, Age, Condition, Join, Mark, Relation, SweepAct, SweepRule, SweepTask, SweepWalk};
 use crate::store::{Column, ColumnKind, Shape};
 use crate::task::Shapes;
-use crate::{Filter, Test};
+use crate::{Filter, Scalar, Test};
 
 /// How deep dependents are followed.
 const MAX_DEPTH: usize = 8;
@@ -117,13 +117,17 @@ pub fn resolve(rule: &SweepRule, shapes: &Shapes, now: Timestamp) -> Result<Reso
                 column(shape, &rule.table, &filter.column)?;
                 filters.push(filter.clone());
             }
+            Condition::IfKnown(filter) if has(shape, &filter.column) => {
+                filters.push(filter.clone());
+            }
+            Condition::IfKnown(_) => {}
             Condition::Older(age) => filters.push(resolver.aged(&rule.table, age)?),
             Condition::Missing(relation) => missing.push(resolver.join(relation)?),
             Condition::Present(relation) => present.push(resolver.join(relation)?),
         }
     }
     let mut act = resolver.act(shape, &mut missing)?;
-    if let SweepAct::Delete { dependents } | SweepAct::Clear { dependents } = &mut act {
+    if let SweepAct::Delete { dependents, .. } | SweepAct::Clear { dependents } = &mut act {
         // Stable: what a condition reads goes last, together with the row itself.
         dependents.sort_by_key(|one| present.iter().any(|join| join.table == one.table));
     }
@@ -200,10 +204,11 @@ impl Resolver<'_> {
     fn act(&mut self, shape: &Shape, missing: &mut Vec<Join>) -> Result<SweepAct, SkipReason> {
         let (rule, path) = (self.rule, vec![self.rule.table.clone()]);
         match &rule.act {
-            Act::Delete { dependents } => {
+            Act::Delete { dependents, marks } => {
+                let marks = self.marks(shape, marks);
                 let dependents = self.dependents(shape, &rule.table, dependents, &path)?;
                 missing.extend(self.held_back(shape, &dependents)?);
-                Ok(SweepAct::Delete { dependents })
+                Ok(SweepAct::Delete { dependents, marks })
             }
             // The rows stay, so that foreign keys ask for nothing.
             Act::Clear { dependents } => {
@@ -231,6 +236,29 @@ impl Resolver<'_> {
                 })
             }
         }
+    }
+
+    /// Those of `marks` that have a meaning here: one row each, found by a key.
+    fn marks(&mut self, shape: &Shape, marks: &[Mark]) -> Vec<Mark> {
+        let mut kept = Vec::new();
+        for mark in marks {
+            let Some(other) = self.shapes.get(&mark.table) else {
+                continue;
+            };
+            let lacks = |(column, _): &(String, Scalar)| !has(other, column);
+            if !is_key(other, &mark.there)
+                || !has(shape, &mark.own)
+                || mark.values.iter().any(lacks)
+            {
+                let table = &mark.table;
+                self.notes.push(format!(
+                    "{table} has another form here and is not told of it"
+                ));
+                continue;
+            }
+            kept.push(mark.clone());
+        }
+        kept
     }
 
     fn check_values(
@@ -280,7 +308,7 @@ fn by_values(
     missing: &[Join],
     present: &[Join],
 ) -> Option<SweepWalk> {
-    let SweepAct::Delete { dependents } = act else {
+    let SweepAct::Delete { dependents, marks } = act else {
         return None;
     };
     let mut joins = missing.iter().chain(present);
@@ -290,7 +318,8 @@ fn by_values(
         .columns
         .iter()
         .any(|found| found.name == *column && found.kind == ColumnKind::Integer);
-    if !dependents.is_empty() || !told_by_it || !whole || is_key(shape, column) {
+    let more = !dependents.is_empty() || !marks.is_empty();
+    if more || !told_by_it || !whole || is_key(shape, column) {
         return None;
     }
     let with_it = shape
@@ -316,6 +345,10 @@ fn column<'a>(shape: &'a Shape, table: &str, name: &str) -> Result<&'a Column, S
         table: table.to_owned(),
         column: name.to_owned(),
     })
+}
+
+fn has(shape: &Shape, column: &str) -> bool {
+    shape.columns.iter().any(|found| found.name == column)
 }
 
 fn is_key(shape: &Shape, column: &str) -> bool {

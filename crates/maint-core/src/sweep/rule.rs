@@ -25,6 +25,8 @@ pub struct SweepRule {
 pub enum Condition {
     /// A test of one of its own columns.
     Own(Filter),
+    /// The same, where the table has this column: in versions that lack it, it holds of every row.
+    IfKnown(Filter),
     /// Its own time is older than this.
     Older(Age),
     /// The relation's columns are not NULL, and no such row is there: the row is an orphan.
@@ -64,6 +66,8 @@ pub enum Act {
     Delete {
         /// What hangs on them, besides what the schema's foreign keys tell.
         dependents: Vec<Dependent>,
+        /// Rows of other tables that have to know of it.
+        marks: Vec<Mark>,
     },
     /// Everything that hangs on them is deleted; they stay.
     Clear {
@@ -95,6 +99,20 @@ pub enum Expr {
     Column(String),
     /// Always this.
     Value(Scalar),
+}
+
+/// A row of another table that is changed in the transaction in which the row it belongs to goes, so
+/// that neither happens without the other. It counts as no change of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mark {
+    /// The other table.
+    pub table: String,
+    /// The column of the row that goes which names the other row.
+    pub own: String,
+    /// The other table's column that it names: a unique key. Elsewhere nothing is marked.
+    pub there: String,
+    /// The columns and their new values. Where one is missing, nothing is marked.
+    pub values: Vec<(String, Scalar)>,
 }
 
 /// A table whose rows go with the row they point at, with or without a foreign key.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Dependent, Expr};
+use super::{Dependent, Expr, Mark};
 use crate::Filter;
 
 /// Exactly what a store carries out: a [`SweepRule`](super::SweepRule) resolved against the live
@@ -70,6 +70,9 @@ pub enum SweepAct {
         /// What hangs on them, in the order in which it goes.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         dependents: Vec<Dependent>,
+        /// What is changed elsewhere in the transaction in which they go.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        marks: Vec<Mark>,
     },
     /// Everything that hangs on them is deleted; they stay.
     Clear {
@@ -96,8 +99,16 @@ impl SweepTask {
     /// What hangs on the rows.
     pub fn dependents(&self) -> &[Dependent] {
         match &self.act {
-            SweepAct::Delete { dependents } | SweepAct::Clear { dependents } => dependents,
+            SweepAct::Delete { dependents, .. } | SweepAct::Clear { dependents } => dependents,
             SweepAct::Insert { .. } | SweepAct::Set { .. } => &[],
+        }
+    }
+
+    /// What is changed elsewhere when the rows go.
+    pub fn marks(&self) -> &[Mark] {
+        match &self.act {
+            SweepAct::Delete { marks, .. } => marks,
+            SweepAct::Clear { .. } | SweepAct::Insert { .. } | SweepAct::Set { .. } => &[],
         }
     }
 

@@ -29,6 +29,7 @@ mod refusals;
 mod replica;
 mod retention;
 mod rollup;
+mod stale;
 mod support;
 mod sweep;
 mod verify;

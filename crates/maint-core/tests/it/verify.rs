@@ -4,7 +4,9 @@
 use std::sync::Mutex;
 
 use elpis_maint_core::chart::Point;
-use elpis_maint_core::compact::{CompactEvent, CompactReport, Verification, verify_rollups};
+use elpis_maint_core::compact::{
+    CompactEvent, CompactReport, Verification, Verify, verify_rollups,
+};
 use elpis_maint_core::{Ended, SeriesStore};
 use elpis_run::{FnObserver, Outcome, StopToken, VirtualClock};
 use elpis_testkit::conformance::Fixture;
@@ -365,7 +367,7 @@ where
         .unwrap();
     assert_eq!(report.verified, None);
     let mut run = CompactRun::at(spec.end(), 5000);
-    run.verify = false;
+    run.verify = Verify::Nothing;
     let report = run
         .on(&compaction_policy(&[(1, 1)], ""), &mut store)
         .await

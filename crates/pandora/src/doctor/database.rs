@@ -2,10 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Check, DatabaseFacts, Disk};
+use super::{Check, DatabaseFacts, Disk, LATE_S};
 
-/// The console's job runs every hour; after this long something is wrong.
-const LATE_S: i64 = 3 * 3600;
 /// Clocks may differ by this much, as in a policy's `max_clock_skew_s`.
 const SKEW_S: f64 = 30.0;
 /// The version of the schema that the tasks are written for.

@@ -3,11 +3,17 @@
 
 mod database;
 mod facts;
+mod moves;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use database::judge_database;
 pub use facts::{DatabaseFacts, Denied, Disk, UnknownTable};
+pub use moves::judge_moves;
+
+/// The maintenance runs every hour; after this long something is wrong.
+const LATE_S: i64 = 3 * 3600;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +26,12 @@ pub struct Check {
     pub what: String,
     /// What to do; `None` if all is well.
     pub remedy: Option<String>,
+    /// The table it is about, where that is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Since when it is so, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// How bad a finding is.
@@ -42,6 +54,8 @@ impl Check {
             state: State::Ok,
             what: what.into(),
             remedy: None,
+            table: None,
+            since: None,
         }
     }
 

@@ -11,7 +11,8 @@ pub struct Installation {
     pub tokens: Tokens,
     /// The name of the running server with the highest `master` in `tserver`.
     pub master: Option<String>,
-    /// The number of the one running Discovery server; `None` if there is none or several.
+    /// The number of the running Discovery server, of several that of the master; `None` if none
+    /// runs.
     pub discovery_server: Option<i64>,
     /// The types of modules, by `ttipo_modulo`; empty where there is no such table.
     pub module_types: Vec<ModuleType>,
@@ -45,8 +46,9 @@ impl Installation {
                       ORDER BY master DESC, id_server LIMIT 1";
         let master: Option<Vec<u8>> = session.first(master, Params::Empty).await?;
         let discovery = "SELECT CAST(id_server AS SIGNED) FROM tserver \
-                         WHERE server_type = ? AND status = 1 LIMIT 2";
-        let discovery = session.rows(discovery, one(DISCOVERY)).await?;
+                         WHERE server_type = ? AND status = 1 \
+                         ORDER BY master DESC, id_server LIMIT 1";
+        let discovery = session.first(discovery, one(DISCOVERY)).await?;
         let module_types = if columns(session, "ttipo_modulo").await?.is_empty() {
             Vec::new()
         } else {
@@ -58,10 +60,7 @@ impl Installation {
         Ok(Installation {
             tokens,
             master: master.map(lossy),
-            discovery_server: match discovery.as_slice() {
-                [only] => Some(*only),
-                _ => None,
-            },
+            discovery_server: discovery,
             module_types,
             sla_columns: sla.into_iter().filter(names_module).collect(),
             has_history_flag: modules.iter().any(|column| column == "history_data"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 mod installation;
 mod maintenance;
 mod master;
+mod modules;
 
 pub use installation::{Installation, ModuleType};
 pub use maintenance::{last_maintenance, record_maintenance};

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use elpis_maint_core::Scalar;
+use elpis_maint_core::{Scalar, TimeUnit};
 use elpis_maint_core::housekeeping::{Group, Task, Work};
 use elpis_maint_core::sweep::{Act, Condition, Expr, Relation, SweepRule};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::HousekeepingSettings;
-use super::words::{AGENT, MODULE, OrNone, is, is_not, orphans, points_somewhere, skip, task};
+use super::words::{
+    AGENT, MODULE, OrNone, is, is_not, older, orphans, points_somewhere, skip, task,
+};
 
 /// The state of a module that has had no value yet.
 const NOT_INITIALISED: i64 = 4;
@@ -95,27 +98,36 @@ pub(super) fn empty_aliases() -> Task {
     )
 }
 
-/// Discovery tasks of servers that are gone for good. A server that is only down keeps its tasks.
-pub(super) fn discovery_tasks(s: &HousekeepingSettings) -> Task {
+/// How a server is marked that ended in a crash (`tserver.status`); 0 is one that was stopped.
+const CRASHED: i64 = -1;
+
+/// Discovery tasks of servers that are gone for good, and of servers that crashed and have not come
+/// back within a day. A server that was stopped keeps its tasks, and one that its watchdog starts
+/// again finds them.
+pub(super) fn discovery_tasks(s: &HousekeepingSettings, zone: &TimeZone) -> Task {
     let title = "Checking Discovery tasks bound to inactive servers.";
     let id = "discovery_tasks";
     let Some(server) = s.discovery_server else {
         let work = skip("there is no running Discovery server to give them to");
         return task(Group::Integrity, id, title, work);
     };
-    let rule = SweepRule {
-        name: id.to_owned(),
-        table: "trecon_task".to_owned(),
-        when: vec![
-            points_somewhere("id_recon_server"),
-            Condition::Missing(Relation::to("id_recon_server", "tserver", "id_server")),
-        ],
-        act: Act::Set {
-            values: vec![(
-                "id_recon_server".to_owned(),
-                Expr::Value(Scalar::Int(server)),
-            )],
-        },
+    let column = "id_recon_server";
+    let of = || Relation::to(column, "tserver", "id_server");
+    let silent = older("keepalive", TimeUnit::Datetime(zone.clone()), 1);
+    let crashed = of().and(is("status", CRASHED)).older(silent);
+    let rule = |why: &str, lost: Condition| {
+        Work::Sweep(SweepRule {
+            name: format!("{id}/{why}"),
+            table: "trecon_task".to_owned(),
+            when: vec![points_somewhere(column), lost],
+            act: Act::Set {
+                values: vec![(column.to_owned(), Expr::Value(Scalar::Int(server)))],
+            },
+        })
     };
-    task(Group::Integrity, id, title, vec![Work::Sweep(rule)])
+    let work = vec![
+        rule("gone", Condition::Missing(of())),
+        rule("crashed", Condition::Present(crashed)),
+    ];
+    task(Group::Integrity, id, title, work)
 }

@@ -28,17 +28,33 @@ fn expiry(kind: &str, set: Option<&FlowExpiry>) -> Vec<Work> {
     if let Some(why) = objection(kind, flow) {
         return skip(why);
     }
-    vec![Work::Program(ProgramTask {
-        name: kind.to_owned(),
-        program: flow.program.clone(),
-        args: vec![
-            OsString::from("-e"),
-            flow.directory.clone().into_os_string(),
-            OsString::from("-t"),
-            format!("{}d", flow.lifetime_days).into(),
-        ],
-        directory: flow.directory.clone(),
-    })]
+    // Exactly so many days: by itself the program goes on down to 95 % of them.
+    let limits = [
+        "-t".into(),
+        format!("{}d", flow.lifetime_days),
+        "-w".into(),
+        "100".into(),
+    ];
+    let call = |what: &str, flag: &str, more: &[String]| {
+        let directory = flow.directory.clone().into_os_string();
+        let more = more.iter().map(OsString::from);
+        Work::Program(ProgramTask {
+            name: format!("{kind}/{what}"),
+            program: flow.program.clone(),
+            args: [OsString::from(flag), directory]
+                .into_iter()
+                .chain(more)
+                .collect(),
+            directory: flow.directory.clone(),
+        })
+    };
+    vec![
+        // A collector that expires files itself goes by these limits too.
+        call("limits", "-u", &limits),
+        // Files that the directory's bookkeeping does not know are never expired.
+        call("rescan", "-r", &[]),
+        call("expire", "-e", &limits),
+    ]
 }
 
 /// Why these values, which anybody who can write to `tconfig` can set, are not acted upon.

@@ -2,7 +2,8 @@
 //!
 //! The product declares foreign keys for some of it only. Tables that an edition lacks do not
 //! matter here; rows of tables without an index on the reference are left to the searches for
-//! orphans, which walk these tables in bounded steps.
+//! orphans, which walk these tables in bounded steps. So are contents of reports, whose kind tells
+//! whether their number is a module's at all.
 
 use elpis_maint_core::sweep::Dependent;
 
@@ -35,9 +36,6 @@ pub(super) fn of_modules() -> Vec<Dependent> {
         of_module("ttag_module", "id_agente_modulo"),
         of_module("tplanned_downtime_modules", "id_agent_module"),
         of_module("tservice_element", "id_agente_modulo"),
-        of_module("treport_content_sla_combined", "id_agent_module"),
-        of_module("treport_content_item", "id_agent_module"),
-        of_module("treport_content", "id_agent_module"),
         of_module("tgraph_source", "id_agent_module"),
         of_module("tlayout_data", "id_agente_modulo"),
         of_module("tevento", "id_agentmodule"),

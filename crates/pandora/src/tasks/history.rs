@@ -4,7 +4,7 @@ use elpis_maint_core::housekeeping::{Group, Task, Work};
 use elpis_maint_core::{Retention, TableRule, TimeUnit};
 use jiff::tz::TimeZone;
 
-use super::words::{days, off, skip, task};
+use super::words::{days, skip, task};
 use crate::tokens::HistoryRetention;
 
 /// The tasks of one run in a history database, whose own `tconfig` says what is kept. What that
@@ -48,8 +48,7 @@ pub fn history_catalogue(
     let rules = rules.map(|(id, what, (token, set), (table, column, unit))| {
         let Some(kept) = days(set) else {
             let title = format!("Deleting old {what} from the history DB.");
-            let why = format!("{token} is not set in the history database's own tconfig");
-            return task(Group::HistoryDb, id, title, skip(why));
+            return task(Group::HistoryDb, id, title, off(token));
         };
         let title = format!("Deleting old {what} from the history DB (More than {kept} days).");
         let rule = TableRule {
@@ -68,15 +67,23 @@ pub fn history_catalogue(
     rules.into_iter().chain([compaction(keep)]).collect()
 }
 
-/// Which modules have levels and which have states is known to the main database alone.
+fn off(token: &str) -> Vec<Work> {
+    skip(format!(
+        "{token} is not set in the history database's own tconfig"
+    ))
+}
+
+/// The line of the log. What it announces is no task on rows but a job of its own, which follows.
 fn compaction(keep: &HistoryRetention) -> Task {
-    let work = match days(keep.days_compact) {
-        None => off("days_compact"),
-        Some(_) => skip(
-            "what kinds of values they are is known to the main database only: compact them \
-             there, before they move",
+    let (title, work) = match days(keep.compaction.days) {
+        None => (
+            "Compacting data in the history DB.".to_owned(),
+            off("days_compact"),
+        ),
+        Some(kept) => (
+            format!("Compacting data in the history DB (More than {kept} days)."),
+            Vec::new(),
         ),
     };
-    let title = "Compacting data in the history DB.";
     task(Group::HistoryDb, "history_compact", title, work)
 }

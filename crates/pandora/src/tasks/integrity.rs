@@ -5,7 +5,7 @@ use elpis_maint_core::housekeeping::{Group, Task, Work};
 use elpis_maint_core::sweep::{Condition, Relation, SweepRule};
 
 use super::hanging::of_modules;
-use super::words::{AGENT, MODULE, OrNone, delete, is, older, orphans, task};
+use super::words::{AGENT, MODULE, OrNone, delete, forget, is, older, orphans, task};
 use super::{HousekeepingSettings, reports};
 
 /// Elements of this database's own services whose module, agent or service is gone. The table is
@@ -111,8 +111,16 @@ pub(super) fn orphan_increments() -> Task {
     task(Group::Integrity, "orphan_increments", title, work)
 }
 
+/// Settings of modules and agents that name a module: a parent, or the one whose failure silences the
+/// agent.
+const NAME_A_MODULE: [(&str, &str); 3] = [
+    ("tagente_modulo", "parent_module_id"),
+    ("tagente", "cascade_protection_module"),
+    ("tagente", "safe_mode_module"),
+];
+
 /// What still points at modules and agents that are gone, in tables that cannot be searched by
-/// them and so could not go with them. On a metaconsole, what can show modules of other databases
+/// them and so could not go with them, or by rows that stay and merely name one. On a metaconsole, what can show modules of other databases
 /// is left alone.
 pub(super) fn orphan_references(s: &HousekeepingSettings) -> Task {
     let id = "orphan_references";
@@ -147,6 +155,10 @@ pub(super) fn orphan_references(s: &HousekeepingSettings) -> Task {
     for (table, column, parent, or_none) in references {
         let name = format!("{id}/{table}.{column}");
         rules.push(orphans(&name, (table, column), parent, or_none));
+    }
+    for (table, column) in NAME_A_MODULE {
+        let name = format!("{id}/{table}.{column}");
+        rules.push(forget(&name, (table, column), MODULE));
     }
     let work = rules.into_iter().map(Work::Sweep).collect();
     let title = "Deleting references to deleted modules and agents.";

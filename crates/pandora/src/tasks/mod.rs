@@ -26,7 +26,7 @@ use jiff::tz::TimeZone;
 
 pub use history::history_catalogue;
 pub use programs::Programs;
-pub use settings::{FlowExpiry, HousekeepingSettings};
+pub use settings::{FlowExpiry, HistoryKeeps, HousekeepingSettings};
 
 /// The tasks of one run, in the manual's order.
 ///
@@ -83,7 +83,7 @@ pub fn catalogue(settings: &HousekeepingSettings, zone: &TimeZone, now: Timestam
         integrity::orphan_status(),
         integrity::orphan_increments(),
         integrity::orphan_references(s),
-        check::discovery_tasks(s),
+        check::discovery_tasks(s, zone),
         flow::history_data(s),
         flow::history_events(s),
         flow::snmp_modules(),

@@ -1,7 +1,7 @@
 //! Modules and agents that go, with everything that belongs to them.
 
 use elpis_maint_core::housekeeping::{Group, Task, Work};
-use elpis_maint_core::sweep::{Act, Age, Condition, Relation, SweepRule};
+use elpis_maint_core::sweep::{Act, Age, Condition, Mark, Relation, SweepRule};
 use elpis_maint_core::{Filter, Scalar, Test, TimeUnit};
 use jiff::tz::TimeZone;
 
@@ -107,15 +107,37 @@ pub(super) fn autodisabled_agents(s: &HousekeepingSettings, zone: &TimeZone) -> 
     task(Group::Purge, id, agents_title("autodisabled", token), work)
 }
 
-/// Enabled modules in such a state, deleted with what belongs to them.
+/// The console's figures of an agent, which its server counts anew when it is told to.
+fn counted_anew() -> Mark {
+    let yes = |column: &str| (column.to_owned(), Scalar::Int(1));
+    Mark {
+        table: AGENT.0.to_owned(),
+        own: "id_agente".to_owned(),
+        there: AGENT.1.to_owned(),
+        values: vec![yes("update_module_count"), yes("update_alert_count")],
+    }
+}
+
+/// Enabled modules in such a state, deleted with what belongs to them. Modules that a policy has
+/// given an agent stay: the policy would find them missing.
 fn in_state(id: &str, state: Relation, more: Vec<Condition>) -> Vec<Work> {
     let mut when = vec![
         Condition::Own(is("disabled", 0)),
         Condition::Own(is("delete_pending", 0)),
+        Condition::IfKnown(is("id_policy_module", 0)),
         Condition::Present(state),
     ];
     when.extend(more);
-    vec![Work::Sweep(delete(id, MODULE.0, when, of_modules()))]
+    let act = Act::Delete {
+        dependents: of_modules(),
+        marks: vec![counted_anew()],
+    };
+    vec![Work::Sweep(SweepRule {
+        name: id.to_owned(),
+        table: MODULE.0.to_owned(),
+        when,
+        act,
+    })]
 }
 
 /// The state itself is older than this; 0 if the product never changed it.

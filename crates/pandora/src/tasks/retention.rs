@@ -6,8 +6,8 @@ use elpis_maint_core::{Filter, Retention, TableRule, Test, TimeUnit};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::HousekeepingSettings;
-use super::words::{OrNone, compare, days, delete, is, off, older, orphans, task};
+use super::words::{OrNone, compare, days, delete, is, off, older, orphans, skip, task};
+use super::{HistoryKeeps, HousekeepingSettings};
 
 /// Console sessions whose name begins like this belong to no browser.
 const CRON_SESSIONS: (&str, &str) = ("cron-", "cron.");
@@ -265,14 +265,31 @@ impl Rules<'_> {
         )
     }
 
-    /// Those that were for one time and are over.
+    /// Those that were for one time and are over, unless data of that time may still be there, in
+    /// this database or in the history database: reports on service levels take them out.
     pub(super) fn planned_downtimes(&self) -> Task {
-        let work = self.keep(
-            ("days_purge", self.settings.days_purge),
-            "tplanned_downtime",
-            ("date_to", TimeUnit::EpochSeconds),
-            vec![is("type_execution", "once")],
-        );
+        let own = days(self.settings.days_purge);
+        let keep = |kept: Option<u32>| {
+            self.keep(
+                ("days_purge", kept),
+                "tplanned_downtime",
+                ("date_to", TimeUnit::EpochSeconds),
+                vec![is("type_execution", "once")],
+            )
+        };
+        let work = match &self.settings.history_keeps {
+            HistoryKeeps::Nothing => keep(own),
+            HistoryKeeps::Days(moved) => keep(own.map(|own| own.max(*moved))),
+            _ if own.is_none() => keep(None),
+            HistoryKeeps::Everything => skip(
+                "the history database keeps its data for ever, and reports on them need their \
+                 downtimes: set days_purge in its tconfig",
+            ),
+            HistoryKeeps::Unknown { why } => skip(format!(
+                "as long as the history database keeps data, reports need their downtimes, and it \
+                 could not be asked: {why}"
+            )),
+        };
         let title = "Deleting old planned downtimes.";
         task(Group::Purge, "planned_downtimes", title, work)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HousekeepingSettings {
     /// Days of numeric data, export data, log4x data, policy queue entries, network configuration
-    /// data and finished planned downtimes. No default.
+    /// data and finished planned downtimes (see `history_keeps`). No default.
     pub days_purge: Option<u32>,
     /// Days of string data. The product's default is 7.
     pub string_purge: Option<u32>,
@@ -54,9 +54,12 @@ pub struct HousekeepingSettings {
     /// Whether this is the database of a metaconsole: what can show modules of other databases
     /// (reports, graphs, visual consoles) is then not judged by the modules of this one.
     pub metaconsole: bool,
-    /// The `id_server` of a running Discovery server that takes over the tasks of servers that are
-    /// gone; `None` if there is none or more than one would do.
+    /// The `id_server` of the running Discovery server that takes over the tasks of servers that are
+    /// gone; `None` if none runs.
     pub discovery_server: Option<i64>,
+    /// How long the history database keeps numeric data, on which reports may need the planned
+    /// downtimes of that time.
+    pub history_keeps: HistoryKeeps,
     /// The largest share of a table (above 0, at most 1) that one run may delete for its age
     /// without more consent; `None` is no limit, as in the tool that Elpis replaces.
     pub max_share: Option<f64>,
@@ -65,6 +68,23 @@ pub struct HousekeepingSettings {
     pub history_db_days: Option<u32>,
     /// The same for events (`history_event_days`).
     pub history_event_days: Option<u32>,
+}
+
+/// How long the history database keeps numeric data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum HistoryKeeps {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// So many days (`days_purge` in its own `tconfig`), at least 1.
+    Days(u32),
+    /// For ever: it has no such setting.
+    Everything,
+    /// Nobody knows.
+    Unknown {
+        /// Why: what came of asking it.
+        why: String,
+    },
 }
 
 /// How an outside program expires files of network flows.

@@ -324,15 +324,6 @@ fn what_the_database_says_of_programs_is_not_trusted() {
         );
     }
     let tasks = made(&everything());
-    let [Work::Program(program)] = work(&tasks, "netflow") else {
-        panic!("no program")
-    };
-    let args: Vec<_> = program
-        .args
-        .iter()
-        .map(|arg| arg.to_str().unwrap())
-        .collect();
-    assert_eq!(args, ["-e", "/var/spool/netflow", "-t", "7d"]);
     assert_eq!(
         tasks
             .iter()
@@ -340,4 +331,62 @@ fn what_the_database_says_of_programs_is_not_trusted() {
             .count(),
         2
     );
+}
+
+/// As the manual of the program has it: a directory's limits, its files, and then those beyond the
+/// limits, of both kinds of flows alike.
+#[test]
+fn flows_are_limited_scanned_and_expired() {
+    let tasks = made(&everything());
+    for kind in ["netflow", "sflow"] {
+        let calls = work(&tasks, kind).iter().map(|work| match work {
+            Work::Program(program) => {
+                assert_eq!(program.program.to_str(), Some("/usr/bin/nfexpire"));
+                let args = program.args.iter().map(|arg| arg.to_str().unwrap());
+                args.collect::<Vec<_>>().join(" ")
+            }
+            other => panic!("{other:?}"),
+        });
+        let directory = format!("/var/spool/{kind}");
+        assert_eq!(
+            calls.collect::<Vec<_>>(),
+            [
+                format!("-u {directory} -t 7d -w 100"),
+                format!("-r {directory}"),
+                format!("-e {directory} -t 7d -w 100"),
+            ]
+        );
+    }
+}
+
+/// Reports on moved data need the downtimes of their time.
+#[test]
+fn downtimes_stay_as_long_as_data_of_their_time() {
+    let kept = |own: Option<u32>, history_keeps: HistoryKeeps| {
+        let settings = HousekeepingSettings {
+            days_purge: own,
+            history_keeps,
+            ..everything()
+        };
+        match work(&made(&settings), "planned_downtimes") {
+            [Work::Retention(rule)] => Ok(rule.keep),
+            [Work::Skip { why }] => Err(why.clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let days = |days| Ok(Retention::Days(days));
+    assert_eq!(kept(Some(30), HistoryKeeps::Nothing), days(30));
+    assert_eq!(kept(Some(30), HistoryKeeps::Days(180)), days(180));
+    assert_eq!(kept(Some(30), HistoryKeeps::Days(10)), days(30));
+    let refused = HistoryKeeps::Unknown {
+        why: "connection refused".to_owned(),
+    };
+    let why = kept(Some(30), refused.clone()).unwrap_err();
+    assert!(why.contains("connection refused"), "{why}");
+    let why = kept(Some(30), HistoryKeeps::Everything).unwrap_err();
+    assert!(why.contains("days_purge"), "{why}");
+    for keeps in [HistoryKeeps::Days(180), HistoryKeeps::Everything, refused] {
+        let why = kept(None, keeps).unwrap_err();
+        assert_eq!(why, "days_purge is not set");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elpis_maint_core::housekeeping::{Group, Task, Work};
-use elpis_maint_core::sweep::{Act, Age, Condition, Dependent, Relation, SweepRule};
+use elpis_maint_core::sweep::{Act, Age, Condition, Dependent, Expr, Relation, SweepRule};
 use elpis_maint_core::{Filter, Scalar, Test, TimeUnit};
 
 /// Seconds of a day: 86 400, not the 8 600 of the tool that Elpis replaces.
@@ -47,6 +47,20 @@ pub(super) fn is_not(column: &str, value: impl Into<Scalar>) -> Filter {
     compare(column, "<>", value)
 }
 
+pub(super) fn one_of(column: &str, values: &[&str]) -> Filter {
+    Filter {
+        column: column.to_owned(),
+        test: Test::In(values.iter().copied().map(Scalar::from).collect()),
+    }
+}
+
+pub(super) fn none_of(column: &str, values: &[&str]) -> Filter {
+    Filter {
+        column: column.to_owned(),
+        test: Test::NotIn(values.iter().copied().map(Scalar::from).collect()),
+    }
+}
+
 /// 0 stands for *none* in the product's references.
 pub(super) fn points_somewhere(column: &str) -> Condition {
     Condition::Own(is_not(column, 0))
@@ -71,7 +85,10 @@ pub(super) fn delete(
         name: name.to_owned(),
         table: table.to_owned(),
         when,
-        act: Act::Delete { dependents },
+        act: Act::Delete {
+            dependents,
+            marks: Vec::new(),
+        },
     }
 }
 
@@ -87,6 +104,25 @@ pub(super) fn orphans(
         when.insert(0, points_somewhere(column));
     }
     delete(name, table, when, Vec::new())
+}
+
+/// Rows of `table` whose `column` points at nothing no longer point at anything.
+pub(super) fn forget(
+    name: &str,
+    (table, column): (&str, &str),
+    (parent, key): (&str, &str),
+) -> SweepRule {
+    SweepRule {
+        name: name.to_owned(),
+        table: table.to_owned(),
+        when: vec![
+            points_somewhere(column),
+            Condition::Missing(Relation::to(column, parent, key)),
+        ],
+        act: Act::Set {
+            values: vec![(column.to_owned(), Expr::Value(Scalar::Int(0)))],
+        },
+    }
 }
 
 /// Whether a reference may be 0, for *none*.

@@ -68,6 +68,8 @@ pub(super) const MAIN: &[Spec] = &[
     spec("history_event_days", None, "days", "move events there when they are older"),
     spec("history_trap_enabled", None, "", "SNMP traps move to the history database"),
     spec("history_trap_days", None, "days", "move SNMP traps there when they are older"),
+    spec("big_operation_step_datos_purge", None, "", "not used: how much one step takes follows from the time that steps were measured to take"),
+    spec("small_operation_step_datos_purge", None, "rows", "not used: for the same reason; [policy.throttle] max_rows limits it"),
 ];
 
 /// Those of the history database's own `tconfig`.
@@ -77,7 +79,8 @@ pub(super) const HISTORY: &[Spec] = &[
     spec("string_purge", None, "days", "keep string data in the history database"),
     spec("event_purge", None, "days", "keep events in the history database"),
     spec("trap_history_purge", None, "days", "keep SNMP traps in the history database"),
-    spec("days_compact", None, "days", "compact data there when they are older (not done by Elpis)"),
+    spec("days_compact", None, "days", "compact numeric data there when they are older"),
+    spec("step_compact", Some("1"), "hours", "into buckets of this length"),
 ];
 
 /// What else is read, though not by the settings.

@@ -34,6 +34,16 @@ pub struct CompactionSettings {
     pub step_hours: u32,
 }
 
+impl Default for CompactionSettings {
+    /// Off, and an hour where it is on.
+    fn default() -> CompactionSettings {
+        CompactionSettings {
+            days: None,
+            step_hours: 1,
+        }
+    }
+}
+
 /// Where the history database is, and what moves there.
 #[derive(Debug, Clone)]
 pub struct HistorySettings {
@@ -71,7 +81,7 @@ pub enum Password {
     Encrypted,
 }
 
-/// What the history database keeps, by its own `tconfig`.
+/// What the history database keeps, and how, by its own `tconfig`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryRetention {
     /// Days of numeric data; `None` keeps them for ever.
@@ -82,8 +92,8 @@ pub struct HistoryRetention {
     pub event_purge: Option<u32>,
     /// Days of SNMP traps (`trap_history_purge`).
     pub trap_purge: Option<u32>,
-    /// Days from which numeric data should be compacted there: only shown.
-    pub days_compact: Option<u32>,
+    /// How its numeric data are compacted.
+    pub compaction: CompactionSettings,
 }
 
 impl PandoraSettings {
@@ -94,6 +104,10 @@ impl PandoraSettings {
         let housekeeping = housekeeping(&mut read);
         let compaction = compaction(&mut read);
         let history = history(&mut read, is_encrypted);
+        for step in ["big_operation_step_datos_purge", "small_operation_step_datos_purge"] {
+            // Listed, so that nobody wonders what became of it.
+            let _ = read.text(step);
+        }
         read.unknown();
         let mut settings = PandoraSettings {
             housekeeping: HousekeepingSettings {
@@ -114,13 +128,8 @@ impl PandoraSettings {
     fn contradictions(&mut self) {
         let mut add = |what: String| self.findings.push(TokenFinding::Contradiction { what });
         let purge = self.housekeeping.days_purge;
-        if let (Some(purge), Some(compact)) = (purge, self.compaction.days)
-            && compact >= purge
-        {
-            add(format!(
-                "days_compact ({compact}) is not below days_purge ({purge}): data are deleted \
-                 before they are old enough to be compacted; lower days_compact, or set it to 0"
-            ));
+        if let Some(what) = never_old_enough(self.compaction.days, purge) {
+            add(what);
         }
         let Some(history) = &self.history else {
             return;
@@ -210,6 +219,17 @@ fn compaction(read: &mut Reader<'_>) -> CompactionSettings {
     }
 }
 
+/// Why compaction has nothing to do, if so.
+fn never_old_enough(compact: Option<u32>, purge: Option<u32>) -> Option<String> {
+    let (compact, purge) = compact.zip(purge)?;
+    (compact >= purge).then(|| {
+        format!(
+            "days_compact ({compact}) is not below days_purge ({purge}): data are deleted before \
+             they are old enough to be compacted; lower days_compact, or set it to 0"
+        )
+    })
+}
+
 fn history(read: &mut Reader<'_>, is_encrypted: bool) -> Option<HistorySettings> {
     let enabled = read.flag("history_db_enabled");
     let host = read.text("history_db_host");
@@ -262,7 +282,7 @@ fn history(read: &mut Reader<'_>, is_encrypted: bool) -> Option<HistorySettings>
 
 impl HistoryRetention {
     /// What the history database's own `tokens` ask for, every token in effect, and what is odd.
-    /// No token has a default there: what is not said is kept.
+    /// No limit has a default there: what is not said is kept, and as it is.
     pub fn new(tokens: &Tokens) -> (HistoryRetention, Vec<Setting>, Vec<TokenFinding>) {
         let mut read = Reader::new(tokens, HISTORY);
         let retention = HistoryRetention {
@@ -270,8 +290,11 @@ impl HistoryRetention {
             string_purge: read.days("string_purge"),
             event_purge: read.days("event_purge"),
             trap_purge: read.days("trap_history_purge"),
-            days_compact: read.days("days_compact"),
+            compaction: compaction(&mut read),
         };
-        (retention, read.settings, read.findings)
+        let defeated = never_old_enough(retention.compaction.days, retention.days_purge);
+        let mut findings = read.findings;
+        findings.extend(defeated.map(|what| TokenFinding::Contradiction { what }));
+        (retention, read.settings, findings)
     }
 }

@@ -269,18 +269,32 @@ fn settings_that_defeat_each_other_are_reported() {
 }
 
 #[test]
-fn the_history_databases_own_tokens_have_no_defaults() {
+fn the_history_database_is_kept_as_it_is_unless_its_own_tokens_say_otherwise() {
     let rows = [
         ("days_purge", Some("400")),
         ("trap_history_purge", Some("z")),
+        ("days_compact", Some("120")),
     ];
     let (retention, listing, findings) = HistoryRetention::new(&tokens(&rows));
     let expected = HistoryRetention {
         days_purge: Some(400),
+        compaction: CompactionSettings {
+            days: Some(120),
+            step_hours: 1,
+        },
         ..HistoryRetention::default()
     };
     assert_eq!(retention, expected);
-    assert_eq!((listing.len(), findings.len()), (5, 1));
+    assert_eq!((listing.len(), findings.len()), (6, 1));
+    let step = listing
+        .iter()
+        .find(|setting| setting.token == "step_compact");
+    assert_eq!(step.unwrap().origin, Origin::Default);
+    let none = HistoryRetention::new(&tokens(&[])).0;
+    assert_eq!(none, HistoryRetention::default());
+    let rows = [("days_purge", Some("120")), ("days_compact", Some("120"))];
+    let (.., findings) = HistoryRetention::new(&tokens(&rows));
+    assert!(matches!(findings[..], [TokenFinding::Contradiction { .. }]));
 }
 
 proptest! {

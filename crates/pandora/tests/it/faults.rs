@@ -4,7 +4,7 @@
 use elpis_maint_core::housekeeping::{HousekeepingReport, PartReport};
 use elpis_mysql::{Session, SessionSettings};
 use elpis_pandora::{PandoraSettings, series_rule};
-use elpis_testkit::pandora::Installation;
+use elpis_testkit::pandora::{Installation, tables};
 use elpis_testkit::{CompactRun, Database, MariaDb, compaction_policy, now};
 
 use tokio::sync::OnceCell;
@@ -151,6 +151,51 @@ async fn fault_1_to_7_compaction_loses_nothing_it_has_not_kept() {
     // 3: and 0 days are no compaction at all.
     db.sql("UPDATE tconfig SET value = '0' WHERE token = 'days_compact';");
     assert!(!compact(&db).await);
+}
+
+/// The incumbent took a share of modules by their count and their place, so that up to 287 modules
+/// were none at all, and those with numbers beyond the count were never reached.
+#[tokio::test]
+async fn fault_4_and_7_modules_of_any_number_and_any_count_are_compacted() {
+    let numbers = [
+        "(1), (5), (900000), (4000000)".to_owned(),
+        "(4000000)".to_owned(),
+    ];
+    let counts = [287, 288, 5000];
+    let counts = counts.map(|count| {
+        let ids: Vec<String> = (1..=count).map(|n| format!("({})", n * 97 + n / 7)).collect();
+        ids.join(", ")
+    });
+    for modules in numbers.into_iter().chain(counts) {
+        let db = MariaDb::on(Installation::server());
+        db.sql(&tables(&[
+            "tconfig",
+            "tserver",
+            "ttipo_modulo",
+            "tagente_modulo",
+            "tagente_datos",
+            "treport_content_sla_combined",
+        ]));
+        // Twelve values of one day, each higher than the one before: the first and the last stay.
+        let day = now().as_second() / DAY * DAY - 30 * DAY;
+        db.sql(&format!(
+            "INSERT INTO tconfig (token, value) VALUES ('days_compact', '15'), ('step_compact', '24'); \
+             INSERT INTO ttipo_modulo (id_tipo, nombre) VALUES (1, 'generic_data'); \
+             CREATE TABLE ids (id INT PRIMARY KEY); INSERT INTO ids VALUES {modules}; \
+             INSERT INTO tagente_modulo (id_agente_modulo, id_agente, id_tipo_modulo, history_data) \
+               SELECT id, 1, 1, 1 FROM ids; \
+             INSERT INTO tagente_datos SELECT id, seq, {day} + seq * 3600 FROM ids JOIN seq_1_to_12; \
+             CREATE TABLE before_it AS SELECT * FROM tagente_datos;"
+        ));
+        assert!(compact(&db).await);
+        let kept = "SELECT * FROM tagente_datos";
+        let expected = "SELECT * FROM before_it WHERE datos IN (1, 12)";
+        let many = count(&db, "SELECT 1 FROM ids");
+        for (one, other) in [(kept, expected), (expected, kept)] {
+            let differ = count(&db, &format!("{one} EXCEPT ALL {other}"));
+            assert_eq!(differ, 0, "of {many} modules");
+        }
+    }
 }
 
 #[tokio::test]

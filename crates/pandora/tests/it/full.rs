@@ -6,7 +6,7 @@ use elpis_testkit::{Database, MariaDb};
 
 use elpis_maint_core::housekeeping::PartPlan;
 
-use crate::support::{Ask, changed, due};
+use crate::support::{Ask, changed, counted, due, parts_of};
 
 fn assert_as_expected(oracle: &Oracle, after: &str) {
     let differences = oracle.differences();
@@ -27,8 +27,8 @@ fn ids(db: &MariaDb, query: &str) -> Vec<u64> {
     ids
 }
 
-/// After each task, every row of every table is as plain SQL says, and the report counts what
-/// plain SQL counts.
+/// After each task, every row of every table is as plain SQL says; each part's plan counts what its
+/// report counts, with all that hangs on the rows, and together they count what plain SQL counts.
 #[tokio::test]
 async fn each_task_does_what_plain_sql_says() {
     let installation = Installation::small();
@@ -42,14 +42,23 @@ async fn each_task_does_what_plain_sql_says() {
             .filter(|((_, table), _)| table != "marks")
             .map(|(_, rows)| rows)
             .sum();
-        let report = Ask::only(&[rule.task]).run(&db).await;
-        assert_eq!(report.tasks.len(), 1, "{}", rule.task);
-        if report.changed() != expected {
-            wrong.push(format!(
-                "{}: {} instead of {expected}",
-                rule.task,
-                report.changed()
-            ));
+        let mut done = 0;
+        for part in 0..parts_of(&db, rule.task).await {
+            let ask = Ask {
+                part: Some(part),
+                ..Ask::only(&[rule.task])
+            };
+            let plan = ask.plan(&db).await;
+            let report = ask.carry_out(&plan, &db).await.unwrap();
+            let (planned, changed) = (counted(&plan), report.changed());
+            if planned != changed {
+                let task = rule.task;
+                wrong.push(format!("{task}, part {part}: {planned} planned, {changed} done"));
+            }
+            done += changed;
+        }
+        if done != expected {
+            wrong.push(format!("{}: {done} instead of {expected}", rule.task));
         }
         for difference in oracle.differences() {
             wrong.push(format!("after {}: {difference}", rule.task));
@@ -121,7 +130,9 @@ async fn one_run_does_everything_and_a_second_one_nothing() {
     }
     assert!(report.changed() > 10_000, "{:?}", changed(&report));
 
-    let left = mentions(&db, Mentioned::Module, &pending);
+    let mut left = mentions(&db, Mentioned::Module, &pending);
+    // Numbers of services are numbers of modules by chance.
+    left.retain(|(table, ..)| !table.starts_with("treport_content"));
     assert!(left.is_empty(), "{left:?}");
     let there = ids(&db, "SELECT id_agente FROM tagente;");
     let gone: Vec<u64> = agents

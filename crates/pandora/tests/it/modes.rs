@@ -73,6 +73,30 @@ async fn a_lax_server_with_the_tables_of_the_open_edition() {
     }
 }
 
+/// Versions that know nothing of policies, or of the console's figures: the tasks do their work all
+/// the same.
+#[tokio::test]
+async fn older_tables_skip_a_condition_and_not_the_task() {
+    let db = Installation::small().install();
+    let tasks = ["not_init", "old_not_init", "unknown"];
+    let policies = db.number("SELECT COUNT(*) FROM tagente_modulo WHERE id_policy_module <> 0;");
+    assert!(policies >= 5);
+    let with = Ask::only(&tasks).plan(&db).await;
+    db.sql(
+        "ALTER TABLE tagente_modulo DROP COLUMN id_policy_module; \
+         ALTER TABLE tagente DROP COLUMN update_alert_count;",
+    );
+    let without = Ask::only(&tasks).plan(&db).await;
+    // Four modules of policies are in such a state, one of them in two of the tasks' sight.
+    assert!(without.due() >= with.due() + 4, "{} {}", with.due(), without.due());
+    let report = Ask::only(&tasks).run(&db).await;
+    for task in tasks {
+        assert_eq!(skipped(&report, task), Vec::<String>::new());
+    }
+    assert!(report.changed() > 0);
+    assert_eq!(db.number("SELECT SUM(update_module_count) FROM tagente;"), 0);
+}
+
 /// Whoever holds one of the product's own locks keeps Elpis away, and is named; nothing is touched.
 #[tokio::test]
 async fn the_incumbent_at_work_excludes_us_and_we_exclude_it() {

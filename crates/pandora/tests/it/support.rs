@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use elpis_maint_core::housekeeping::{
     Housekeeping, HousekeepingError, HousekeepingInspection, HousekeepingPlan, HousekeepingReport,
-    HousekeepingRun, PartPlan, PartReport, Task,
+    PartPlan, PartReport, Task,
 };
-use elpis_maint_core::{Limits, Rates, ThrottleRules, Unthrottled};
+use elpis_maint_core::{Limits, Rates, Run, ThrottleRules, Unthrottled};
 use elpis_mysql::{Session, SessionSettings};
 use elpis_pandora::{HousekeepingSettings, Installation, PandoraSettings, Programs, catalogue};
 use elpis_run::{Holder, MemoryJournal, StopToken, VirtualClock};
@@ -24,6 +24,8 @@ pub(crate) struct Ask {
     pub(crate) zone: TimeZone,
     /// Only these tasks; all if it is empty.
     pub(crate) only: Vec<String>,
+    /// Of each task only the part with this number, if there is one.
+    pub(crate) part: Option<usize>,
     /// The locks; by default those that are the database's own, since tests share a server.
     pub(crate) locks: Vec<String>,
     /// Rows of a chunk.
@@ -40,6 +42,7 @@ impl Default for Ask {
             now: now(),
             zone: TimeZone::UTC,
             only: Vec::new(),
+            part: None,
             locks: own_locks(),
             rows: 500,
             orphans: 0.5,
@@ -66,10 +69,15 @@ impl Ask {
     pub(crate) async fn plan(&self, db: &MariaDb) -> HousekeepingPlan {
         let settings = settings(db).await;
         let tasks = catalogue(&settings, &self.zone, self.now);
-        let tasks: Vec<Task> = tasks
+        let mut tasks: Vec<Task> = tasks
             .into_iter()
             .filter(|task| self.only.is_empty() || self.only.contains(&task.id))
             .collect();
+        if let Some(part) = self.part {
+            for task in &mut tasks {
+                task.work = task.work.drain(..).skip(part).take(1).collect();
+            }
+        }
         let wanted = Housekeeping {
             locks: self.locks.clone(),
             max_clock_skew: Duration::MAX,
@@ -98,7 +106,7 @@ impl Ask {
     ) -> Result<HousekeepingReport, HousekeepingError> {
         let journal = Arc::new(MemoryJournal::new());
         let clock = VirtualClock::new(self.now);
-        let mut run = HousekeepingRun {
+        let mut run = Run {
             journal: &*journal,
             throttle: &mut Unthrottled { rows: self.rows },
             observer: &(),
@@ -106,9 +114,9 @@ impl Ask {
             stop: &StopToken::new(),
             holder: Holder::current("elpis-test", self.now),
             limits: Limits::default(),
-            programs: &Programs::default(),
         };
-        run.run(plan, &mut db.store().await).await
+        let mut store = db.store().await;
+        run.housekeep(plan, &mut store, &Programs::default()).await
     }
 
     /// Plans and carries out.
@@ -155,6 +163,26 @@ pub(crate) fn skipped(report: &HousekeepingReport, task: &str) -> Vec<String> {
         _ => None,
     });
     parts.collect()
+}
+
+/// How many parts a task has.
+pub(crate) async fn parts_of(db: &MariaDb, task: &str) -> usize {
+    let plan = Ask::only(&[task]).plan(db).await;
+    plan.tasks[0].parts.len()
+}
+
+/// All rows that a plan counts, with what hangs on them.
+pub(crate) fn counted(plan: &HousekeepingPlan) -> u64 {
+    let sum = |rows: &[(String, u64)]| rows.iter().map(|(_, rows)| rows).sum::<u64>();
+    let parts = plan.tasks.iter().flat_map(|task| &task.parts);
+    let rows = parts.map(|part| match part {
+        PartPlan::Purge(plan) => plan.due.rows + plan.cascaded.as_deref().map_or(0, sum),
+        PartPlan::Sweep(plan) => {
+            plan.facts.due.rows + plan.facts.dependents.as_deref().map_or(0, sum)
+        }
+        PartPlan::Program(_) | PartPlan::Skipped { .. } | PartPlan::Held { .. } => 0,
+    });
+    rows.sum()
 }
 
 /// Rows of a table that a plan says will be deleted for their age.

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use elpis_maint_core::MySqlStore;
 use elpis_maint_core::housekeeping::{Housekeeping, Work};
+use elpis_maint_core::moves::pending_moves;
+use elpis_mysql::{Params, Session};
 use elpis_pandora::{
-    Check, DatabaseFacts, Disk, ServerConf, State, is_conf_d_name, judge_database, judge_schedule,
-    scheduled,
+    Check, DatabaseFacts, Disk, HistorySettings, ServerConf, State, history_locks, is_conf_d_name,
+    judge_database, judge_moves, judge_schedule, scheduled,
 };
 use elpis_run::{Clock, RealClock, fsx};
 use serde::Serialize;
@@ -151,21 +154,61 @@ async fn database(
         Ok(facts) => checks.extend(judge_database(&facts, now)),
         Err(error) => checks.push(unreachable(&error)),
     }
-    if let Some(history) = &wanted.settings.history {
-        let reached = match history_server(history, pandora) {
-            Ok(server) => session(&server).await.map(drop),
-            Err(error) => Err(error.into()),
-        };
-        checks.push(match reached {
-            Ok(()) => Check::ok("history.database", "the history database can be reached"),
-            Err(error) => Check::problem(
+    if let Some(place) = &wanted.settings.history {
+        match history((pandora, server), place).await {
+            Ok(found) => checks.extend(found),
+            Err(error) => checks.push(Check::problem(
                 "history.database",
                 format!("{error:#}"),
                 hint(&error).unwrap_or_else(|| "see to that database".to_owned()),
-            ),
-        });
+            )),
+        }
     }
     checks
+}
+
+/// The history database, and whether what moves there has arrived.
+async fn history(
+    (pandora, server): (&Pandora, &Server),
+    place: &HistorySettings,
+) -> Result<Vec<Check>> {
+    let there = history_server(place, pandora)?;
+    let mut asking = session(&there).await?;
+    let mut history = store(&there).await?;
+    let mut checks = vec![Check::ok(
+        "history.database",
+        "the history database can be reached",
+    )];
+    let mut active = store(server).await?;
+    let mut pending = pending_moves(&mut active, &mut history).await?;
+    if !pending.is_empty() && is_at_work(&mut asking, &place.name).await? {
+        // Of the two sides of a step, one commits first.
+        pending.clear();
+    }
+    asking.close().await?;
+    checks.extend(judge_moves(&pending, RealClock::new().now()));
+    Ok(checks)
+}
+
+async fn store(server: &Server) -> Result<MySqlStore> {
+    let mut options = server.connect_options(&mut Vec::new())?;
+    options.database.clone_from(&server.name);
+    Ok(MySqlStore::connect(&options, Vec::new()).await?)
+}
+
+/// Whether a run has the history database's locks.
+async fn is_at_work(session: &mut Session, database: &str) -> Result<bool> {
+    for lock in history_locks() {
+        let lock = lock.replace("{database}", database);
+        let holder = "SELECT IS_USED_LOCK(?)";
+        let holder: Option<Option<u64>> = session
+            .first(holder, Params::Positional(vec![lock.into()]))
+            .await?;
+        if holder.flatten().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn gather(wanted: &Wanted, server: &Server, root: &Path) -> Result<DatabaseFacts> {

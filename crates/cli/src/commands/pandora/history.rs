@@ -2,9 +2,14 @@
 //! and journal as the product's own database.
 
 use anyhow::Result;
-use elpis_maint_core::MySqlStore;
+use elpis_maint_core::compact::{CompactPlan, SeriesInspection};
 use elpis_maint_core::housekeeping::{Housekeeping, HousekeepingPlan, Task};
-use elpis_pandora::{HistoryRetention, HistorySettings, Tokens, history_catalogue, history_locks};
+use elpis_maint_core::{MySqlStore, Policy, Refusal};
+use elpis_pandora::{
+    HistoryKeeps, HistoryRetention, HistorySettings, Installation, Tokens, history_catalogue,
+    history_locks, history_series_rule,
+};
+use elpis_run::RealClock;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
@@ -12,15 +17,21 @@ use super::show::history_server;
 use super::{Selection, chosen, plan, session};
 use crate::commands::journal::Measured;
 use crate::interrupt::Interrupt;
-use crate::output::Printer;
-use crate::settings::{Pandora, Settings};
+use crate::output::{Printer, Spinner};
+use crate::settings::{Pandora, Server, Settings};
 
-/// What a run would do in the history database.
+/// What a run would do in the history database. In JSON: the plan of its tasks, with the
+/// compaction's as a further field.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum HistoryPlan {
     /// This.
-    Known(Box<HousekeepingPlan>),
+    Known {
+        #[serde(flatten)]
+        housekeeping: Box<HousekeepingPlan>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        compaction: Option<Box<CompactPlan>>,
+    },
     /// Nobody knows, and a run would leave it alone.
     Unknown {
         /// Why.
@@ -28,16 +39,56 @@ pub(crate) enum HistoryPlan {
     },
 }
 
+impl HistoryPlan {
+    /// Why a run would not do all of it, each reason once.
+    pub(super) fn refusals(&self) -> Vec<&Refusal> {
+        let HistoryPlan::Known {
+            housekeeping,
+            compaction,
+        } = self
+        else {
+            return Vec::new();
+        };
+        let mut refusals: Vec<&Refusal> = housekeeping.refusals.iter().collect();
+        for refusal in compaction.iter().flat_map(|plan| &plan.refusals) {
+            if !refusals.contains(&refusal) {
+                refusals.push(refusal);
+            }
+        }
+        refusals
+    }
+}
+
 /// A history database that answers, and what is wanted there.
 pub(super) struct History {
     pub(super) store: MySqlStore,
     pub(super) database: String,
     pub(super) wanted: Housekeeping,
+    keep: HistoryRetention,
 }
 
 /// Its tasks, whatever is set there.
 pub(super) fn tasks() -> Vec<Task> {
     history_catalogue(&HistoryRetention::default(), &TimeZone::UTC, None)
+}
+
+/// How long it keeps numeric data, by its own settings. That it cannot be asked is no error here: the
+/// run has other parts, and says so when it comes to that.
+pub(super) async fn keeps(pandora: &Pandora, place: &HistorySettings) -> HistoryKeeps {
+    let asked = async {
+        let mut session = session(&history_server(place, pandora)?).await?;
+        let tokens = Tokens::read(&mut session).await?;
+        session.close().await?;
+        Ok::<_, anyhow::Error>(HistoryRetention::new(&tokens).0)
+    };
+    match asked.await {
+        Ok(keep) => keep
+            .days_purge
+            .map_or(HistoryKeeps::Everything, HistoryKeeps::Days),
+        Err(error) => HistoryKeeps::Unknown {
+            why: format!("{error:#}"),
+        },
+    }
 }
 
 /// Whether a run is about the history database too.
@@ -70,10 +121,11 @@ impl History {
             store,
             database: place.name.clone(),
             wanted: chosen(settings, pandora, selection, history_locks(), tasks),
+            keep,
         })
     }
 
-    /// What a run would do there.
+    /// What a run would do there, compaction apart.
     pub(super) async fn plan(
         &mut self,
         exact: bool,
@@ -83,5 +135,42 @@ impl History {
     ) -> Result<HousekeepingPlan> {
         let facts = plan::facts(&self.wanted, exact, &mut self.store, printer, interrupt).await?;
         Ok(HousekeepingPlan::new(&self.wanted, &facts, &measured.purge))
+    }
+
+    /// What compaction would do there, if it is on. Whose values may be compacted is asked of the
+    /// product's own database, at `active`: the history database has no modules.
+    pub(super) async fn compaction(
+        &mut self,
+        settings: &Settings,
+        (active, installation): (&Server, &Installation),
+        measured: &Measured,
+        printer: Printer,
+        interrupt: &Interrupt,
+    ) -> Result<Option<CompactPlan>> {
+        if self.keep.compaction.days.is_none() {
+            return Ok(None);
+        }
+        let mut session = session(active).await?;
+        let modules = installation.compactable_modules(&mut session).await?;
+        session.close().await?;
+        let rule = history_series_rule(self.keep.compaction, modules);
+        let policy = Policy {
+            locks: self.wanted.locks.clone(),
+            tables: Vec::new(),
+            series: rule.into_iter().collect(),
+            ..settings.policy.clone()
+        };
+        let spinner = Spinner::new(printer.is_watched());
+        spinner.show("looking at a sample of the series in the history database".to_owned());
+        let inspection = SeriesInspection {
+            clock: &RealClock::new(),
+            stop: &interrupt.stop,
+        };
+        let facts = inspection.run(&policy, &mut self.store).await?;
+        Ok(Some(CompactPlan::new(
+            &policy,
+            &facts,
+            &measured.compaction,
+        )))
     }
 }

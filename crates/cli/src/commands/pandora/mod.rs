@@ -18,8 +18,8 @@ use elpis_maint_core::housekeeping::{Group, Housekeeping, Task, Work};
 use elpis_maint_core::{Policy, TableRule};
 use elpis_mysql::{Error, Session, SessionSettings};
 use elpis_pandora::{
-    HousekeepingSettings, Installation, NotMaster, PandoraSettings, check_master, locks,
-    series_rule,
+    HistoryKeeps, HousekeepingSettings, Installation, NotMaster, PandoraSettings, check_master,
+    locks, series_rule,
 };
 use jiff::Timestamp;
 
@@ -87,8 +87,13 @@ pub(super) async fn ask(
     for warning in warnings.chain(disagreements).chain(findings) {
         printer.say(&format!("warning: {warning}"));
     }
+    let history_keeps = match &product.history {
+        None => HistoryKeeps::Nothing,
+        Some(place) => history::keeps(pandora, place).await,
+    };
     let housekeeping = HousekeepingSettings {
         discovery_server: installation.discovery_server,
+        history_keeps,
         max_share: pandora.max_share,
         ..product.housekeeping.clone()
     };

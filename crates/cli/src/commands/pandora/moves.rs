@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use elpis_maint_core::housekeeping::{Group, HousekeepingPlan, PartPlan, Work};
 use elpis_maint_core::moves::{
-    MoveEvent, MoveInspection, MovePlan, MovePolicy, MoveReport, MoveRule, MoveRun,
+    MoveEvent, MoveInspection, MovePlan, MovePolicy, MoveReport, MoveRule,
 };
 use elpis_maint_core::store::Count;
 use elpis_maint_core::{
@@ -14,12 +14,11 @@ use elpis_maint_core::{
 };
 use elpis_pandora::{HistorySettings, history_locks, move_rules, move_steps};
 use elpis_run::journal::SqliteJournal;
-use elpis_run::{Clock, FnObserver, Holder, RealClock, Throttle};
+use elpis_run::{Clock, FnObserver, RealClock, Throttle};
 
 use super::history::History;
 use super::{Selection, Wanted, locks};
 use crate::commands::run::{Job, locked, remaining_after};
-use crate::commands::store::PROGRAM;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer, Spinner};
 use crate::settings::{Pandora, Settings};
@@ -195,22 +194,13 @@ async fn attempt(
     let plan = plan(policy, active, there, exact, printer, interrupt).await?;
     let clock = RealClock::new();
     let progress = output::move_progress(printer);
-    interrupt.wait_for_safe_point();
     let mut throttle = throttle(job);
     let mut plan = plan;
     if !job.options.throttled {
         plan.steps.pause = Duration::ZERO;
     }
-    let mut run = MoveRun {
-        journal,
-        throttle: &mut *throttle,
-        observer: progress.as_ref(),
-        clock: &clock,
-        stop: &interrupt.stop,
-        holder: Holder::current(PROGRAM, clock.now()),
-        limits,
-    };
-    let report = match run.run(&plan, active, there).await {
+    let mut run = job.begin(journal, &mut *throttle, progress.as_ref(), &clock, limits);
+    let report = match run.move_rows(&plan, active, there).await {
         Ok(report) => report,
         Err(RunError::NotBegun(error @ StoreError::LockHeld { .. })) => {
             let error = RunError::<MoveReport>::NotBegun(error);

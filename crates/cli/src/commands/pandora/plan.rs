@@ -153,10 +153,20 @@ pub(crate) async fn plan(
                     plans.moves = Some(moves);
                 }
                 let (rates, _) = journal::rates(&settings.state, history.store.target());
-                history.plan(exact, &rates, printer, interrupt).await
+                let there = history.plan(exact, &rates, printer, interrupt).await?;
+                let mut compaction = None;
+                if selection.compact_history {
+                    let active = (server, &wanted.installation);
+                    let plan = history.compaction(settings, active, &rates, printer, interrupt);
+                    compaction = plan.await?;
+                }
+                anyhow::Ok((there, compaction))
             };
             plans.history = match plan.await {
-                Ok(plan) => is_meant.then(|| HistoryPlan::Known(Box::new(plan))),
+                Ok((housekeeping, compaction)) => is_meant.then(|| HistoryPlan::Known {
+                    housekeeping: Box::new(housekeeping),
+                    compaction: compaction.map(Box::new),
+                }),
                 Err(error) => Some(HistoryPlan::Unknown {
                     error: format!("{error:#}"),
                 }),
@@ -188,12 +198,12 @@ pub(crate) async fn plan(
             format!("the history database: {error}"),
             "a run would keep the product's own database in order and end with the same words",
         ),
-        Some(HistoryPlan::Known(plan)) if !plan.refusals.is_empty() => {
-            let refusals: Vec<String> = plan.refusals.iter().map(ToString::to_string).collect();
+        Some(plan) if !plan.refusals().is_empty() => {
+            let refusals: Vec<String> = plan.refusals().iter().map(ToString::to_string).collect();
             Verdict::new(
                 Code::Partial,
                 format!("the history database: {}", refusals.join("; ")),
-                "a run would keep the product's own database in order and end with the same words",
+                "a run would do everything else and end with the same words",
             )
         }
         _ if !held.is_empty() => Verdict::new(

@@ -2,22 +2,25 @@
 //! maintenance, then compaction, then what the history database itself keeps, under the locks of
 //! the product's own tools.
 
+mod history;
+
 use anyhow::Result;
+use elpis_maint_core::compact::CompactPlan;
 use elpis_maint_core::housekeeping::{
-    HousekeepingError, HousekeepingPlan, HousekeepingReport, HousekeepingRun, Work,
+    HousekeepingError, HousekeepingPlan, HousekeepingReport, Work,
 };
 use elpis_maint_core::{Ended, Limits, MySqlStore, Store, StoreError};
-use elpis_pandora::{HistorySettings, Programs, record_maintenance};
+use elpis_pandora::{Programs, record_maintenance};
 use elpis_run::journal::SqliteJournal;
-use elpis_run::{Clock, Holder, RealClock};
+use elpis_run::{Clock, RealClock};
 use jiff::Zoned;
 
-use super::history::{self, History};
+use super::history::{History, is_meant};
 use super::{PandoraPlans, Selection, Wanted, ask, locks, master, moves, named, session};
 use crate::commands::journal::{self, Measured};
 use crate::commands::plan::Jobs;
 use crate::commands::run::{self as running, Also, Job, locked, remaining_after};
-use crate::commands::store::{PROGRAM, mysql};
+use crate::commands::store::mysql;
 use crate::exit::{Code, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer};
@@ -146,12 +149,13 @@ impl Stage<'_> {
         if main.ended == Ended::Done
             && moved.reached
             && let Some(place) = &self.wanted.settings.history
-            && history::is_meant(self.selection)
+            && is_meant(self.selection)
         {
             if spent(main.left) {
                 main.ended = all_taken();
             } else {
-                let half = self.history((pandora, place), main.left, &journal).await?;
+                let places = (pandora, place, server);
+                let half = self.history(places, main.left, &journal).await?;
                 main.ended = half.ended;
                 let known = std::mem::take(&mut main.concerns);
                 let more = half.concerns.into_iter().filter(|one| !known.contains(one));
@@ -240,19 +244,7 @@ impl Stage<'_> {
             return Ok(half);
         }
         if let Some(plan) = &plans.compaction {
-            if spent(half.left) {
-                half.ended = all_taken();
-                return Ok(half);
-            }
-            let clock = RealClock::new();
-            let begun = clock.monotonic();
-            let report = self.job.compact(plan, half.left, journal, store).await?;
-            let elapsed = clock.monotonic().saturating_sub(begun);
-            half.left = remaining_after(half.left, report.removed(), elapsed);
-            half.ended = report.ended.clone();
-            if !printer.json {
-                printer.data(&format!("\n{}", output::compacted(&report)))?;
-            }
+            self.compact(plan, &mut half, journal, store).await?;
         }
         if half.ended == Ended::Done && self.selection.is_whole() {
             let mut session = session(server).await?;
@@ -262,61 +254,29 @@ impl Stage<'_> {
         Ok(half)
     }
 
-    /// The history database. Whatever is wrong there, the product's own database was kept in order:
-    /// it is a concern, no error.
-    async fn history(
+    /// Compacts by `plan` with what is left of the limits, and enters what came of it into `half`.
+    async fn compact(
         &self,
-        (pandora, place): (&Pandora, &HistorySettings),
-        limits: Limits,
+        plan: &CompactPlan,
+        half: &mut Half,
         journal: &SqliteJournal,
-    ) -> Result<Half> {
-        let done = self.history_run((pandora, place), limits, journal).await;
-        let left_alone = |error: anyhow::Error| Half {
-            ended: Ended::Done,
-            concerns: vec![format!("the history database: {error:#}")],
-            left: limits,
-        };
-        Ok(done.unwrap_or_else(left_alone))
-    }
-
-    async fn history_run(
-        &self,
-        (pandora, place): (&Pandora, &HistorySettings),
-        limits: Limits,
-        journal: &SqliteJournal,
-    ) -> Result<Half> {
-        let Job {
-            settings,
-            printer,
-            interrupt,
-            ..
-        } = self.job;
-        let mut history =
-            History::open(settings, (pandora, place), self.selection, printer).await?;
-        let database = history.database.clone();
-        let names = (&history.wanted.locks[..], database.as_str());
-        let taken = locks::take(&mut history.store, names, journal, printer, interrupt);
-        if taken.await?.is_err() {
-            return Ok(Half {
-                ended: Ended::Interrupted,
-                concerns: Vec::new(),
-                left: limits,
-            });
+        store: &mut MySqlStore,
+    ) -> Result<()> {
+        if spent(half.left) {
+            half.ended = all_taken();
+            return Ok(());
         }
-        let rates = Measured::read(journal, history.store.target())?;
-        let exact = self.job.options.exact;
-        let plan = history.plan(exact, &rates, printer, interrupt).await?;
-        if !plan.refusals.is_empty() {
-            return Err(HousekeepingError::Refused(plan.refusals).into());
+        let clock = RealClock::new();
+        let begun = clock.monotonic();
+        let report = self.job.compact(plan, half.left, journal, store).await?;
+        let elapsed = clock.monotonic().saturating_sub(begun);
+        half.left = remaining_after(half.left, report.removed(), elapsed);
+        half.ended = report.ended.clone();
+        if !self.job.printer.json {
+            let result = output::compacted(&report);
+            self.job.printer.data(&format!("\n{result}"))?;
         }
-        for warning in &plan.warnings {
-            printer.say(&format!("warning: {database}: {warning}"));
-        }
-        if !printer.json {
-            printer.data(&format!("\nhistory database {database}:"))?;
-        }
-        self.housekeeping(&plan, limits, journal, &mut history.store)
-            .await
+        Ok(())
     }
 
     async fn housekeeping(
@@ -333,24 +293,15 @@ impl Stage<'_> {
                 left: limits,
             });
         }
-        let Job {
-            printer, interrupt, ..
-        } = self.job;
+        let printer = self.job.printer;
         let clock = RealClock::new();
         let begun = clock.monotonic();
         let progress = output::housekeeping_progress(printer);
-        interrupt.wait_for_safe_point();
-        let mut run = HousekeepingRun {
-            journal,
-            throttle: &mut *self.job.throttle(),
-            observer: progress.as_ref(),
-            clock: &clock,
-            stop: &interrupt.stop,
-            holder: Holder::current(PROGRAM, clock.now()),
-            limits,
-            programs: &Programs::default(),
-        };
-        let result = run.run(plan, store).await;
+        let (mut throttle, observer) = (self.job.throttle(), progress.as_ref());
+        let mut run = self
+            .job
+            .begin(journal, &mut *throttle, observer, &clock, limits);
+        let result = run.housekeep(plan, store, &Programs::default()).await;
         let report: HousekeepingReport = result.map_err(|error| match error {
             HousekeepingError::NotBegun(StoreError::LockHeld { .. }) => {
                 locked(error, journal, &plan.target)

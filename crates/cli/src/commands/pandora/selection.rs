@@ -13,6 +13,8 @@ pub(crate) struct Selection {
     only: Vec<String>,
     /// Whether compaction is among them.
     pub(crate) compact: bool,
+    /// Whether compaction in the history database is.
+    pub(crate) compact_history: bool,
 }
 
 /// Names of the groups of tasks.
@@ -24,6 +26,8 @@ const GROUPS: [(&str, Group); 5] = [
     ("enterprise", Group::Enterprise),
 ];
 const COMPACT: &str = "compact";
+/// The task that announces compaction in the history database.
+const COMPACT_HISTORY: &str = "history_compact";
 
 impl Selection {
     /// Everything.
@@ -31,15 +35,20 @@ impl Selection {
         Selection {
             only: Vec::new(),
             compact: true,
+            compact_history: true,
         }
     }
 
     pub(crate) fn new(parts: &Parts) -> Selection {
         let all = parts.only.is_empty();
-        Selection {
+        let mut selection = Selection {
             only: parts.only.clone(),
             compact: !parts.purge_only && (all || parts.only.iter().any(|part| part == COMPACT)),
-        }
+            compact_history: false,
+        };
+        let named = selection.names(COMPACT_HISTORY, Group::HistoryDb);
+        selection.compact_history = !parts.purge_only && named;
+        selection
     }
 
     /// Whether everything that belongs to a run is meant. Compaction may be left out: the console
@@ -49,7 +58,10 @@ impl Selection {
     }
 
     pub(crate) fn takes(&self, task: &Task) -> bool {
-        self.names(&task.id, task.group)
+        match task.id.as_str() {
+            COMPACT_HISTORY => self.compact_history,
+            id => self.names(id, task.group),
+        }
     }
 
     /// Whether what belongs to the task `id` of group `of` is meant.
@@ -136,6 +148,24 @@ mod tests {
         let legacy = selection(&[], true);
         assert!(legacy.takes(&events) && legacy.takes(&aliases) && !legacy.compact);
         assert!(legacy.is_whole());
+    }
+
+    #[test]
+    fn the_history_database_is_compacted_with_its_other_tasks() {
+        let compact = task(COMPACT_HISTORY, Group::HistoryDb);
+        for (only, purge_only, is_meant) in [
+            (&[][..], false, true),
+            (&["history"], false, true),
+            (&[COMPACT_HISTORY], false, true),
+            (&["compact"], false, false),
+            (&["purge"], false, false),
+            (&[], true, false),
+        ] {
+            let selection = selection(only, purge_only);
+            assert_eq!(selection.takes(&compact), is_meant, "{only:?} {purge_only}");
+            assert_eq!(selection.compact_history, is_meant);
+        }
+        assert!(Selection::all().takes(&compact));
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn history() -> MariaDb {
     db
 }
 
-fn with_history(history: &MariaDb) -> Site {
+pub(super) fn with_history(history: &MariaDb) -> Site {
     let socket = history.options.socket.clone().unwrap();
     let site = Site::with(&[
         ("history_db_enabled", "1"),
@@ -47,7 +47,7 @@ fn with_history(history: &MariaDb) -> Site {
     let account = format!("'{}'@'localhost'", history.name());
     // What moves there is another test's matter.
     site.db.sql("DELETE FROM tagente_datos;");
-    site.db.sql(&format!(
+    history.sql(&format!(
         "CREATE USER {account} IDENTIFIED BY 'p4ss of its own'; GRANT ALL ON {}.* TO {account};",
         history.name()
     ));

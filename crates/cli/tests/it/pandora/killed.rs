@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
-use elpis_testkit::Database;
 use elpis_testkit::pandora::Installation;
+use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
 
 use super::{Site, alone};
@@ -24,11 +24,18 @@ fn kills() -> u64 {
     }
 }
 
-/// Starts a run and kills it after so many events and a little more; whether it was still at work.
-fn run_and_kill(site: &Site, events: usize, more: Duration) -> bool {
+/// Starts a run in small chunks (`killed.toml`) and kills it after so many events and a little more;
+/// whether it was still at work. The dead run has no locks of `databases` any more.
+pub(super) fn run_and_kill(
+    site: &Site,
+    args: &[&str],
+    databases: &[&MariaDb],
+    (events, more): (usize, Duration),
+) -> bool {
     let _alone = alone();
     let config = site.world.path("killed.toml").display().to_string();
-    let mut command = site.command(&["run", "--format", "json", "-v", "--config", &config]);
+    let told = ["run", "--format", "json", "-v", "--config", &config];
+    let mut command = site.command(&[&told[..], args].concat());
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -39,7 +46,9 @@ fn run_and_kill(site: &Site, events: usize, more: Duration) -> bool {
     std::thread::sleep(more);
     child.kill().unwrap();
     let ended = child.wait().unwrap();
-    wait_for_free_lock(&site.db, Some(&format!("{}_elpis_maint", site.db.name())));
+    for db in databases {
+        wait_for_free_lock(*db, Some(&format!("{}_elpis_maint", db.name())));
+    }
     seen == events && ended.code().is_none()
 }
 
@@ -87,7 +96,7 @@ fn a_killed_maintenance_is_completed_as_if_nobody_had_disturbed_it() {
         tried += 1;
         assert!(tried <= 3 * kills(), "{counted} of {tried} kills counted");
         let more = Duration::from_micros(random.u64(0..4000));
-        if run_and_kill(&site, random.usize(1..150), more) {
+        if run_and_kill(&site, &[], &[&site.db], (random.usize(1..150), more)) {
             counted += 1;
         } else {
             // It came to its end: once more from the beginning.

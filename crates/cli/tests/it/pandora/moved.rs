@@ -4,14 +4,15 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use elpis_mysql::PrivateServer;
 use elpis_testkit::pandora::{Installation, tables};
 use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
 
-use super::{Site, alone, json};
+use super::killed::run_and_kill;
+use super::{Site, alone, json, schema};
 use crate::crash::wait_for_free_lock;
 
 const TABLES: [&str; 4] = [
@@ -325,30 +326,6 @@ fn kills() -> u64 {
     }
 }
 
-/// Starts a run and kills it after so many events and a little more; whether it was still at work.
-fn run_and_kill(moving: &Moving, events: usize, more: Duration) -> bool {
-    let _alone = alone();
-    let config = moving.site.world.path("killed.toml").display().to_string();
-    let only = ["run", "--only", "history", "--format", "json", "-v"];
-    let mut command = moving
-        .site
-        .command(&[&only[..], &["--config", &config]].concat());
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let seen = lines.take(events).map(Result::unwrap).count();
-    std::thread::sleep(more);
-    child.kill().unwrap();
-    let ended = child.wait().unwrap();
-    let lock = |db: &MariaDb| Some(format!("{}_elpis_maint", db.name()));
-    wait_for_free_lock(&moving.site.db, lock(&moving.site.db).as_deref());
-    wait_for_free_lock(&moving.history, lock(&moving.history).as_deref());
-    seen == events && ended.code().is_none()
-}
-
 #[test]
 fn kill_nine_at_any_moment_loses_and_doubles_nothing() {
     let server = MariaDb::own_server(&[]);
@@ -370,7 +347,8 @@ fn kill_nine_at_any_moment_loses_and_doubles_nothing() {
         let before = moving.contents();
         let spread = (tried * 7919) % 14;
         let more = Duration::from_micros((tried * 104_729) % 9_000);
-        if !run_and_kill(&moving, 3 + spread as usize, more) {
+        let (only, sides) = (["--only", "history"], [&moving.site.db, &moving.history]);
+        if !run_and_kill(&moving.site, &only, &sides, (3 + spread as usize, more)) {
             continue;
         }
         counted += u64::from(moving.misplaced() > 0);
@@ -386,4 +364,97 @@ fn kill_nine_at_any_moment_loses_and_doubles_nothing() {
         assert_eq!(moving.misplaced(), 0);
     }
     println!("{counted} of {tried} kills were in mid-run, {between} between copy and deletion");
+}
+
+/// What the doctor says of the moves, by people and by programs.
+fn diagnosis(moving: &Moving) -> Vec<serde_json::Value> {
+    let said = moving.site.run(&["doctor", "--format", "json"]);
+    let report = json(&said.out);
+    let violations = schema::violations(&schema::schema("doctor"), &report);
+    assert_eq!(violations, [""; 0], "{report}");
+    let mut checks = report["checks"].as_array().unwrap().clone();
+    checks.retain(|check| check["check"] == "history.moves");
+    if checks.iter().any(|check| check["state"] != "ok") {
+        assert_eq!(said.code, 7, "{said:?}");
+    }
+    checks
+}
+
+#[test]
+fn the_doctor_tells_of_a_step_that_was_cut_off() {
+    let server = MariaDb::own_server(&[]);
+    let moving = Moving::new(&server, &[]);
+    moving.site.world.write("killed.toml", STEPS);
+    moving.fill(300);
+    let before = moving.contents();
+    let is_well = |moving: &Moving| {
+        let found = diagnosis(moving);
+        assert!(found.len() == 1 && found[0]["state"] == "ok", "{found:?}");
+    };
+    is_well(&moving);
+
+    // The deletion of what was copied takes its time, and the run dies in the midst of it.
+    moving
+        .site
+        .db
+        .sql("CREATE TRIGGER slow BEFORE DELETE ON tagente_datos FOR EACH ROW DO SLEEP(0.05);");
+    let begun = Timestamp::now();
+    let guard = alone();
+    let config = moving.site.world.path("killed.toml").display().to_string();
+    let mut command = moving
+        .site
+        .command(&["run", "--only", "history", "-q", "--config", &config]);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while moving
+        .history
+        .sql("SHOW TABLES LIKE 'elpis_moves';")
+        .is_empty()
+        || moving.history.number("SELECT COUNT(*) FROM elpis_moves;") == 0
+    {
+        assert!(Instant::now() < give_up, "nothing was copied");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // A run that is at work is no finding.
+    is_well(&moving);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for db in [&moving.site.db, &moving.history] {
+        wait_for_free_lock(db, Some(&format!("{}_elpis_maint", db.name())));
+    }
+    drop(guard);
+    moving.site.db.sql("DROP TRIGGER slow;");
+
+    let copied = moving.history.number("SELECT COUNT(*) FROM tagente_datos;");
+    assert!(copied > 0);
+    let found = diagnosis(&moving);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let text = |name: &str| found[0][name].as_str().unwrap().to_owned();
+    assert_eq!(
+        (text("state"), text("table")),
+        ("warning".to_owned(), "tagente_datos".to_owned())
+    );
+    let since: Timestamp = text("since").parse().unwrap();
+    assert!(begun <= since && since <= Timestamp::now(), "{since}");
+    assert!(
+        text("what").contains(&format!("{copied} rows")),
+        "{found:?}"
+    );
+    assert!(text("remedy").contains("elpis-maint run"), "{found:?}");
+    let human = moving.site.run(&["doctor"]);
+    assert_eq!(human.code, 7, "{human:?}");
+    let mut lines = human.out.lines();
+    let line = lines.find(|line| line.contains("history.moves")).unwrap();
+    assert!(
+        line.contains("warning") && line.contains("tagente_datos"),
+        "{line}"
+    );
+
+    let said = moving
+        .site
+        .run(&["run", "--only", "history", "--no-throttle"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    is_well(&moving);
+    moving.assert_holds(&before);
+    assert_eq!(moving.misplaced(), 0);
 }

@@ -59,6 +59,10 @@ fn every_setting_is_shown_with_where_it_comes_from() {
     ] {
         assert!(said.err.contains(word), "{word}: {}", said.err);
     }
+    // Known, and not used: with its reason.
+    let step = find("tokens", "small_operation_step_datos_purge");
+    assert_eq!(step["value"], "1000");
+    assert!(step["meaning"].as_str().unwrap().starts_with("not used"));
     let plan = site.run(&["plan", "--config", &config, "--only", "purge"]);
     assert!(plan.out.contains("keeps 2 days"), "{}", plan.out);
     let human = site.run(&["policy", "show", "--effective"]);

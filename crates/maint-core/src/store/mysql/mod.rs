@@ -21,6 +21,11 @@ use crate::{PurgeTask, Scalar, TableRule};
 
 /// How often a chunk is tried before deadlocks or lock waits end the run.
 const TRIES: u32 = 6;
+/// The most keys that one statement names. MariaDB and MySQL look into the index for each of fewer
+/// than 200 (`eq_range_index_dive_limit`); of more they guess, by statistics that may be of another
+/// time, and if these mislead them, a delete of 200 keys reads the whole table. From 1,000 on
+/// (`in_predicate_conversion_threshold`) a query is made a join besides.
+const MOST_KEYS: usize = 199;
 
 /// MariaDB or MySQL as a [`Store`].
 ///
@@ -58,13 +63,22 @@ impl MySqlStore {
             isolation: Isolation::ReadCommitted,
             ..SessionSettings::default()
         };
-        let session =
-            Session::open(options, &settings)
-                .await
-                .map_err(|e| StoreError::Unreachable {
-                    target: target.clone(),
-                    source: e.into(),
-                })?;
+        let unreachable = |e: MySqlError| StoreError::Unreachable {
+            target: target.clone(),
+            source: e.into(),
+        };
+        let mut session = Session::open(options, &settings)
+            .await
+            .map_err(unreachable)?;
+        let server = session.server();
+        if server.flavour == Flavour::MariaDb && server.version >= (10, 0, 1) {
+            // What ANALYZE ... PERSISTENT wrote down of a table is never brought up to date: of one
+            // that was small then it says for ever that it is best read as a whole. What InnoDB
+            // itself knows is of today.
+            let fresh = "SET SESSION use_stat_tables = 'never'";
+            let set = session.execute(fresh, Params::Empty).await;
+            set.map_err(unreachable)?;
+        }
         let probe = LoadProbe::new(options.clone(), replicas);
         Ok(MySqlStore {
             session,
@@ -259,6 +273,8 @@ impl Store for MySqlStore {
 
 impl Executor for Session {
     const DIALECT: Dialect = Dialect::MySql;
+
+    const MOST_KEYS: usize = MOST_KEYS;
 
     async fn change(&mut self, sql: &Sql) -> Result<u64, StoreError> {
         Session::execute(self, &sql.text, params(sql))

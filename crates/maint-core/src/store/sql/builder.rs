@@ -75,6 +75,16 @@ impl Sql {
         Ok(self)
     }
 
+    /// ` ORDER BY` these columns, from the last row on if `backwards`.
+    pub(super) fn ordered(self, columns: &[String], backwards: bool) -> Result<Sql, StoreError> {
+        let mut sql = self.raw(" ORDER BY ");
+        for (i, column) in columns.iter().enumerate() {
+            sql = sql.raw(if i == 0 { "" } else { ", " }).name(column)?;
+            sql = sql.raw(if backwards { " DESC" } else { "" });
+        }
+        Ok(sql)
+    }
+
     pub(in crate::store) fn value(mut self, value: &Scalar) -> Sql {
         self.text.push('?');
         self.params.push(value.clone());

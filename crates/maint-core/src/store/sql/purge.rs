@@ -28,6 +28,23 @@ pub(in crate::store) fn times(
     Ok(sql.names(&columns)?.raw(" LIMIT ").number(limit))
 }
 
+/// ` WHERE` the expired rows of a stretch.
+fn expired(sql: Sql, task: &PurgeTask, stretch: Stretch<'_>) -> Result<Sql, StoreError> {
+    let sql = sql.raw(" WHERE ").stretch(&walk_columns(task), stretch)?;
+    sql.raw(" AND ").due(&task.due)
+}
+
+/// The same, at most `limit` of them in the order of the walk.
+fn oldest_expired(
+    sql: Sql,
+    task: &PurgeTask,
+    stretch: Stretch<'_>,
+    limit: u64,
+) -> Result<Sql, StoreError> {
+    let sql = expired(sql, task, stretch)?.ordered(&walk_columns(task), false)?;
+    Ok(sql.raw(" LIMIT ").number(limit))
+}
+
 /// The delete of a stretch's expired rows, bounded by `limit` whatever happened meanwhile.
 pub(in crate::store) fn delete(
     dialect: Dialect,
@@ -35,40 +52,15 @@ pub(in crate::store) fn delete(
     stretch: Stretch<'_>,
     limit: u64,
 ) -> Result<Sql, StoreError> {
-    let columns = walk_columns(task);
+    let sql = Sql::new(dialect, "DELETE FROM ").name(&task.table)?;
     match dialect {
         #[cfg(feature = "mysql")]
-        Dialect::MySql => {
-            let sql = Sql::new(dialect, "DELETE FROM ")
-                .name(&task.table)?
-                .raw(" WHERE ");
-            let sql = sql
-                .stretch(&columns, stretch)?
-                .raw(" AND ")
-                .due(&task.due)?;
-            Ok(sql
-                .raw(" ORDER BY ")
-                .names(&columns)?
-                .raw(" LIMIT ")
-                .number(limit))
-        }
+        Dialect::MySql => oldest_expired(sql, task, stretch, limit),
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => {
-            let sql = Sql::new(dialect, "DELETE FROM ").name(&task.table)?;
-            let sql = sql
-                .raw(" WHERE rowid IN (SELECT rowid FROM ")
-                .walked(task)?
-                .raw(" WHERE ");
-            let sql = sql
-                .stretch(&columns, stretch)?
-                .raw(" AND ")
-                .due(&task.due)?;
-            Ok(sql
-                .raw(" ORDER BY ")
-                .names(&columns)?
-                .raw(" LIMIT ")
-                .number(limit)
-                .raw(")"))
+            let sql = sql.raw(" WHERE rowid IN (SELECT rowid FROM ");
+            let sql = oldest_expired(sql.walked(task)?, task, stretch, limit)?;
+            Ok(sql.raw(")"))
         }
     }
 }
@@ -81,22 +73,9 @@ pub(in crate::store) fn due_keys(
     stretch: Stretch<'_>,
     limit: u64,
 ) -> Result<Sql, StoreError> {
-    let columns = walk_columns(task);
-    let sql = Sql::new(dialect, "SELECT ")
-        .name(column)?
-        .raw(" FROM ")
-        .walked(task)?;
-    let sql = sql
-        .raw(" WHERE ")
-        .stretch(&columns, stretch)?
-        .raw(" AND ")
-        .due(&task.due)?;
-    Ok(sql
-        .raw(" ORDER BY ")
-        .names(&columns)?
-        .raw(" LIMIT ")
-        .number(limit)
-        .for_update())
+    let sql = Sql::new(dialect, "SELECT ").name(column)?.raw(" FROM ");
+    let sql = oldest_expired(sql.walked(task)?, task, stretch, limit)?;
+    Ok(sql.for_update())
 }
 
 /// The key of a stretch's first or last expired row.
@@ -107,13 +86,7 @@ pub(in crate::store) fn due_edge(
     last: bool,
 ) -> Result<Sql, StoreError> {
     let columns = walk_columns(task);
-    let sql = Sql::new(dialect, "SELECT ").names(&columns)?;
-    let sql = sql.raw(" FROM ").walked(task)?.raw(" WHERE ");
-    let sql = sql.stretch(&columns, stretch)?.raw(" AND ");
-    let mut sql = sql.due(&task.due)?.raw(" ORDER BY ");
-    for (i, column) in columns.iter().enumerate() {
-        sql = sql.raw(if i == 0 { "" } else { ", " }).name(column)?;
-        sql = sql.raw(if last { " DESC" } else { "" });
-    }
-    Ok(sql.raw(" LIMIT 1"))
+    let sql = Sql::new(dialect, "SELECT ").names(&columns)?.raw(" FROM ");
+    let sql = expired(sql.walked(task)?, task, stretch)?;
+    Ok(sql.ordered(&columns, last)?.raw(" LIMIT 1"))
 }

@@ -6,7 +6,7 @@
 use super::{Dialect, Sql};
 use crate::store::StoreError;
 use crate::store::relations::RowKey;
-use crate::sweep::{Expr, Join, SweepTask};
+use crate::sweep::{Expr, Join, Mark, SweepTask};
 use crate::{Filter, Scalar, Test};
 
 /// What the walked table is called in a statement with joins.
@@ -104,6 +104,20 @@ pub(in crate::store) fn set_rows(
     these(sql.raw(" WHERE "), "", task.key(), rows)
 }
 
+/// Changes the rows of another table that `keys` name.
+pub(in crate::store) fn mark(
+    dialect: Dialect,
+    mark: &Mark,
+    keys: &[Scalar],
+) -> Result<Sql, StoreError> {
+    let mut sql = Sql::new(dialect, "UPDATE ").name(&mark.table)?.raw(" SET ");
+    for (i, (column, value)) in mark.values.iter().enumerate() {
+        sql = sql.raw(if i == 0 { "" } else { ", " }).name(column)?;
+        sql = sql.raw(" = ").value(value);
+    }
+    sql.raw(" WHERE ").within(&mark.there, keys)
+}
+
 /// Adds a row to `into` for each of these rows.
 pub(in crate::store) fn insert_for(
     dialect: Dialect,
@@ -145,32 +159,44 @@ pub(in crate::store) fn detach(
     }
 }
 
-/// Pushes, for every dependent in depth-first order, a count of the rows that hang on `parents`
-/// (a list of values in brackets, or a query), each row once however it is reached.
+/// Pushes, for every dependent in depth-first order, a count of the rows that hang on some of all
+/// `parents` (lists of values in brackets, or queries: these and all), each row once however it is
+/// reached: a row that is reached by two ways, whichever parents by, counts for the first of them.
 pub(in crate::store) fn count_dependents(
     dialect: Dialect,
     dependents: &[crate::sweep::Dependent],
-    parents: &Sql,
+    (these, all): (&Sql, &Sql),
     reached: &mut Vec<(String, Sql)>,
     into: &mut Vec<Sql>,
 ) -> Result<(), StoreError> {
     for dependent in dependents {
-        let hanging = Sql::new(dialect, "").name(&dependent.column)?;
-        let hanging = hanging.raw(" IN (").append(parents).raw(")");
-        let mut source = Sql::new(dialect, " FROM ").name(&dependent.table)?;
-        source = source.raw(" WHERE ").append(&hanging);
-        for (_, before) in reached
-            .iter()
+        let hanging = |parents: &Sql| -> Result<Sql, StoreError> {
+            let sql = Sql::new(dialect, "").name(&dependent.column)?;
+            Ok(sql.raw(" IN (").append(parents).raw(")"))
+        };
+        let ways = reached.iter();
+        let ways: Vec<Sql> = ways
             .filter(|(table, _)| *table == dependent.table)
-        {
-            source = source.raw(" AND (").append(before).raw(") IS NOT TRUE");
-        }
-        into.push(Sql::new(dialect, "SELECT COUNT(*) AS n").append(&source));
-        reached.push((dependent.table.clone(), hanging));
+            .map(|(_, before)| before.clone())
+            .collect();
+        let rows = |hanging: &Sql| -> Result<Sql, StoreError> {
+            let mut sql = Sql::new(dialect, " FROM ").name(&dependent.table)?;
+            sql = sql.raw(" WHERE ").append(hanging);
+            for before in &ways {
+                sql = sql.raw(" AND (").append(before).raw(") IS NOT TRUE");
+            }
+            Ok(sql)
+        };
+        let (these, all) = (hanging(these)?, hanging(all)?);
+        into.push(Sql::new(dialect, "SELECT COUNT(*) AS n").append(&rows(&these)?));
+        reached.push((dependent.table.clone(), all.clone()));
         if let Some(first) = dependent.dependents.first() {
-            let below = Sql::new(dialect, "SELECT ").name(&first.parent_column)?;
-            let below = below.append(&source);
-            count_dependents(dialect, &dependent.dependents, &below, reached, into)?;
+            let below = |hanging: &Sql| -> Result<Sql, StoreError> {
+                let sql = Sql::new(dialect, "SELECT ").name(&first.parent_column)?;
+                Ok(sql.append(&rows(hanging)?))
+            };
+            let parents = (&below(&these)?, &below(&all)?);
+            count_dependents(dialect, &dependent.dependents, parents, reached, into)?;
         }
     }
     Ok(())

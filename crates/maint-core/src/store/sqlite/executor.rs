@@ -46,6 +46,9 @@ impl Sqlite {
 impl Executor for Sqlite {
     const DIALECT: Dialect = Dialect::Sqlite;
 
+    /// Keys of several columns become one OR of all, which SQLite refuses from 1,000 on.
+    const MOST_KEYS: usize = 500;
+
     async fn change(&mut self, sql: &Sql) -> Result<u64, StoreError> {
         let changed = bound(sql)
             .execute(&mut *self.get()?)

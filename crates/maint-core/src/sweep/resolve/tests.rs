@@ -59,7 +59,10 @@ fn rule(table: &str, when: Vec<Condition>, act: Act) -> SweepRule {
 }
 
 fn delete(dependents: Vec<Dependent>) -> Act {
-    Act::Delete { dependents }
+    Act::Delete {
+        dependents,
+        marks: Vec::new(),
+    }
 }
 
 fn resolved(rule: &SweepRule, shapes: &Shapes) -> Result<Resolved, SkipReason> {

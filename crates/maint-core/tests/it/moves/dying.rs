@@ -124,6 +124,10 @@ impl MoveStore for Dying {
         act!(self, self.store.last_move(table))
     }
 
+    async fn last_moves(&mut self) -> Result<Vec<(String, MoveRecord)>, StoreError> {
+        self.store.last_moves().await
+    }
+
     async fn new_move(&mut self) -> Result<String, StoreError> {
         self.store.new_move().await
     }

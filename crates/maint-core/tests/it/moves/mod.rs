@@ -8,11 +8,10 @@ mod dying;
 use std::time::Duration;
 
 use elpis_maint_core::moves::{
-    MoveEvent, MoveFacts, MoveInspection, MovePlan, MovePolicy, MoveReport, MoveRule, MoveRun,
-    Steps,
+    MoveEvent, MoveFacts, MoveInspection, MovePlan, MovePolicy, MoveReport, MoveRule, Steps,
 };
 use elpis_maint_core::store::MoveStore;
-use elpis_maint_core::{Limits, ThrottleRules, TimeUnit, Unthrottled};
+use elpis_maint_core::{Limits, Run, ThrottleRules, TimeUnit, Unthrottled};
 use elpis_run::journal::MemoryJournal;
 use elpis_run::{Clock, FnObserver, Holder, Observer, RealClock, StopToken};
 use elpis_testkit::pandora::tables;
@@ -210,7 +209,7 @@ async fn run<A: MoveStore, H: MoveStore>(
     observer: &dyn Observer<MoveEvent>,
 ) -> Result<MoveReport, elpis_maint_core::moves::MoveError> {
     let clock = RealClock::new();
-    let mut run = MoveRun {
+    let mut run = Run {
         journal: &MemoryJournal::new(),
         throttle: &mut Unthrottled { rows },
         observer,
@@ -219,7 +218,7 @@ async fn run<A: MoveStore, H: MoveStore>(
         holder: Holder::current("test", clock.now()),
         limits: Limits::default(),
     };
-    run.run(plan, active, history).await
+    run.move_rows(plan, active, history).await
 }
 
 async fn move_all(plan: &MovePlan, pair: &Pair, rows: u64) -> MoveReport {

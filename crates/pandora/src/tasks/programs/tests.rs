@@ -1,6 +1,10 @@
 use std::os::unix::fs::PermissionsExt;
 
+use elpis_maint_core::housekeeping::Work;
+use jiff::tz::TimeZone;
+
 use super::*;
+use crate::tasks::{FlowExpiry, HousekeepingSettings, catalogue};
 
 /// A program in a directory that nobody else may write to. Another process writes the file: a
 /// child that some other test forks at this moment would inherit our handle and keep it busy.
@@ -125,5 +129,62 @@ async fn a_stop_reaches_the_program_and_what_it_has_started() {
     while pids.split_whitespace().any(runs) {
         assert!(std::time::Instant::now() < deadline, "{pids} run on");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The program of Debian's package, as the tasks call it: what is older than the limit goes, to the
+/// day, whether the directory's bookkeeping knows of it or not; nothing else does.
+#[tokio::test]
+async fn the_real_program_expires_what_is_older_and_nothing_else() {
+    let dir = private_dir();
+    let flows = |kind: &str| FlowExpiry {
+        directory: dir.path().join(kind),
+        program: "/usr/bin/nfexpire".into(),
+        lifetime_days: 7,
+    };
+    let settings = HousekeepingSettings {
+        netflow: Some(flows("netflow")),
+        sflow: Some(flows("sflow")),
+        ..HousekeepingSettings::default()
+    };
+    let now = jiff::Zoned::now();
+    let tasks = catalogue(&settings, &TimeZone::UTC, now.timestamp());
+    for kind in ["netflow", "sflow"] {
+        let directory = dir.path().join(kind);
+        std::fs::create_dir(&directory).unwrap();
+        let write = |hours: i64| {
+            let of = now.checked_sub(jiff::Span::new().hours(hours)).unwrap();
+            let name = of.strftime("nfcapd.%Y%m%d%H%M").to_string();
+            let path = directory.join(&name);
+            elpis_run::fsx::write_durable(&path, b"flows", 0o600).unwrap();
+            name
+        };
+        let left = || {
+            let entries = std::fs::read_dir(&directory).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.filter(|name| name.starts_with("nf")).collect();
+            names.sort();
+            names
+        };
+        let task = tasks.iter().find(|task| task.id == kind).unwrap();
+        let run = async || {
+            for work in &task.work {
+                let Work::Program(program) = work else {
+                    panic!("{work:?}")
+                };
+                let stop = StopToken::new();
+                Programs::default().run(program, &stop).await.unwrap();
+            }
+        };
+        write(400 * 24);
+        write(8 * 24);
+        // More than 95 % of seven days, where the program would stop by itself.
+        let kept = [write(7 * 24 - 5), write(24)];
+        run().await;
+        assert_eq!(left(), kept);
+        // Files that came by another way than the collector's.
+        write(300 * 24);
+        run().await;
+        assert_eq!(left(), kept);
     }
 }

@@ -60,7 +60,10 @@ pub(super) fn rule(table: &str, when: Vec<Condition>, act: Act) -> SweepRule {
 }
 
 pub(super) fn delete(dependents: Vec<Dependent>) -> Act {
-    Act::Delete { dependents }
+    Act::Delete {
+        dependents,
+        marks: Vec::new(),
+    }
 }
 
 pub(super) fn own(column: &str, op: &'static str, value: i64) -> Condition {

@@ -59,6 +59,18 @@ UPDATE tagente_modulo AS m JOIN gen_module AS g ON g.id = m.id_agente_modulo
 UPDATE tagente_modulo AS m JOIN gen_module AS g ON g.id = m.id_agente_modulo
   SET m.cron_interval = '0 3 1 * *' WHERE g.behind = 48;
 
+-- Given by a policy: to be deleted all the same; without data, never a value, and unknown.
+UPDATE tagente_modulo AS m JOIN gen_module AS g ON g.id = m.id_agente_modulo
+  SET m.id_policy_module = 7 WHERE g.behind IN (5, 36, 41, 46, 51);
+-- Parents: one that is to be deleted, one that is unknown, one that is gone, one that stays.
+UPDATE tagente_modulo AS m JOIN gen_module AS g ON g.id = m.id_agente_modulo
+  JOIN gen_module AS parent ON parent.behind = ELT(1 + g.behind - 150, 2, 52, 2, 160)
+  SET m.parent_module_id = IF(g.behind = 152, 5900000, parent.id) WHERE g.behind BETWEEN 150 AND 153;
+UPDATE tagente AS a JOIN gen_agent AS g ON g.id = a.id_agente
+  JOIN gen_module AS m ON m.behind = ELT(1 + g.behind - 35, 2, 160, 52)
+  SET a.cascade_protection = 1, a.cascade_protection_module = m.id, a.safe_mode_module = m.id
+  WHERE g.behind BETWEEN 35 AND 37;
+
 -- States; 75 to 79 have two.
 INSERT INTO tagente_estado (id_agente_modulo, datos, `timestamp`, estado, id_agente, utimestamp,
                             current_interval, last_try)

@@ -39,6 +39,32 @@ INSERT INTO treport_content_item (id_report_content, id_agent_module, server_nam
   SELECT seq, m.id, '' FROM seq_61_to_70 JOIN gen_module AS m ON m.n = 10 + seq ORDER BY seq;
 INSERT INTO treport_content_item (id_report_content, id_agent_module, server_name)
   SELECT 61, IF(seq = 1, 5600100, g.id), '' FROM seq_1_to_2 JOIN gen_module AS g ON g.behind = 1 ORDER BY seq;
+-- 301 to 313: kinds whose modules and agents are none; 314: services only; 315, 316: nothing in them;
+-- 317: service levels by month; 318: the same, of a module that is gone.
+INSERT INTO treport_content (id_rc, id_report, id_agent_module, id_agent, type)
+  SELECT 300 + seq, 1, IF(seq < 14, IF(seq % 2, 42, g.id), 0), IF(seq < 14, 7200000 + seq, 0),
+    ELT(seq, 'SLA_services', 'custom_graph', 'sql_graph_vbar', 'sql_graph_hbar', 'sql_graph_pie',
+      'database_serialized', 'sql', 'inventory', 'inventory_changes', 'netflow_area', 'netflow_data',
+      'netflow_summary', 'netflow_top_N', 'SLA_services', 'SLA_services', 'SLA_monthly',
+      'SLA_monthly', 'SLA_monthly')
+  FROM seq_1_to_18 JOIN gen_module AS g ON g.behind = 2 ORDER BY seq;
+-- What 301 and 314 call a module is a service: with a number of no module, of one that is to be
+-- deleted, and of one that stays.
+INSERT INTO treport_content_sla_combined (id_report_content, id_agent_module,
+                                          id_agent_module_failover, server_name)
+  SELECT content.seq, ELT(number.seq, 42, pending.id, stays.id), 0, ''
+  FROM seq_301_to_314 AS content JOIN seq_1_to_3 AS number
+  JOIN gen_module AS pending ON pending.behind = 2 JOIN gen_module AS stays ON stays.behind = 160
+  WHERE content.seq IN (301, 314) ORDER BY content.seq, number.seq;
+INSERT INTO treport_content_sla_combined (id_report_content, id_agent_module,
+                                          id_agent_module_failover, server_name)
+  SELECT ELT(1 + n % 3, 317, 318, 41), ELT(1 + n % 3, id, 5600200, 0), 0, ''
+  FROM gen_module WHERE behind BETWEEN 160 AND 162 ORDER BY n;
+INSERT INTO treport_content_item (id_report_content, id_agent_module, server_name)
+  SELECT content.seq, IF(number.seq = 1, 43, g.id), ''
+  FROM seq_301_to_313 AS content JOIN seq_1_to_2 AS number JOIN gen_module AS g ON g.behind = 2
+  ORDER BY content.seq, number.seq;
+INSERT INTO treport_content_item (id_report_content, id_agent_module, server_name) VALUES (62, 0, '');
 
 INSERT INTO tgis_data_history (longitude, latitude, start_timestamp, end_timestamp,
                                tagente_id_agente)
@@ -92,18 +118,22 @@ INSERT INTO tnotification_group SELECT id_mensaje, 1 FROM tmensajes WHERE id_men
 INSERT INTO tgroup_stat (id_group, modules, normal, agents, utimestamp)
   SELECT seq, 10, 9, 2, {now} - IF(seq % 3, seq, 2 * 86400) FROM seq_1_to_12;
 
--- Servers: this one, the master; one that died; one that is switched off.
+-- Servers: this one, the master; one that was stopped; one without Discovery; one that crashed long
+-- ago, one that crashed just now; another one that runs.
 INSERT INTO tserver (id_server, name, status, master, server_type, keepalive, server_keepalive,
                      version, disabled)
   VALUES
   (1, 'pandorafms', 1, 10, 0, FROM_UNIXTIME({now} - 10), 30, '7.0NG.776 Build 240328', 0),
   (2, 'pandorafms', 1, 10, 3, FROM_UNIXTIME({now} - 10), 30, '7.0NG.776 Build 240328', 0),
   (3, 'satellite', 0, 0, 3, FROM_UNIXTIME({now} - 90 * 86400), 30, '7.0NG.770', 0),
-  (4, 'spare', 1, 5, 1, FROM_UNIXTIME({now} - 20), 30, '7.0NG.776 Build 240328', 0);
+  (4, 'spare', 1, 5, 1, FROM_UNIXTIME({now} - 20), 30, '7.0NG.776 Build 240328', 0),
+  (5, 'crashed', -1, 0, 3, FROM_UNIXTIME({now} - 86401), 30, '7.0NG.776 Build 240328', 0),
+  (6, 'crashing', -1, 0, 3, FROM_UNIXTIME({now} - 86400), 30, '7.0NG.776 Build 240328', 0),
+  (7, 'spare', 1, 5, 3, FROM_UNIXTIME({now} - 20), 30, '7.0NG.776 Build 240328', 0);
 INSERT INTO tdiscovery_apps VALUES (1, 'pandorafms.vmware');
 INSERT INTO trecon_task (id_rt, name, utimestamp, status, interval_sweep, id_recon_server, id_app)
   SELECT seq, CONCAT('task ', seq), {now} - 3600, IF(seq % 3 = 0, 50, -1), 3600,
-    ELT(1 + seq % 4, 2, 3, 4, 99), IF(seq % 5 = 0, 1, NULL)
+    ELT(1 + seq % 7, 2, 3, 4, 99, 5, 6, 7), IF(seq % 5 = 0, 1, NULL)
   FROM seq_1_to_24;
 INSERT INTO tdiscovery_apps_tasks_macros
   SELECT id_rt, '_host_', 'x' FROM trecon_task WHERE id_app IS NOT NULL;

@@ -3,21 +3,42 @@
 
 use super::Statements;
 
+/// Contents of these kinds, and their items, are none of the maintenance's business: what they call
+/// a module or an agent is none, or not of this database.
+macro_rules! spared {
+    () => {
+        "('SLA_services', 'custom_graph', 'sql_graph_vbar', 'sql_graph_hbar', 'sql_graph_pie',
+          'database_serialized', 'sql', 'inventory', 'inventory_changes', 'netflow_area',
+          'netflow_data', 'netflow_summary', 'netflow_top_N')"
+    };
+}
+
 pub(super) const REPORT_MODULES: Statements = &[
     (
         "treport_content_item",
-        "DELETE FROM `treport_content_item` WHERE id_agent_module <> 0
-      AND id_agent_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)",
+        concat!(
+            "DELETE FROM `treport_content_item` WHERE id_agent_module <> 0
+      AND id_agent_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)
+      AND id_report_content NOT IN (SELECT id_rc FROM `treport_content` WHERE type IN ",
+            spared!(),
+            ")"
+        ),
     ),
     (
         "treport_content_sla_combined",
         "DELETE FROM `treport_content_sla_combined` WHERE id_agent_module <> 0
-      AND id_agent_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)",
+      AND id_agent_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)
+      AND id_report_content NOT IN
+          (SELECT id_rc FROM `treport_content` WHERE type = 'SLA_services')",
     ),
     (
         "treport_content",
-        "DELETE FROM `treport_content` WHERE id_agent_module <> 0
-      AND id_agent_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)",
+        concat!(
+            "DELETE FROM `treport_content` WHERE id_agent_module <> 0
+      AND id_agent_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)
+      AND type NOT IN ",
+            spared!()
+        ),
     ),
     ("treport_content_item", REPORT_ITEMS),
     ("treport_content_sla_combined", REPORT_SLAS),
@@ -25,8 +46,11 @@ pub(super) const REPORT_MODULES: Statements = &[
 pub(super) const REPORT_AGENTS: Statements = &[
     (
         "treport_content",
-        "DELETE FROM `treport_content` WHERE id_agent <> 0
-      AND id_agent NOT IN (SELECT id_agente FROM `tagente`)",
+        concat!(
+            "DELETE FROM `treport_content` WHERE id_agent <> 0
+      AND id_agent NOT IN (SELECT id_agente FROM `tagente`) AND type NOT IN ",
+            spared!()
+        ),
     ),
     ("treport_content_item", REPORT_ITEMS),
     ("treport_content_sla_combined", REPORT_SLAS),
@@ -34,7 +58,7 @@ pub(super) const REPORT_AGENTS: Statements = &[
 pub(super) const REPORT_EMPTY: Statements = &[(
     "treport_content",
     "DELETE FROM `treport_content`
-     WHERE type = 'SLA' AND id_rc NOT IN
+     WHERE type IN ('SLA', 'SLA_monthly', 'SLA_services') AND id_rc NOT IN
            (SELECT id_report_content FROM `treport_content_sla_combined`)
         OR type = 'exception' AND id_rc NOT IN
            (SELECT id_report_content FROM `treport_content_item`)",
@@ -77,6 +101,23 @@ pub(super) const LEFT_BEHIND: Statements = &[
         "tvisual_console_elements_cache",
         "DELETE FROM `tvisual_console_elements_cache`
       WHERE vc_item_id NOT IN (SELECT id FROM `tlayout_data`)",
+    ),
+    (
+        "tagente_modulo",
+        "UPDATE `tagente_modulo` AS m LEFT JOIN `tagente_modulo` AS parent
+        ON parent.id_agente_modulo = m.parent_module_id
+      SET m.parent_module_id = 0
+      WHERE m.parent_module_id <> 0 AND parent.id_agente_modulo IS NULL",
+    ),
+    (
+        "tagente",
+        "UPDATE `tagente` SET cascade_protection_module = 0 WHERE cascade_protection_module <> 0
+      AND cascade_protection_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)",
+    ),
+    (
+        "tagente",
+        "UPDATE `tagente` SET safe_mode_module = 0 WHERE safe_mode_module <> 0
+      AND safe_mode_module NOT IN (SELECT id_agente_modulo FROM `tagente_modulo`)",
     ),
 ];
 

@@ -20,7 +20,7 @@ impl Mentioned {
             Mentioned::Module => (
                 "tagente_modulo",
                 "id_agente_modulo",
-                "agente?_?modul|^module_[ab]$",
+                "agente?_?modul|^module_[ab]$|_module(_id)?$",
             ),
             Mentioned::Agent => (
                 "tagente",
@@ -31,13 +31,15 @@ impl Mentioned {
     }
 }
 
-/// Every column of a whole number whose name or foreign key says that it holds such numbers.
+/// Every column of a whole number whose name or foreign key says that it holds such numbers. What a
+/// prediction is made from may be a module, a service or the number of a method.
 pub fn columns_that_mention(db: &MariaDb, what: Mentioned) -> Vec<(String, String)> {
     let (table, key, names) = what.named();
     let text = db.sql(&format!(
         "SELECT c.table_name, c.column_name FROM information_schema.columns AS c
          WHERE c.table_schema = DATABASE() AND c.data_type LIKE '%int'
-           AND c.column_name NOT LIKE '%inventory%'
+           AND c.column_name NOT REGEXP
+             'inventory|(policy|prediction|template|initialized|uncompressed)_module'
            AND (c.column_name REGEXP '{names}' OR EXISTS (
              SELECT 1 FROM information_schema.key_column_usage AS k
              WHERE k.table_schema = c.table_schema AND k.table_name = c.table_name

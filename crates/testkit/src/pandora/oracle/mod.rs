@@ -42,6 +42,8 @@ pub enum Marks {
     Nothing,
     /// The modules whose numbers this query returns.
     Modules(&'static str),
+    /// The same; the console has to count the modules and alerts of their agents anew.
+    Counted(&'static str),
     /// The agents whose numbers this query returns, and their modules.
     Agents(&'static str),
 }
@@ -142,7 +144,7 @@ impl Oracle {
     fn marked(&self, marks: Marks) -> Vec<(String, String)> {
         let marking = match marks {
             Marks::Nothing => return Vec::new(),
-            Marks::Modules(query) => vec![format!("INSERT IGNORE INTO `gone_modules` {query}")],
+            Marks::Modules(query) | Marks::Counted(query) => vec![format!("INSERT IGNORE INTO `gone_modules` {query}")],
             Marks::Agents(query) => vec![
                 format!("INSERT IGNORE INTO `gone_agents` {query}"),
                 "INSERT IGNORE INTO `gone_modules` SELECT id_agente_modulo FROM `tagente_modulo` \
@@ -160,6 +162,12 @@ impl Oracle {
         let clear = ["gone_modules", "gone_agents"].map(|gone| format!("DELETE FROM `{gone}`"));
         let marking = clear.into_iter().chain(marking);
         let mut all: Vec<_> = marking.map(|sql| ("marks".to_owned(), sql)).collect();
+        if let Marks::Counted(_) = marks {
+            let tell = "UPDATE `tagente` SET update_module_count = 1, update_alert_count = 1 \
+                        WHERE id_agente IN (SELECT id_agente FROM `tagente_modulo` \
+                        WHERE id_agente_modulo IN (SELECT id FROM `gone_modules`))";
+            all.push(("marks".to_owned(), tell.to_owned()));
+        }
         all.push((
             "tipam_network".to_owned(),
             "UPDATE `tipam_network` SET vrf = NULL WHERE vrf IN (SELECT id FROM `gone_agents`)"

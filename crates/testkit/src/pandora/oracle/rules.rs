@@ -281,11 +281,12 @@ pub const RULES: &[Rule] = &[
     ),
     deleting(
         "not_init",
-        Marks::Modules(
+        Marks::Counted(
             "SELECT m.id_agente_modulo FROM `tagente_modulo` AS m
              JOIN `tagente` AS a ON a.id_agente = m.id_agente
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
              WHERE {delete_notinit} AND m.disabled = 0 AND a.disabled = 0 AND e.estado = 4
+               AND m.id_policy_module = 0
                AND m.module_interval <= 86400 AND a.intervalo <= 86400
                AND m.cron_interval IN ('', '* * * * *')
                AND e.last_status_change < {now} - 86400",
@@ -293,11 +294,12 @@ pub const RULES: &[Rule] = &[
     ),
     deleting(
         "old_not_init",
-        Marks::Modules(
+        Marks::Counted(
             "SELECT m.id_agente_modulo FROM `tagente_modulo` AS m
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
              LEFT JOIN `tagente` AS a ON a.id_agente = m.id_agente
              WHERE {delete_notinit} AND m.disabled = 0 AND e.estado IN (4, 5)
+               AND m.id_policy_module = 0
                AND (e.last_status_change > 0 OR m.module_interval <= 86400
                  AND a.intervalo <= 86400 AND m.cron_interval IN ('', '* * * * *'))
                AND e.utimestamp < {now} - {days_delete_not_initialized} * 86400
@@ -306,10 +308,10 @@ pub const RULES: &[Rule] = &[
     ),
     deleting(
         "unknown",
-        Marks::Modules(
+        Marks::Counted(
             "SELECT m.id_agente_modulo FROM `tagente_modulo` AS m
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
-             WHERE m.disabled = 0 AND e.estado = 3
+             WHERE m.disabled = 0 AND e.estado = 3 AND m.id_policy_module = 0
                AND e.utimestamp < {now} - {days_delete_unknown} * 86400",
         ),
     ),
@@ -395,7 +397,9 @@ pub const RULES: &[Rule] = &[
         &[(
             "trecon_task",
             "UPDATE `trecon_task` SET id_recon_server = 2 WHERE id_recon_server <> 0
-         AND id_recon_server NOT IN (SELECT id_server FROM `tserver`)",
+         AND (id_recon_server NOT IN (SELECT id_server FROM `tserver`)
+           OR id_recon_server IN (SELECT id_server FROM `tserver`
+             WHERE status = -1 AND keepalive < FROM_UNIXTIME({now} - 86400)))",
         )],
     ),
 ];

@@ -5,10 +5,10 @@ use elpis_mysql::{Session, Value};
 use super::text::{
     any_value, condition, equals, gone, held, marks, ordered, owned, place, quoted, several,
 };
-use super::transit::{groups, moment, rows_of, value};
+use super::transit::{moment, rows_of, value};
 use super::{NAMED, change, failed, first, odd, query};
 use crate::moves::MoveTask;
-use crate::store::mysql::MySqlStore;
+use crate::store::mysql::{MOST_KEYS, MySqlStore};
 use crate::store::{Batch, Cell, MoveRow, StoreError, Window};
 
 impl MySqlStore {
@@ -50,9 +50,9 @@ impl MySqlStore {
             let keys: Vec<Value> = rows.iter().map(|row| value(&row[at])).collect();
             for child in &task.children {
                 let mut found = Vec::new();
-                for group in groups(&keys) {
-                    let sql = several(child, group.len())?;
-                    let rows = query(s, &sql, group.to_vec()).await?;
+                for piece in keys.chunks(MOST_KEYS) {
+                    let sql = several(child, piece.len())?;
+                    let rows = query(s, &sql, piece.to_vec()).await?;
                     let (rows, is_like) = rows_of(rows, child.columns.len());
                     unlost(is_like, &child.table)?;
                     found.extend(rows);
@@ -156,7 +156,7 @@ async fn next_window(
     }))
 }
 
-/// Deletes rows by their key, in groups, and counts them.
+/// Deletes rows by their key, in pieces, and counts them.
 async fn delete_keys(
     s: &mut Session,
     table: &str,
@@ -164,14 +164,14 @@ async fn delete_keys(
     keys: &[Value],
 ) -> Result<u64, StoreError> {
     let mut deleted = 0;
-    for group in groups(keys) {
-        let marks = marks(group.len());
+    for piece in keys.chunks(MOST_KEYS) {
+        let marks = marks(piece.len());
         let sql = format!(
             "DELETE FROM {} WHERE {} IN ({marks})",
             quoted(table)?,
             quoted(key)?
         );
-        deleted += change(s, &sql, group.to_vec()).await?;
+        deleted += change(s, &sql, piece.to_vec()).await?;
     }
     Ok(deleted)
 }

@@ -8,7 +8,7 @@ use super::text::{condition, marks, names, place, quoted};
 use super::transit::{cells, groups, rows_of, value, values};
 use super::{RECORDS, change, exists, failed, first, odd, query};
 use crate::moves::MoveTask;
-use crate::store::mysql::{Tries, begin, end};
+use crate::store::mysql::{MOST_KEYS, Tries, begin, end};
 use crate::store::{Batch, Cell, MoveRecord, MoveRow, Received, StoreError, Window, row_checksum};
 
 /// Bytes of one statement: well below the smallest `max_allowed_packet` in use.
@@ -233,15 +233,15 @@ impl Keyed<'_> {
     ) -> Result<BTreeMap<Cell, MoveRow>, StoreError> {
         let keys: Vec<Value> = rows.iter().map(|row| value(&row[at])).collect();
         let mut found = BTreeMap::new();
-        for group in groups(&keys) {
+        for piece in keys.chunks(MOST_KEYS) {
             let sql = format!(
                 "SELECT {} FROM {} WHERE {} IN ({}) FOR UPDATE",
                 names(self.columns)?,
                 quoted(self.table)?,
                 quoted(self.key)?,
-                marks(group.len())
+                marks(piece.len())
             );
-            for row in query(s, &sql, group.to_vec()).await?.into_iter().map(cells) {
+            for row in query(s, &sql, piece.to_vec()).await?.into_iter().map(cells) {
                 found.insert(row[at].clone(), row);
             }
         }

@@ -134,6 +134,21 @@ impl MoveStore for MySqlStore {
         row.map(|row| transit::record(&row)).transpose()
     }
 
+    async fn last_moves(&mut self) -> Result<Vec<(String, MoveRecord)>, StoreError> {
+        if !exists(&mut self.session, RECORDS).await? {
+            return Ok(Vec::new());
+        }
+        let rows = query(&mut self.session, &text::tables()?, Vec::new()).await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for mut row in rows.into_iter().map(cells) {
+            if let Some(Cell::Bytes(table)) = row.pop() {
+                let table = String::from_utf8_lossy(&table).into_owned();
+                all.push((table, transit::record(&row)?));
+            }
+        }
+        Ok(all)
+    }
+
     async fn new_move(&mut self) -> Result<String, StoreError> {
         let named = first(&mut self.session, "SELECT UUID()", Vec::new()).await?;
         match named.as_deref() {

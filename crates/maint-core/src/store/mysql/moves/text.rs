@@ -173,6 +173,15 @@ pub(super) fn records() -> Result<String, StoreError> {
     ))
 }
 
+/// All records, each with its table at the end.
+pub(super) fn tables() -> Result<String, StoreError> {
+    Ok(format!(
+        "SELECT `move_id`, `stretch`, `staged`, `row_count`, `checksum`, `table_name` FROM {} \
+         ORDER BY `table_name`",
+        quoted(RECORDS)?
+    ))
+}
+
 /// The rows of step `id` are gone from this side.
 pub(super) async fn gone(s: &mut Session, table: &str, id: &str) -> Result<(), StoreError> {
     let sql = format!(

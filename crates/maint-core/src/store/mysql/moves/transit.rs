@@ -6,7 +6,7 @@ use super::odd;
 use crate::Scalar;
 use crate::store::{Cell, MoveRecord, MoveRow, StoreError, Window};
 
-/// Sizes of the groups in which rows are named or written, so that few statements are prepared.
+/// Sizes of the groups in which rows are written, so that few statements are prepared.
 const GROUPS: [usize; 6] = [1024, 256, 64, 16, 4, 1];
 
 pub(super) fn cell(value: Value) -> Cell {

@@ -1,35 +1,22 @@
 //! The sweep itself: looks along the walk and acts on what it finds, a bounded step at a time.
 
-use elpis_run::{ChunkTiming, Clock, JournalError, StopToken, Throttle};
+use elpis_run::{ChunkTiming, JournalError};
 use std::time::Duration;
 
-use super::{SweepAct, SweepPlan, SweepReport};
-use crate::Ended;
-use crate::pacing::{Pacer, Reins, Turn, Wait};
+use super::HousekeepingEvent;
+use crate::pacing::{Pacer, Turn};
 use crate::store::{RelationStore, RowKey, StoreError, Swept};
+use crate::sweep::{SweepAct, SweepPlan, SweepReport};
+use crate::{Ended, Run};
 
 /// Rows that one look reads at least: reading disturbs nobody, and most looks find nothing.
-pub(crate) const WINDOW: u64 = 2_000;
+const WINDOW: u64 = 2_000;
 /// The most keys that one statement names.
 const MAX_KEYS: u64 = 2_000;
 
-/// What a sweep tells while it works.
-pub(crate) enum Step<'a> {
-    /// One transaction is durable.
-    Swept {
-        changed: u64,
-        dependents: u64,
-        total: u64,
-        limit: u64,
-        took: Duration,
-        paused: Duration,
-    },
-    Waiting(Wait<'a>),
-}
-
 /// What ends a sweep in the middle.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SweepError {
+pub(super) enum SweepError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,23 +26,20 @@ pub(crate) enum SweepError {
 }
 
 /// One sweep on its way.
-pub(crate) struct Sweeper<'a> {
-    pub(crate) throttle: &'a mut dyn Throttle,
-    pub(crate) clock: &'a dyn Clock,
-    pub(crate) stop: &'a StopToken,
-    pub(crate) hear: &'a mut (dyn FnMut(Step<'_>) + Send),
+pub(super) struct Sweeper<'r, 'a> {
+    pub(super) run: &'r mut Run<'a, HousekeepingEvent>,
     /// Called before anything is changed, each time.
-    pub(crate) announce: &'a mut (dyn FnMut() -> Result<(), JournalError> + Send),
-    pub(crate) last: Option<ChunkTiming>,
-    pub(crate) report: SweepReport,
+    pub(super) announce: &'r mut (dyn FnMut() -> Result<(), JournalError> + Send),
+    pub(super) last: Option<ChunkTiming>,
+    pub(super) report: SweepReport,
     /// The counts in the order of the task's dependent tables.
-    pub(crate) slots: Vec<u64>,
+    pub(super) slots: Vec<u64>,
 }
 
-impl Sweeper<'_> {
+impl Sweeper<'_, '_> {
     /// Walks the whole table once. Where the plan says what is meant, acts on that and does not look
     /// for more: what others change meanwhile is for the next run.
-    pub(crate) async fn run<S: RelationStore>(
+    pub(super) async fn sweep<S: RelationStore>(
         &mut self,
         plan: &SweepPlan,
         store: &mut S,
@@ -71,14 +55,14 @@ impl Sweeper<'_> {
         }
         let mut from = None;
         loop {
-            let (limit, _) = match self.turn(store, pacer).await? {
-                Ok(turn) => turn,
-                Err(ended) => return Ok(ended),
+            let limit = match self.turn(store, pacer).await? {
+                Turn::Go { rows, .. } => rows,
+                Turn::End(ended) => return Ok(ended),
             };
-            let begun = self.clock.monotonic();
+            let begun = self.run.clock.monotonic();
             let asked = limit.max(WINDOW);
             let looked = store.look(&plan.task, from.as_ref(), asked).await?;
-            let took = self.clock.monotonic().saturating_sub(begun);
+            let took = self.run.since(begun);
             self.report.examined += looked.examined;
             self.report.working_s += took.as_secs_f64();
             // Looking is not what the throttle measures chunks by; its pause is the same share.
@@ -116,16 +100,16 @@ impl Sweeper<'_> {
         if let SweepAct::Insert { settle, .. } = &plan.task.act {
             // Whoever is making these rows now gets the time to finish. Those that the plan has seen
             // had it since.
-            let known = plan.facts.known_for(&found, self.clock.now());
+            let known = plan.facts.known_for(&found, self.run.clock.now());
             let wait = settle.saturating_sub(known);
-            if self.stop.sleep(self.clock, wait).await.is_err() {
+            if self.run.stop.sleep(self.run.clock, wait).await.is_err() {
                 return Ok(Ended::Interrupted);
             }
         }
         while !found.is_empty() {
             let (limit, paused) = match self.turn(store, pacer).await? {
-                Ok(turn) => turn,
-                Err(ended) => return Ok(ended),
+                Turn::Go { rows, paused } => (rows, paused),
+                Turn::End(ended) => return Ok(ended),
             };
             let left = plan.row_limit.saturating_sub(self.report.changed);
             if left == 0 {
@@ -135,9 +119,9 @@ impl Sweeper<'_> {
             let limit = limit.min(MAX_KEYS).min(left);
             let first = usize::try_from(limit).unwrap_or(usize::MAX);
             let these = &found[..found.len().min(first)];
-            let begun = self.clock.monotonic();
+            let begun = self.run.clock.monotonic();
             let swept = store.sweep(&plan.task, these, limit).await?;
-            let took = self.clock.monotonic().saturating_sub(begun);
+            let took = self.run.since(begun);
             let (keys, rows) = (these.len() as u64, self.note(&swept, limit, took, paused));
             pacer.spend(swept.changed);
             self.last = Some(ChunkTiming {
@@ -165,43 +149,27 @@ impl Sweeper<'_> {
         self.report.chunks += 1;
         self.report.retries += u64::from(swept.retries);
         self.report.working_s += took.as_secs_f64();
-        (self.hear)(Step::Swept {
+        self.run.observer.on(&HousekeepingEvent::Swept {
+            sweep: self.report.name.clone(),
             changed: swept.changed,
             dependents,
             total: self.report.changed,
             limit,
-            took,
-            paused,
+            took_ms: took.as_secs_f64() * 1000.0,
+            pause_ms: paused.as_secs_f64() * 1000.0,
         });
         swept.changed + dependents
     }
 
-    /// Waits for the next step's turn: how many rows it may take and how long the pause was.
+    /// Waits for the next step's turn.
     async fn turn<S: RelationStore>(
         &mut self,
         store: &mut S,
         pacer: &mut Pacer,
-    ) -> Result<Result<(u64, Duration), Ended>, StoreError> {
-        let reins = Reins {
-            throttle: &mut *self.throttle,
-            clock: self.clock,
-            stop: self.stop,
-        };
-        let hear = &mut *self.hear;
-        let mut hear = |wait: Wait<'_>| hear(Step::Waiting(wait));
+    ) -> Result<Turn, StoreError> {
         let last = self.last.take();
-        match pacer.turn(reins, store, last.as_ref(), &mut hear).await? {
-            Turn::Go {
-                rows,
-                paused,
-                waited,
-            } => {
-                self.report.paused_s += paused.as_secs_f64();
-                self.report.waited_s += waited.as_secs_f64();
-                Ok(Ok((rows, paused)))
-            }
-            Turn::End(ended) => Ok(Err(ended)),
-        }
+        let turn = pacer.turn(self.run, store, last.as_ref(), &self.report.name);
+        turn.await
     }
 }
 

@@ -1,0 +1,41 @@
+//! What somebody sees who watches the whole maintenance.
+
+use elpis_mysql::{Params, Session, SessionSettings};
+use elpis_testkit::Database;
+
+use super::{Site, alone};
+use crate::terminal::{on_a_terminal, watch};
+
+/// A task that takes its time has a bar below its line, and a line instead of it when it is done.
+#[test]
+fn a_terminal_shows_how_far_a_task_is() {
+    let site = Site::with(&[]);
+    let _alone = alone();
+    let old = "SELECT COUNT(*) FROM tsesion WHERE utimestamp < UNIX_TIMESTAMP() - 86400 * 60";
+    assert_ne!(site.db.sql(old).trim(), "0");
+    // It stands still as long as somebody else holds its rows.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut blocker = runtime.block_on(async {
+        let settings = SessionSettings::default();
+        let mut session = Session::open(&site.db.options, &settings).await.unwrap();
+        session.begin().await.unwrap();
+        let lock = "SELECT COUNT(*) FROM tsesion FOR UPDATE";
+        session.first::<u64>(lock, Params::Empty).await.unwrap();
+        session
+    });
+    site.world
+        .write("state.toml", "[state]\ndirectory = \"state\"\n");
+    let args = "run --only audit --pandora pandora_server.conf --config state.toml";
+    let mut child = on_a_terminal(&site.world, args);
+    let is_bar = |frame: &str| {
+        let parts = ["tsesion", " %", " of ", "/s", " left"];
+        parts.iter().all(|part| frame.contains(part))
+    };
+    let seen = watch(&mut child, |text| text.split('\r').any(is_bar));
+    assert!(seen.split('\r').any(is_bar), "no bar in {seen:?}");
+    runtime.block_on(blocker.rollback()).unwrap();
+    let rest = watch(&mut child, |_| false);
+    assert!(child.wait().unwrap().success(), "{rest}");
+    assert!(rest.contains("[PURGE]   tsesion: "), "{rest:?}");
+    assert_eq!(site.db.sql(old).trim(), "0");
+}
