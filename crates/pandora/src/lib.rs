@@ -37,7 +37,9 @@ pub use belongings::{agent_data, time_series};
 #[cfg(feature = "maint")]
 pub use compaction::{history_series_rule, kind, series_rule};
 #[cfg(feature = "maint")]
-pub use doctor::{Check, DatabaseFacts, Denied, Disk, State, UnknownTable, judge_database, judge_moves};
+pub use doctor::{
+    Check, DatabaseFacts, Denied, Disk, State, UnknownTable, judge_database, judge_moves,
+};
 pub use files::{
     ChosenHostError, ConfigError, Database, Disagreement, PhpConfig, Place, ServerConf, Tls, Token,
     chosen_host, console_database, is_conf_d_name,

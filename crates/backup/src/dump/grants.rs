@@ -6,6 +6,7 @@ use elpis_run::Secret;
 use super::error::DumpError;
 use super::query::Query;
 use super::text::comment;
+use crate::restore::is_understood;
 
 /// The statements that make again the accounts with rights on one of `databases`, and give them
 /// these rights. Rights on everything (`*.*`) are left out: an application needs none.
@@ -25,23 +26,45 @@ pub(super) async fn grants(
         };
         text += &format!("\n-- {}\n", comment(&account));
         if is_role {
-            text += &format!("CREATE ROLE IF NOT EXISTS {account};\n");
+            add(
+                &mut text,
+                &account,
+                &format!("CREATE ROLE IF NOT EXISTS {account}"),
+            );
         } else {
             let create: Option<String> = session
                 .ask_first(&format!("SHOW CREATE USER {account}"), Params::Empty)
                 .await?;
             let create = create.unwrap_or_default();
             let rest = create.strip_prefix("CREATE USER ").unwrap_or(&create);
-            text += &format!("CREATE USER IF NOT EXISTS {rest};\n");
+            add(
+                &mut text,
+                &account,
+                &format!("CREATE USER IF NOT EXISTS {rest}"),
+            );
         }
         let lines: Vec<String> = session
             .ask(&format!("SHOW GRANTS FOR {account}"), Params::Empty)
             .await?;
         for line in lines.iter().filter(|line| !line.contains(" ON *.* TO ")) {
-            text += &format!("{line};\n");
+            add(&mut text, &account, line);
         }
     }
     Ok(Secret::new(text))
+}
+
+/// How a line begins that stands in the place of one that was left out.
+pub(crate) const LEFT_OUT: &str = "-- Left out: ";
+
+/// Adds a statement. What a restore would not understand would refuse the whole archive.
+fn add(text: &mut String, account: &str, statement: &str) {
+    if is_understood(statement) {
+        *text += &format!("{statement};\n");
+        return;
+    }
+    let kind: Vec<&str> = statement.split(' ').take(2).collect();
+    let (kind, account) = (comment(&kind.join(" ")), comment(account));
+    *text += &format!("{LEFT_OUT}a statement {kind} of {account} that a restore does not know\n");
 }
 
 /// User and host, the latter empty for roles.

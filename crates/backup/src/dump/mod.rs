@@ -20,7 +20,7 @@ mod error;
 mod event;
 pub(crate) mod facts;
 mod gate;
-mod grants;
+pub(crate) mod grants;
 mod limits;
 pub(crate) mod objects;
 mod plan;

@@ -19,6 +19,8 @@ pub(crate) struct Objects {
     pub(crate) after: Vec<u8>,
     pub(crate) definers: BTreeSet<String>,
     pub(crate) warnings: Vec<String>,
+    /// What is there and has no text here: routines and the like as kind and name.
+    pub(crate) untold: Vec<(String, String)>,
 }
 
 /// Asks for everything in `found`. The session's default database becomes that one: the server
@@ -37,6 +39,7 @@ pub(crate) async fn objects(
             after: Vec::new(),
             definers: BTreeSet::new(),
             warnings: Vec::new(),
+            untold: Vec::new(),
         },
     };
     writer.all().await?;
@@ -152,6 +155,8 @@ impl Writer<'_> {
         };
         if !self.found.view_columns.contains_key(name) {
             // Nobody could load it, and the failure would end the whole restore.
+            let untold = ("VIEW".to_owned(), name.to_owned());
+            self.objects.untold.push(untold);
             self.objects.warnings.push(format!(
                 "view {}.{name} refers to something that does not exist; it is not in the dump",
                 self.found.name
@@ -180,6 +185,8 @@ impl Writer<'_> {
         let shift = usize::from(kind == "EVENT");
         let create = column(&row, 2 + shift);
         if create.is_empty() {
+            let untold = (kind.to_owned(), name.to_owned());
+            self.objects.untold.push(untold);
             self.objects.warnings.push(format!(
                 "{} {}.{name}: the account may not read it; it is not in the dump",
                 kind.to_lowercase(),

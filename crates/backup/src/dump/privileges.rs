@@ -78,7 +78,7 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 }
 
 /// `LIKE` as grants on databases have it.
-fn is_like(name: &str, pattern: &str) -> bool {
+pub(crate) fn is_like(name: &str, pattern: &str) -> bool {
     let mut pattern_chars = pattern.chars();
     match pattern_chars.next() {
         None => name.is_empty(),

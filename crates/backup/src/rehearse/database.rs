@@ -10,8 +10,8 @@ use super::report::RehearsalReport;
 use super::{Expect, Probe, Rehearsal, RehearseError};
 use crate::archive::{Archive, Verified};
 use crate::restore::{
-    Restore, RestoreError, RestorePlan, RestorePolicy, RestoreReport, SqlText, Survey, Surveyed,
-    TextError,
+    Accept, Restore, RestoreError, RestorePlan, RestorePolicy, RestoreReport, SqlText, Survey,
+    Surveyed, TextError,
 };
 use crate::work::random_name;
 
@@ -93,7 +93,9 @@ impl One<'_> {
             holder: by.holder.clone(),
             services: None,
         };
-        let policy = RestorePolicy::new(database);
+        let mut policy = RestorePolicy::new(database);
+        // What views read elsewhere is not in the archive, and nothing against it.
+        policy.accept.insert(Accept::Views);
         let facts = engine.inspect(&policy, text)?;
         let plan = RestorePlan::new(&policy, &facts, text.survey(), by.clock.now());
         if !plan.refusals.is_empty() {

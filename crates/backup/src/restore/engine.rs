@@ -182,6 +182,7 @@ impl Restore<'_> {
                 let undo_plan = UndoPlan {
                     restore: run,
                     exchanged: work.is_exchanged()?,
+                    down: work.steps.is_down(),
                     plan: plan.clone(),
                 };
                 let begun = self.new_run(UNDO_JOB, &plan, json!(undo_plan));

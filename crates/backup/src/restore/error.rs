@@ -37,6 +37,16 @@ pub enum TextError {
         "it does not end with the mark `-- Dump completed`: it was cut off, or made without comments"
     )]
     Incomplete,
+    /// A list of accounts in the archive holds something that no dump writes there.
+    #[error("the list of accounts {member} is refused: the statement at byte {at}: {why}")]
+    Accounts {
+        /// The member of the archive, in quotes.
+        member: String,
+        /// Where the statement begins.
+        at: u64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// There is no table in it.
     #[error("there is no table in it")]
     Empty,

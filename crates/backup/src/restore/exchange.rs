@@ -1,5 +1,6 @@
 //! The exchange: everything that touches the live database, and how it is put back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use elpis_run::with_causes;
@@ -36,7 +37,11 @@ impl Work<'_> {
         };
         // Whatever the answer was: what is, is what counts.
         if self.reconnect().is_ok() && !self.is_exchanged()? {
-            self.put_back()?;
+            match self.steps.is_down() {
+                true => self.put_back()?,
+                // What is kept may be older than what is there.
+                false => self.start_services()?,
+            }
             self.steps.note_put_back(&error)?;
             let why = with_causes(&error);
             self.restore.observer.on(&RestoreEvent::PutBack { why });
@@ -76,6 +81,10 @@ impl Work<'_> {
     fn prepare(&mut self) -> Result<(), RestoreError> {
         self.exchange_step("capture old", |work| work.capture_old())?;
         self.exchange_step("stop services", |work| work.stop_services())?;
+        // Somebody may have changed something since, perhaps for days if a process died.
+        if !self.steps.is_down() {
+            self.capture_old()?;
+        }
         self.exchange_step("take down", |work| work.take_down())
     }
 
@@ -88,6 +97,14 @@ impl Work<'_> {
                 false => Scripts::default(),
             };
             old.check()?;
+            let new = Scripts::kept(control, &plan.old, Whose::New).await?;
+            let mut coming: BTreeSet<String> = plan
+                .tables
+                .iter()
+                .map(|table| table.text.name.clone())
+                .collect();
+            coming.extend(new.iter().flat_map(|new| new.views().iter().cloned()));
+            old.check_whole(&coming)?;
             old.keep(control, &plan.old, Whose::Old).await?;
             Ok::<Scripts, RestoreError>(old)
         })?;

@@ -1,5 +1,7 @@
 //! What a restore finds where it is to work. Nothing is changed for it.
 
+mod objects;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RestoreError;
 use super::policy::RestorePolicy;
 use super::rows::{self, RowsFacts};
+use super::scope::Scope;
 use super::session::{Ask, of};
 use super::survey::Survey;
 use super::views;
@@ -51,9 +54,17 @@ pub struct RestoreFacts {
     pub missing: Vec<String>,
     /// Whether services are stopped before the exchange.
     pub stops_services: bool,
+    /// Whether the account sees the connections of others (`PROCESS`).
+    #[serde(default = "yes")]
+    pub sees_users: bool,
     /// Whose rows are meant, if rows of one owner are.
     #[serde(default)]
     pub rows: Option<RowsFacts>,
+}
+
+/// Plans of earlier versions did not ask.
+fn yes() -> bool {
+    true
 }
 
 /// The live database.
@@ -81,6 +92,15 @@ pub struct LiveFacts {
     /// Its views.
     #[serde(default)]
     pub views: BTreeSet<String>,
+    /// Of its views those that stand on something that is not there: nobody can make them again.
+    #[serde(default)]
+    pub broken: BTreeSet<String>,
+    /// Its routines whose text the account may not read, as `procedure name`.
+    #[serde(default)]
+    pub unreadable: BTreeSet<String>,
+    /// The accounts that what would be taken down or replaced names as definers, besides the own one.
+    #[serde(default)]
+    pub definers: BTreeSet<String>,
 }
 
 /// What the server cannot tell.
@@ -114,7 +134,7 @@ pub(super) async fn gather(
         )
         .await?;
     let live = match databases.iter().any(|name| name == database) {
-        true => Some(live(session, database).await?),
+        true => Some(live(session, database, &policy.scope).await?),
         false => None,
     };
     let rows = match (policy.scope.rows(), &live) {
@@ -123,7 +143,10 @@ pub(super) async fn gather(
     };
     let lines: Vec<String> = session.ask("SHOW GRANTS", Params::Empty).await?;
     let held = Privileges::parse(lines.iter().map(String::as_str));
+    let names_others =
+        !survey.definers.is_empty() || live.as_ref().is_some_and(|live| !live.definers.is_empty());
     Ok(RestoreFacts {
+        sees_users: held.global("PROCESS"),
         target: session.target().to_owned(),
         version_text: info.version_text,
         is_mariadb: info.flavour == Flavour::MariaDb,
@@ -143,13 +166,17 @@ pub(super) async fn gather(
             true => views::lost(session, database, survey).await?,
             false => BTreeSet::new(),
         },
-        missing: missing(&held, info.flavour, database, survey),
+        missing: missing(&held, info.flavour, database, names_others),
         stops_services: here.stops_services,
         rows,
     })
 }
 
-async fn live(session: &mut Session, database: &str) -> Result<LiveFacts, RestoreError> {
+async fn live(
+    session: &mut Session,
+    database: &str,
+    scope: &Scope,
+) -> Result<LiveFacts, RestoreError> {
     let (charset, collation) = defaults(session, database).await?;
     let tables: Vec<(String, Option<u64>)> = session
         .ask(
@@ -186,7 +213,10 @@ async fn live(session: &mut Session, database: &str) -> Result<LiveFacts, Restor
             of(&[database]),
         )
         .await?;
-    Ok(LiveFacts {
+    let mut live = LiveFacts {
+        broken: BTreeSet::new(),
+        unreadable: BTreeSet::new(),
+        definers: BTreeSet::new(),
         references: references.into_iter().collect(),
         triggers: triggers.into_iter().collect(),
         views: views.into_iter().collect(),
@@ -199,7 +229,12 @@ async fn live(session: &mut Session, database: &str) -> Result<LiveFacts, Restor
             .into_iter()
             .map(|(schema, table, name)| format!("{schema}.{table}.{name}"))
             .collect(),
-    })
+    };
+    // Rows of one owner change no object.
+    if scope.rows().is_none() {
+        objects::look(session, database, scope, &mut live).await?;
+    }
+    Ok(live)
 }
 
 /// The default character set and collation of a database that is there.
@@ -305,7 +340,12 @@ async fn missing_definers(
 }
 
 /// What is needed on the live database and on those beside it.
-fn missing(held: &Privileges, flavour: Flavour, database: &str, survey: &Survey) -> Vec<String> {
+fn missing(
+    held: &Privileges,
+    flavour: Flavour,
+    database: &str,
+    names_definers: bool,
+) -> Vec<String> {
     let beside = super::names::beside(database, "restore", "00000000");
     let always = [
         ("CREATE", "to make tables"),
@@ -341,7 +381,7 @@ fn missing(held: &Privileges, flavour: Flavour, database: &str, survey: &Survey)
     };
     let may = |privilege: &&str| held.global(privilege);
     let any = names_others.iter().any(may) || ["SET_ANY_DEFINER"].iter().any(may);
-    if !survey.definers.is_empty() && !any {
+    if names_definers && !any {
         missing.push(format!(
             "{} ON *.*, to name other accounts as definers",
             names_others[1]

@@ -43,6 +43,7 @@ pub use files::{
     FilesResumed, FilesRun, FilesState, FilesWish, PlaceFacts, PlaceKind, RootPlan, RootReport,
     Staged, files_runs,
 };
+pub(crate) use grants::is_understood;
 pub use pace::FillPace;
 pub use plan::{PlannedTable, RestorePlan};
 pub use policy::{Compare, Grants, LaterTable, RestorePolicy};

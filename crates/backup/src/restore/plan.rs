@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::accept::{Accept, Refusal};
-use super::facts::RestoreFacts;
+use super::facts::{LiveFacts, RestoreFacts};
 use super::names::{beside, tag};
 use super::policy::RestorePolicy;
 use super::survey::{Survey, SurveyedTable};
@@ -129,7 +129,7 @@ impl RestorePlan {
             old: beside(&policy.database, "old", &tag),
             tables,
             leaving,
-            views: objects(&survey.views) - left_out.len() as u64,
+            views: objects(&survey.views).saturating_sub(left_out.len() as u64),
             left_out,
             triggers: match scope.is_whole() {
                 true => survey.triggers.len() as u64,
@@ -275,6 +275,18 @@ impl RestorePlan {
                     format!("the foreign key {foreign} leads to or from another database"),
                 );
             }
+            for what in self.not_made_again(live, survey) {
+                refuse(None, what);
+            }
+            if !facts.sees_users && !facts.stops_services {
+                refuse(
+                    Some(Accept::Writers),
+                    format!(
+                        "without PROCESS ON *.* the account sees only its own connections: whether \
+                         somebody works with {database} cannot be told, and no service is stopped"
+                    ),
+                );
+            }
             if !live.users.is_empty() && !facts.stops_services {
                 let users = live.users.join(", ");
                 refuse(
@@ -298,6 +310,27 @@ impl RestorePlan {
             }
         }
         refusals
+    }
+
+    /// What of the live database would be gone for good.
+    fn not_made_again(&self, live: &LiveFacts, survey: &Survey) -> Vec<String> {
+        let database = &self.policy.database;
+        let unreadable = live.unreadable.iter().map(|what| {
+            format!(
+                "the account may not read the {what} of {database}, so that it could not be put \
+                 back: grant it SELECT ON mysql.proc (MySQL: SHOW_ROUTINE ON *.*)"
+            )
+        });
+        let comes = |name: &&String| {
+            survey.views.contains(*name) || survey.tables.iter().any(|table| table.name == **name)
+        };
+        let broken = live.broken.iter().filter(comes).map(|view| {
+            format!(
+                "the view {view} of {database} stands on something that is not there, so that it \
+                 could not be put back: mend it or drop it"
+            )
+        });
+        unreadable.chain(broken).collect()
     }
 
     fn other_product(&self, survey: &Survey) -> Option<String> {
@@ -332,6 +365,13 @@ impl RestorePlan {
         }
         if self.rest.is_none() && !self.policy.later.is_empty() {
             warnings.push("no table can come later: all are loaded before the exchange".to_owned());
+        }
+        if !self.facts.sees_users && self.facts.stops_services {
+            warnings.push(
+                "without PROCESS ON *.* the account sees only its own connections: whether somebody \
+                 still works with the database once the services are stopped cannot be told"
+                    .to_owned(),
+            );
         }
         if self.facts.free.is_none() {
             warnings.push(

@@ -21,7 +21,7 @@ pub struct RestorePolicy {
     /// without a key, which costs the server more than they bring (docs/benchmarks.md).
     pub sessions: usize,
     /// About how many bytes of statements are one transaction: 64 KiB to 256 MiB. Each session
-    /// holds up to two of them in memory.
+    /// holds up to two of them in memory; longer statements are loaded one at a time.
     pub chunk_bytes: usize,
     /// From how many bytes of rows on a table gets its secondary indexes after them.
     pub defer_from: u64,

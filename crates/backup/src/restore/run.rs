@@ -251,14 +251,14 @@ impl<'a> Work<'a> {
             );
             return Ok(());
         };
-        let Some(wanted) = text.grants()? else {
+        let Some(wanted) = text.grants() else {
             return Ok(());
         };
         let apply = self.plan.policy.grants == Grants::Apply;
         let (runtime, control, plan) = self.parts();
         let missing = runtime.block_on(grants::missing(
             control,
-            &wanted,
+            wanted,
             &plan.policy.database,
             apply,
         ));

@@ -8,6 +8,7 @@ use elpis_run::{FsError, Observer, Secret, StopToken};
 
 use super::error::TextError;
 use super::event::RestoreEvent;
+use super::grants::Wanted;
 use super::survey::{Survey, survey};
 use crate::archive::{
     Archive, ArchiveBytes, Container, DatabaseKind, DatabaseRecord, FileBytes, MANIFEST_DIR,
@@ -33,6 +34,7 @@ pub struct Unsurveyed(());
 #[derive(Debug)]
 pub struct Surveyed {
     survey: Survey,
+    grants: Option<Wanted>,
 }
 
 #[derive(Debug)]
@@ -124,9 +126,13 @@ impl SqlText<Unsurveyed> {
         {
             found.describe(archive.manifest(), database.as_deref());
         }
+        let grants = self.source.grants()?;
         Ok(SqlText {
             source: self.source,
-            state: Surveyed { survey: found },
+            state: Surveyed {
+                survey: found,
+                grants,
+            },
         })
     }
 }
@@ -135,6 +141,11 @@ impl SqlText<Surveyed> {
     /// What is in it.
     pub fn survey(&self) -> &Survey {
         &self.state.survey
+    }
+
+    /// The application's accounts and their rights, if the archive has them.
+    pub(super) fn grants(&self) -> Option<&Wanted> {
+        self.state.grants.as_ref()
     }
 
     /// The text once more.
@@ -159,11 +170,12 @@ impl<S> SqlText<S> {
             Source::Archive { archive, .. } => Some(archive),
         }
     }
+}
 
-    /// The statements that make the application's accounts, with password hashes, if the archive
-    /// has them.
-    pub(super) fn grants(&self) -> Result<Option<Secret<String>>, TextError> {
-        let Source::Archive { archive, .. } = &self.source else {
+impl Source {
+    /// Reads the lists of accounts of an archive; what our dumps do not write in one refuses all.
+    fn grants(&self) -> Result<Option<Wanted>, TextError> {
+        let Source::Archive { archive, .. } = self else {
             return Ok(None);
         };
         let below = format!("{MANIFEST_DIR}/grants");
@@ -173,18 +185,30 @@ impl<S> SqlText<S> {
         let members = &archive.contents().members;
         let mut found = None;
         for member in members.iter().filter(|m| m.path.is_within(&below)) {
-            let mut text = String::new();
-            let mut reader = archive.read_member(&member.path)?.take(MAX_GRANTS);
-            let read = reader.read_to_string(&mut text);
-            if read.is_ok() {
-                found.get_or_insert_with(String::new).push_str(&text);
+            let strange = |at, why| TextError::Accounts {
+                member: format!("{:?}", member.path.to_string()),
+                at,
+                why,
+            };
+            let mut list = Vec::new();
+            let mut reader = archive.read_member(&member.path)?.take(MAX_GRANTS + 1);
+            let read = reader.read_to_end(&mut list);
+            read.map_err(|_| strange(0, "it cannot be read"))?;
+            // It has password hashes.
+            let list = Secret::new(list);
+            let list = list.expose().as_slice();
+            if list.len() as u64 > MAX_GRANTS {
+                return Err(strange(0, "it is longer than any list of accounts"));
             }
+            let list = std::str::from_utf8(list).map_err(|_| strange(0, "it is not UTF-8"))?;
+            let wanted = found.get_or_insert_with(Wanted::default);
+            wanted
+                .add(list)
+                .map_err(|found| strange(found.at, found.why))?;
         }
-        Ok(found.map(Secret::new))
+        Ok(found)
     }
-}
 
-impl Source {
     fn reader(&self) -> Result<Box<dyn Read + Send + '_>, TextError> {
         match self {
             Source::File(file, container) => {

@@ -1,5 +1,7 @@
 //! Taking a restore back, and giving up what taking it back would need.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use elpis_run::{RunId, with_causes};
@@ -10,7 +12,7 @@ use super::names::beside;
 use super::plan::RestorePlan;
 use super::report::UndoReport;
 use super::session::{Ask, quoted};
-use super::swap::{Moves, Scripts, base_tables, exists, live_tables, probe};
+use super::swap::{Moves, Scripts, Whose, base_tables, exists, live_tables, probe};
 use super::work::Work;
 
 /// The plan of a run that takes a restore back.
@@ -21,6 +23,14 @@ pub(super) struct UndoPlan {
     pub(super) plan: RestorePlan,
     /// Whether the live database had the restored tables when this began.
     pub(super) exchanged: bool,
+    /// Whether the restore had taken something down and had not put it back.
+    #[serde(default = "yes")]
+    pub(super) down: bool,
+}
+
+/// Plans of earlier versions did not say.
+fn yes() -> bool {
+    true
 }
 
 impl RestorePlan {
@@ -45,7 +55,10 @@ impl Work<'_> {
             self.exchange_step("take out", |work| work.take_rows_out())?;
             None
         } else {
-            self.exchange_step("put back", |work| work.put_back())?;
+            self.exchange_step("put back", |work| match undo.down {
+                true => work.put_back(),
+                false => work.start_services(),
+            })?;
             None
         };
         self.exchange_step("clean up", |work| {
@@ -67,22 +80,74 @@ impl Work<'_> {
     /// Exchanges the tables again. What fails before that is put back at once.
     fn exchange_back(&mut self) -> Result<(), RestoreError> {
         let exchanged = self
-            .exchange_step("stop services", |work| work.stop_services())
-            .and_then(|()| self.exchange_step("take down", |work| work.take_new_down()))
+            .prepare_back()
             .and_then(|()| self.exchange_step("rename", |work| work.rename_back()));
         let Err(error) = exchanged else {
             return Ok(());
         };
         if self.reconnect().is_ok() && !self.is_old()? {
-            let (_, new) = self.kept()?;
-            let (runtime, control, plan) = self.parts();
-            runtime.block_on(new.put_back(control, &plan.policy.database))?;
+            if self.steps.is_down() {
+                let last = self.last()?;
+                let (runtime, control, plan) = self.parts();
+                runtime.block_on(last.put_back(control, &plan.policy.database))?;
+            }
             self.start_services()?;
             self.steps.note_put_back(&error)?;
             let why = with_causes(&error);
             self.restore.observer.on(&RestoreEvent::PutBack { why });
         }
         Err(error)
+    }
+
+    /// Everything of it but the exchange.
+    fn prepare_back(&mut self) -> Result<(), RestoreError> {
+        if !self.steps.is_down() {
+            self.exchange_step("capture", |work| work.capture_last())?;
+        }
+        self.exchange_step("stop services", |work| work.stop_services())?;
+        if !self.steps.is_down() {
+            self.capture_last()?;
+        }
+        self.exchange_step("take down", |work| work.take_new_down())
+    }
+
+    /// Keeps what the live database has besides tables in the database that will keep its tables: it
+    /// may be newer than what the text made.
+    fn capture_last(&mut self) -> Result<(), RestoreError> {
+        if self.is_old()? {
+            // It had been exchanged by a process that kept nothing.
+            return Ok(());
+        }
+        let new = self.plan.new_database();
+        let (old, _) = self.kept()?;
+        let (runtime, control, plan) = self.parts();
+        runtime.block_on(async {
+            let database = &plan.policy.database;
+            let name = quoted(&new)?;
+            control
+                .tell(&format!("CREATE DATABASE IF NOT EXISTS {name}"))
+                .await?;
+            let last = Scripts::read(control, database, plan.policy.scope.only()).await?;
+            last.check()?;
+            let mut coming: BTreeSet<String> =
+                base_tables(control, &plan.old).await?.into_iter().collect();
+            coming.extend(old.views().iter().cloned());
+            last.check_whole(&coming)?;
+            last.keep_texts(control, &new).await?;
+            last.keep(control, &new, Whose::Last).await
+        })?;
+        self.reconnect()
+    }
+
+    /// What the live database had when it was taken back; of an undo that an earlier version began,
+    /// what the text made.
+    fn last(&mut self) -> Result<Scripts, RestoreError> {
+        let new = self.plan.new_database();
+        let (runtime, control, _) = self.parts();
+        match runtime.block_on(Scripts::kept(control, &new, Whose::Last))? {
+            Some(last) => Ok(last),
+            None => Ok(self.kept()?.1),
+        }
     }
 
     /// Whether the live database has the tables that it had before the restore.
@@ -141,11 +206,12 @@ impl Work<'_> {
     }
 
     fn install_old(&mut self) -> Result<(), RestoreError> {
-        let (old, new) = self.kept()?;
+        let (old, _) = self.kept()?;
+        let last = self.last()?;
         let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         runtime.block_on(async {
-            old.install(control, database, &new).await?;
+            old.install(control, database, &last).await?;
             // It was made for the restore.
             if plan.facts.live.is_none() && base_tables(control, database).await?.is_empty() {
                 let name = quoted(database)?;

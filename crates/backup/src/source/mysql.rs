@@ -7,6 +7,7 @@ use elpis_run::{Observer, RealClock};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Collected, CollectedData, DatabaseFacts, Intake, Source, SourceError};
+use crate::dump::grants::LEFT_OUT;
 use crate::dump::{
     Dump, DumpControl, DumpError, DumpEvent, DumpPlan, DumpPolicy, DumpReport, DumpSink,
     DumpThrottle,
@@ -89,7 +90,12 @@ impl Source for MySqlSource {
             .cloned()
             .collect();
         let mut grants = match grants {
-            Ok(text) => Some(text.expose().clone()),
+            Ok(text) => {
+                let lines = text.expose().lines();
+                let left_out = lines.filter_map(|line| line.strip_prefix(LEFT_OUT));
+                warnings.extend(left_out.map(|what| format!("the accounts' rights lack {what}")));
+                Some(text.expose().clone())
+            }
             Err(error) => {
                 warnings.push(format!(
                     "the accounts' rights are not in the archive: {error}"

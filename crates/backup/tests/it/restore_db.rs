@@ -1,8 +1,11 @@
 //! Restoring databases on a real MariaDB. What a database holds is what `mariadb-dump` and
 //! `CHECKSUM TABLE` say of it, before and after.
 
+mod accounts;
 mod indexes;
 mod kills;
+mod narrow;
+mod newest;
 mod qualified;
 mod readers;
 mod refusals;

@@ -2,6 +2,7 @@
 //! change is what `mariadb-dump` and `CHECKSUM TABLE` say of it.
 
 mod rows;
+mod rows_deaths;
 mod server_deaths;
 mod tables;
 

@@ -24,6 +24,8 @@ fn an_archive_is_proved_in_a_private_server_and_the_proof_is_noted() {
     sql(
         &server,
         "INSERT INTO pandora.tagente_datos VALUES (1, 1, UNIX_TIMESTAMP() - 3600); \
+         CREATE DATABASE beside; CREATE TABLE beside.t (a INT); \
+         CREATE VIEW pandora.v_beside AS SELECT a FROM beside.t; \
          CREATE TABLE pandora.tusuario (id_user VARCHAR(60) PRIMARY KEY); \
          INSERT INTO pandora.tusuario VALUES ('admin')",
     );
@@ -48,6 +50,11 @@ fn an_archive_is_proved_in_a_private_server_and_the_proof_is_noted() {
     ] {
         assert!(said.out.contains(check), "{check}: {said:?}");
     }
+    // What a view reads elsewhere is not in the archive, and nothing against it.
+    assert!(
+        said.out.contains("warning: view v_beside is left out"),
+        "{said:?}"
+    );
     let note = noted(&site);
     assert_eq!(note["failed"], serde_json::json!([]));
     assert!(note["restore_ms"].as_u64().unwrap() > 0);

@@ -191,12 +191,12 @@ async fn sweep_rows<E: Executor>(
     limit: u64,
 ) -> Result<Swept, StoreError> {
     let dependents = task.dependents();
-    let told = task.marks().iter().map(|mark| mark.own.as_str());
-    let parent = dependents
+    let parent: Vec<&str> = dependents
         .first()
-        .map(|dependent| dependent.parent_column.as_str());
-    let more: Vec<&str> = told.chain(parent).collect();
-    let confirmed = |found: &[RowKey], _| stmt::confirmed(E::DIALECT, task, found, &more, true);
+        .map(|dependent| dependent.parent_column.as_str())
+        .into_iter()
+        .collect();
+    let confirmed = |found: &[RowKey], _| stmt::confirmed(E::DIALECT, task, found, &parent, true);
     let mut rows = named::query(on, found, u64::MAX, confirmed).await?;
     rows.dedup();
     let mut swept = nothing_left(task);
@@ -211,11 +211,11 @@ async fn sweep_rows<E: Executor>(
             return Ok(swept);
         }
         swept.complete = rows.len() == found;
+        for row in &mut rows {
+            row.truncate(task.key().len());
+        }
     }
     mark(on, task, &rows).await?;
-    for row in &mut rows {
-        row.truncate(task.key().len());
-    }
     let (dialect, all) = (E::DIALECT, u64::MAX);
     swept.changed = match &task.act {
         SweepAct::Clear { .. } => 0,
@@ -235,17 +235,15 @@ async fn sweep_rows<E: Executor>(
     Ok(swept)
 }
 
-/// Tells other tables of `rows`, which go in this transaction and whose values for it follow their
-/// key.
+/// Tells other tables of `rows`, which go in this transaction.
 async fn mark<E: Executor>(
     on: &mut E,
     task: &SweepTask,
-    rows: &[Vec<Scalar>],
+    rows: &[RowKey],
 ) -> Result<(), StoreError> {
-    for (i, mark) in task.marks().iter().enumerate() {
-        let named = rows.iter().filter_map(|row| row.get(task.key().len() + i));
-        let named: BTreeSet<Scalar> = named.cloned().collect();
-        let named: Vec<Scalar> = named.into_iter().collect();
+    for mark in task.marks() {
+        let own = |rows: &[RowKey], _| stmt::values_of(E::DIALECT, task, &mark.own, rows);
+        let named = parents(named::query(on, rows, u64::MAX, own).await?);
         let tell = |keys: &[Scalar], _| stmt::mark(E::DIALECT, mark, keys);
         named::change(on, &named, u64::MAX, tell).await?;
     }

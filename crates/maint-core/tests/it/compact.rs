@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use elpis_maint_core::SeriesStore;
 use elpis_maint_core::chart::Point;
 use elpis_maint_core::compact::CompactReport;
+use elpis_maint_core::{Kind, Kinds, SeriesStore};
 use elpis_testkit::conformance::Fixture;
 use elpis_testkit::{
     Charts, CompactRun, Database, Defect, MariaDb, Scenario, SeriesSpec, Shape, SqliteFile,
@@ -38,6 +38,7 @@ on_both!(
     rows_that_arrive_late_join_their_bucket,
     more_rows_are_kept_for_the_sake_of_the_mean,
     what_other_tables_except_stays_whatever_its_type,
+    what_no_list_names_stays_and_the_plan_knows_it,
 );
 
 /// Rows in the order of time and value.
@@ -319,4 +320,63 @@ where
         refused.contains("sla") && refused.contains("does not exist"),
         "{refused}"
     );
+}
+
+/// Of a database that does not tell the kinds of its series.
+async fn what_no_list_names_stays_and_the_plan_knows_it<F>(mut on: F)
+where
+    F: Fixture<Store: SeriesStore> + Database,
+{
+    create_series(&on);
+    let specs = hard_series(8);
+    let end = specs[&3].end();
+    // Three even days, so that a sample of them is like all of them.
+    let points = |id: u64| -> Vec<Point> {
+        let value = |i: i64| Some((i * 7919 % (id as i64 + 11)) as f64);
+        (0..3 * 720)
+            .map(|i| (end - 6 * DAY + i * 120, value(i)))
+            .collect()
+    };
+    store_all_series(&on, &specs.keys().map(|id| (*id, points(*id))).collect());
+    let before = rows_of(&on, &specs);
+    let mut policy = compaction_policy(&[(2, 1)], "");
+    let of = |list: &[(i64, Kind)]| Kinds::Listed(list.iter().copied().collect());
+    // One of them the envelope would hurt, and one is not there.
+    let listed = [
+        (3, Kind::Gauge),
+        (10, Kind::Delta),
+        (17, Kind::Rate),
+        (999, Kind::Gauge),
+    ];
+    policy.series[0].kinds = of(&[]);
+    let mut store = Fixture::store(&mut on).await;
+    let plan = CompactRun::at(end, 700).plan(&policy, &mut store).await;
+    let estimate = plan.tiers[0].estimate.as_ref().unwrap();
+    assert_eq!(
+        (estimate.kept_share, estimate.rows_after),
+        (1.0, plan.due())
+    );
+    let all = CompactRun::at(end, 700)
+        .plan(&compaction_policy(&[(2, 1)], ""), &mut store)
+        .await;
+    let every: Vec<(i64, Kind)> = specs.keys().map(|id| (*id as i64, Kind::Gauge)).collect();
+    policy.series[0].kinds = of(&every);
+    let plan = CompactRun::at(end, 700).plan(&policy, &mut store).await;
+    assert!(plan.tiers[0].estimate.as_ref().unwrap().kept_share < 1.0);
+    assert_eq!(plan.tiers[0].estimate, all.tiers[0].estimate);
+    policy.series[0].kinds = of(&listed);
+    let plan = CompactRun::at(end, 700).plan(&policy, &mut store).await;
+    let written = serde_json::to_value(&plan.tiers[0].task.kinds).unwrap();
+    assert_eq!(written, serde_json::json!({ "listed": { "series": 4 } }));
+
+    let done = CompactRun::at(end, 700).on(&policy, &mut store).await;
+    assert!(removed(&done.unwrap()) > 0);
+    let after = rows_of(&on, &specs);
+    for id in specs.keys() {
+        let expected = match id {
+            3 | 17 => reference_envelope(&before[id], 3600, end - 2 * DAY),
+            _ => before[id].clone(),
+        };
+        assert_rows(after[id].clone(), expected, &format!("series {id}"));
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use elpis_maint_core::{Scalar, TimeUnit};
 use elpis_maint_core::housekeeping::{Group, Task, Work};
 use elpis_maint_core::sweep::{Act, Condition, Expr, Relation, SweepRule};
+use elpis_maint_core::{Scalar, TimeUnit};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,5 +1,7 @@
 //! The catalogue itself; what it does to a database is tested against a recount in `tests/it`.
 
+mod flows;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::tokens::{CompactionSettings, HistoryRetention};
 
 const NOW: &str = "2026-11-03T12:00:00Z";
 
@@ -149,6 +152,13 @@ fn names_are_told_apart() {
             }
         }
     }
+}
+
+#[test]
+fn moving_has_two_lines_in_the_log_of_the_tasks() {
+    let tasks = made(&everything());
+    let moves = tasks.iter().filter(|task| task.group == Group::HistoryDb);
+    assert_eq!(moves.count(), 2);
 }
 
 #[test]
@@ -293,72 +303,6 @@ fn reports_of_a_metaconsole_are_left_alone() {
     assert!(!touched);
 }
 
-#[test]
-fn what_the_database_says_of_programs_is_not_trusted() {
-    let refused = |directory: &str, program: &str| {
-        let settings = HousekeepingSettings {
-            netflow: Some(flow(directory, program)),
-            ..HousekeepingSettings::default()
-        };
-        skipped(&made(&settings), "netflow")
-    };
-    let nfexpire = "/usr/bin/nfexpire";
-    assert_eq!(refused("/var/spool/netflow", nfexpire), None);
-    // Spaces and shell signs are letters like others: there is no shell.
-    assert_eq!(refused("/var/spool/$(reboot); rm", nfexpire), None);
-    for (directory, program) in [
-        ("var/spool", nfexpire),
-        ("-rf", nfexpire),
-        ("", nfexpire),
-        ("/var/spool/../../etc", nfexpire),
-        ("/var/spool", "nfexpire"),
-        ("/var/spool", "/bin/rm"),
-        ("/var/spool", "/usr/bin/nfexpire; reboot"),
-        ("/var/spool", "/bin/sh -c nfexpire"),
-        ("/var/spool", "/tmp/../bin/nfexpire"),
-        ("/var/spool", ""),
-    ] {
-        assert!(
-            refused(directory, program).is_some(),
-            "{directory} {program}"
-        );
-    }
-    let tasks = made(&everything());
-    assert_eq!(
-        tasks
-            .iter()
-            .filter(|task| task.group == Group::HistoryDb)
-            .count(),
-        2
-    );
-}
-
-/// As the manual of the program has it: a directory's limits, its files, and then those beyond the
-/// limits, of both kinds of flows alike.
-#[test]
-fn flows_are_limited_scanned_and_expired() {
-    let tasks = made(&everything());
-    for kind in ["netflow", "sflow"] {
-        let calls = work(&tasks, kind).iter().map(|work| match work {
-            Work::Program(program) => {
-                assert_eq!(program.program.to_str(), Some("/usr/bin/nfexpire"));
-                let args = program.args.iter().map(|arg| arg.to_str().unwrap());
-                args.collect::<Vec<_>>().join(" ")
-            }
-            other => panic!("{other:?}"),
-        });
-        let directory = format!("/var/spool/{kind}");
-        assert_eq!(
-            calls.collect::<Vec<_>>(),
-            [
-                format!("-u {directory} -t 7d -w 100"),
-                format!("-r {directory}"),
-                format!("-e {directory} -t 7d -w 100"),
-            ]
-        );
-    }
-}
-
 /// Reports on moved data need the downtimes of their time.
 #[test]
 fn downtimes_stay_as_long_as_data_of_their_time() {
@@ -389,4 +333,42 @@ fn downtimes_stay_as_long_as_data_of_their_time() {
         let why = kept(None, keeps).unwrap_err();
         assert_eq!(why, "days_purge is not set");
     }
+}
+
+#[test]
+fn the_history_database_has_its_tasks_in_the_order_of_a_run() {
+    let lines = |keep: &HistoryRetention| -> Vec<(String, String, usize)> {
+        let tasks = history_catalogue(keep, &TimeZone::UTC, None).into_iter();
+        let lines = tasks.map(|task| (task.id, task.title, task.work.len()));
+        lines.collect()
+    };
+    let ids = |keep: &HistoryRetention| -> Vec<String> {
+        lines(keep).into_iter().map(|(id, ..)| id).collect()
+    };
+    let off = HistoryRetention::default();
+    let on = HistoryRetention {
+        compaction: CompactionSettings {
+            days: Some(120),
+            step_hours: 1,
+        },
+        ..HistoryRetention::default()
+    };
+    let order = [
+        "history_purge_data",
+        "history_purge_strings",
+        "history_purge_events",
+        "history_purge_traps",
+        "history_compact",
+    ];
+    assert_eq!(ids(&off), order);
+    assert_eq!(ids(&on), order);
+    // Announced, and done by a job of its own; or skipped, with the token.
+    let title = "Compacting data in the history DB (More than 120 days).";
+    assert_eq!(lines(&on)[4].1, title);
+    assert_eq!(lines(&on)[4].2, 0);
+    let tasks = history_catalogue(&off, &TimeZone::UTC, None);
+    let [Work::Skip { why }] = &tasks[4].work[..] else {
+        panic!("{:?}", tasks[4]);
+    };
+    assert!(why.starts_with("days_compact is not set"), "{why}");
 }

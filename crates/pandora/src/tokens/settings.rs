@@ -104,7 +104,10 @@ impl PandoraSettings {
         let housekeeping = housekeeping(&mut read);
         let compaction = compaction(&mut read);
         let history = history(&mut read, is_encrypted);
-        for step in ["big_operation_step_datos_purge", "small_operation_step_datos_purge"] {
+        for step in [
+            "big_operation_step_datos_purge",
+            "small_operation_step_datos_purge",
+        ] {
             // Listed, so that nobody wonders what became of it.
             let _ = read.text(step);
         }

@@ -104,7 +104,9 @@ async fn every_statement_of_every_task_is_bounded() {
     for line in explained.lines() {
         if let Some(i) = line.strip_prefix("of ") {
             let text = short(&kinds[i.parse::<usize>().unwrap()]);
-            let told = so_far.drain(..).map(|table| format!("{table}, whole: {text}"));
+            let told = so_far
+                .drain(..)
+                .map(|table| format!("{table}, whole: {text}"));
             wholes.extend(told);
             continue;
         }

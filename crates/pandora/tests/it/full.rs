@@ -53,7 +53,9 @@ async fn each_task_does_what_plain_sql_says() {
             let (planned, changed) = (counted(&plan), report.changed());
             if planned != changed {
                 let task = rule.task;
-                wrong.push(format!("{task}, part {part}: {planned} planned, {changed} done"));
+                wrong.push(format!(
+                    "{task}, part {part}: {planned} planned, {changed} done"
+                ));
             }
             done += changed;
         }

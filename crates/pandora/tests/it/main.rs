@@ -16,5 +16,6 @@ mod full;
 mod fuzzed;
 mod modes;
 mod server;
+mod spared;
 mod support;
 mod time;

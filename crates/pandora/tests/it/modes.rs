@@ -88,13 +88,21 @@ async fn older_tables_skip_a_condition_and_not_the_task() {
     );
     let without = Ask::only(&tasks).plan(&db).await;
     // Four modules of policies are in such a state, one of them in two of the tasks' sight.
-    assert!(without.due() >= with.due() + 4, "{} {}", with.due(), without.due());
+    assert!(
+        without.due() >= with.due() + 4,
+        "{} {}",
+        with.due(),
+        without.due()
+    );
     let report = Ask::only(&tasks).run(&db).await;
     for task in tasks {
         assert_eq!(skipped(&report, task), Vec::<String>::new());
     }
     assert!(report.changed() > 0);
-    assert_eq!(db.number("SELECT SUM(update_module_count) FROM tagente;"), 0);
+    assert_eq!(
+        db.number("SELECT SUM(update_module_count) FROM tagente;"),
+        0
+    );
 }
 
 /// Whoever holds one of the product's own locks keeps Elpis away, and is named; nothing is touched.

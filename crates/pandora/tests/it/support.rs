@@ -167,8 +167,11 @@ pub(crate) fn skipped(report: &HousekeepingReport, task: &str) -> Vec<String> {
 
 /// How many parts a task has.
 pub(crate) async fn parts_of(db: &MariaDb, task: &str) -> usize {
-    let plan = Ask::only(&[task]).plan(db).await;
-    plan.tasks[0].parts.len()
+    let ask = Ask {
+        exact: false,
+        ..Ask::only(&[task])
+    };
+    ask.plan(db).await.tasks[0].parts.len()
 }
 
 /// All rows that a plan counts, with what hangs on them.

@@ -114,7 +114,8 @@ macro_rules! conformance_tests {
     };
     (@@ relations $fixture:expr) => {
         $crate::conformance_tests!(@ $fixture =>
-            orphans_along_a_key, orphans_by_value, rows_that_have_another, missing_rows_are_added,
+            orphans_along_a_key, orphans_by_value, rows_that_have_another, rows_that_go_tell_others,
+            missing_rows_are_added,
             columns_are_set, old_rows_along_a_composite_key, dependents_go_first,
             conditions_outlast_their_dependents,
             rows_are_cleared, restricted_rows_stay, what_changed_meanwhile_survives,

@@ -68,8 +68,7 @@ fn read(
             continue;
         }
         let is_rows = matches!(&kind, Kind::Rows { table, .. } if *table == chunk.table);
-        let is_full = chunk.bytes >= chunk_bytes as u64;
-        if !chunk.statements.is_empty() && (!is_rows || is_full) {
+        if !chunk.statements.is_empty() && !is_rows {
             chunk.id = id();
             if !send(Order::Rows(std::mem::take(&mut chunk))) {
                 return Ok(());
@@ -79,6 +78,12 @@ fn read(
             chunk.table = table;
             chunk.bytes += sql.len() as u64;
             chunk.statements.push(sql);
+            if chunk.bytes >= chunk_bytes as u64 {
+                chunk.id = id();
+                if !send(Order::Rows(std::mem::take(&mut chunk))) {
+                    return Ok(());
+                }
+            }
             continue;
         }
         if matches!(kind, Kind::Skip | Kind::Use { .. }) || kind.removes_routine() {

@@ -2,6 +2,7 @@ use super::*;
 use crate::archive::Product;
 use crate::restore::facts::LiveFacts;
 use crate::restore::survey::survey;
+use crate::restore::views::ViewNeeds;
 use elpis_run::StopToken;
 
 const NOW: &str = "2026-11-21T19:00:00Z";
@@ -26,6 +27,9 @@ fn facts() -> RestoreFacts {
             references: BTreeSet::new(),
             triggers: Default::default(),
             views: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+            definers: BTreeSet::new(),
         }),
         databases: BTreeSet::new(),
         unknown_collations: BTreeSet::new(),
@@ -33,6 +37,7 @@ fn facts() -> RestoreFacts {
         lost: BTreeSet::new(),
         missing: Vec::new(),
         stops_services: false,
+        sees_users: true,
         rows: None,
     }
 }
@@ -67,10 +72,72 @@ fn a_plan_names_what_it_does() {
     assert_eq!(serde_json::from_str::<RestorePlan>(&json).unwrap(), plan);
 }
 
+fn view(survey: &mut Survey, name: &str, reads: &[(Option<&str>, &str)], definer: Option<&str>) {
+    let reads = reads
+        .iter()
+        .map(|(database, name)| (database.map(str::to_owned), (*name).to_owned()));
+    let needs = ViewNeeds {
+        reads: reads.collect(),
+        calls: BTreeSet::new(),
+        definer: definer.map(str::to_owned),
+    };
+    survey.views.insert(name.to_owned());
+    survey.view_needs.insert(name.to_owned(), needs);
+}
+
+#[test]
+fn what_stands_on_lost_ground_is_left_out_and_nothing_else() {
+    let (mut facts, mut survey, mut policy) = (facts(), text(), policy());
+    view(&mut survey, "of_lost", &[(Some("o"), "t")], None);
+    view(&mut survey, "on_of_lost", &[(None, "of_lost")], None);
+    view(
+        &mut survey,
+        "of_there",
+        &[(Some("o"), "u"), (None, "a")],
+        None,
+    );
+    view(&mut survey, "by_gone", &[(None, "a")], Some("gone@h"));
+    facts.lost = ["o.t".to_owned()].into();
+    facts.missing_definers = Some(["gone@h".to_owned()].into());
+    policy.accept = [Accept::Views].into();
+    let plan = plan(&policy, &facts, &survey);
+    assert_eq!(plan.refusals, []);
+    let left: Vec<&String> = plan.left_out.keys().collect();
+    assert_eq!(left, ["of_lost", "on_of_lost"]);
+    assert_eq!(plan.views, 2);
+    let warned = |view: &str| {
+        let begin = format!("view {view} is left out: ");
+        plan.warnings
+            .iter()
+            .any(|warning| warning.starts_with(&begin))
+    };
+    assert!(warned("of_lost") && warned("on_of_lost") && !warned("by_gone"));
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<RestorePlan>(&json).unwrap(), plan);
+}
+
 #[test]
 fn every_difference_is_refused_and_taken_by_its_name() {
     type Change = fn(&mut RestorePolicy, &mut RestoreFacts, &mut Survey);
-    let changes: [(Option<Accept>, Change); 18] = [
+    let changes: [(Option<Accept>, Change); 21] = [
+        (Some(Accept::Views), |_, facts, survey| {
+            view(survey, "v", &[(Some("o"), "t")], None);
+            facts.lost = ["o.t".to_owned()].into();
+        }),
+        // One that stands on it goes with it; one whose own definer is lost comes.
+        (Some(Accept::Views), |_, facts, survey| {
+            view(survey, "a", &[(None, "v")], None);
+            view(survey, "b", &[(None, "a"), (None, "t")], None);
+            view(survey, "v", &[(None, "t")], Some("gone@h"));
+            facts.missing_definers = Some(["gone@h".to_owned()].into());
+        }),
+        (Some(Accept::Views), |_, facts, survey| {
+            view(survey, "v", &[], None);
+            let needs = survey.view_needs.get_mut("v").unwrap();
+            needs.calls.insert((None, "f".to_owned()));
+            survey.routine_definers = [("f".to_owned(), "gone@h".to_owned())].into();
+            facts.missing_definers = Some(["gone@h".to_owned()].into());
+        }),
         (Some(Accept::Schema), |policy, _, survey| {
             policy.installed = Product {
                 schema: Some("2".into()),

@@ -10,6 +10,7 @@ use super::script::{Script, carry_out};
 use crate::dump::Definers;
 use crate::dump::facts;
 use crate::dump::objects::objects;
+use crate::restore::accept::Refusal;
 use crate::restore::error::RestoreError;
 use crate::restore::names::OWN_PREFIX;
 use crate::restore::session::{Ask, of, qualified, quoted};
@@ -23,6 +24,8 @@ pub(in crate::restore) enum Whose {
     Old,
     /// What the text made.
     New,
+    /// The live one as it was when the restore was taken back.
+    Last,
 }
 
 impl Whose {
@@ -30,6 +33,7 @@ impl Whose {
         match self {
             Whose::Old => "old",
             Whose::New => "new",
+            Whose::Last => "end",
         }
     }
 }
@@ -58,6 +62,9 @@ pub(in crate::restore) struct Scripts {
     routine_text: Vec<u8>,
     event_text: Vec<u8>,
     pub(in crate::restore) warnings: Vec<String>,
+    /// What is there and could not be read, as kind and name.
+    #[serde(default)]
+    untold: Vec<(String, String)>,
 }
 
 impl Scripts {
@@ -140,6 +147,37 @@ impl Scripts {
         Ok(())
     }
 
+    /// Whether nothing will be gone for good if everything is taken down and replaced by `coming`.
+    /// A view that nobody can make again stays where it is, unless its name is needed.
+    pub(in crate::restore) fn check_whole(
+        &self,
+        coming: &BTreeSet<String>,
+    ) -> Result<(), RestoreError> {
+        let is_lost = |(kind, name): &&(String, String)| kind != "VIEW" || coming.contains(name);
+        let lost = self
+            .untold
+            .iter()
+            .filter(is_lost)
+            .map(|(kind, name)| Refusal {
+                accept: None,
+                what: format!(
+                    "the {} {name} of {} cannot be read, so that it could not be put back",
+                    kind.to_lowercase(),
+                    self.database
+                ),
+            });
+        let refusals: Vec<Refusal> = lost.collect();
+        match refusals.is_empty() {
+            true => Ok(()),
+            false => Err(RestoreError::Refused { refusals }),
+        }
+    }
+
+    /// The names of its views that can be made.
+    pub(in crate::restore) fn views(&self) -> &BTreeSet<String> {
+        &self.views
+    }
+
     async fn take(
         &mut self,
         session: &mut Session,
@@ -147,6 +185,7 @@ impl Scripts {
     ) -> Result<(Vec<u8>, Vec<u8>), RestoreError> {
         let texts = objects(session, only, Definers::Keep).await?;
         self.warnings.extend(texts.warnings);
+        self.untold.extend(texts.untold);
         Ok((texts.before, texts.after))
     }
 
@@ -179,6 +218,35 @@ impl Scripts {
             .map_err(|source| RestoreError::server("keeping the old objects", source))?;
         // What is taken down next is gone at once.
         make_durable(session, old).await
+    }
+
+    /// Keeps them once more so that a person can read them, as SQL by kind.
+    pub(in crate::restore) async fn keep_texts(
+        &self,
+        session: &mut Session,
+        database: &str,
+    ) -> Result<(), RestoreError> {
+        let table = qualified(database, &format!("{OWN_PREFIX}texts"))?;
+        session
+            .tell(&format!(
+                "CREATE TABLE IF NOT EXISTS {table} (kind VARCHAR(8) CHARACTER SET ascii PRIMARY KEY, \
+                 text LONGBLOB NOT NULL) ENGINE=InnoDB"
+            ))
+            .await?;
+        for (kind, text) in [
+            ("routines", &self.routine_text),
+            ("views", &self.view_text),
+            ("triggers", &self.trigger_text),
+            ("events", &self.event_text),
+        ] {
+            let sql = format!("REPLACE INTO {table} VALUES (?, ?)");
+            let params = vec![kind.into(), Value::Bytes(text.clone())];
+            session
+                .execute(&sql, Params::Positional(params))
+                .await
+                .map_err(|source| RestoreError::server("keeping the objects' texts", source))?;
+        }
+        Ok(())
     }
 
     /// What is kept there; `None` if nothing is.

@@ -13,7 +13,7 @@ use elpis_run::{Journal, MemoryJournal, Query, RunId};
 
 use super::Case;
 use super::deaths::Dying;
-use crate::support::{World, compare, names, portrait, sh, write};
+use crate::support::{World, compare, component, names, portrait, rounds, sh, write};
 
 /// What is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,56 +38,50 @@ enum Death {
     },
 }
 
-/// Two trees as they are before every restore, and what `find`, `sha256sum` and `os.listxattr` say
-/// of them.
+/// Two trees in one directory as they are before every restore, and what `find`, `sha256sum` and
+/// `os.listxattr` say of it.
 struct Two {
     case: Case,
-    second: PathBuf,
-    live: [Vec<String>; 2],
+    live: Vec<String>,
 }
 
 impl Two {
     fn new() -> Two {
         let mut world = World::in_memory(Container::TarZst);
-        let second = world.dir.path().join("second");
-        let tree = world.tree();
-        write(&tree.join("include/config.php"), b"archived\n");
-        write(&tree.join("gone/deep/file"), b"archived only\n");
-        write(&second.join("conf/server.conf"), b"archived\n");
-        let component = crate::support::component("second", &second);
-        world.profile.components.push(component);
+        let trees = ["first", "second"].map(|name| world.tree().join(name));
+        write(&trees[0].join("include/config.php"), b"archived\n");
+        write(&trees[0].join("gone/deep/file"), b"archived only\n");
+        write(&trees[1].join("conf/server.conf"), b"archived\n");
+        world.profile.components = vec![
+            component("first", &trees[0]),
+            component("second", &trees[1]),
+        ];
         let archive = world.backup().unwrap().path;
+        live_on(&trees);
+        let live = portrait(&world.tree());
         let case = Case {
             world,
             archive,
             backed_up: Vec::new(),
         };
-        live_on(&tree, &second);
-        let live = [portrait(&tree), portrait(&second)];
-        Two { case, second, live }
+        Two { case, live }
     }
 
     fn trees(&self) -> [PathBuf; 2] {
-        [self.case.world.tree(), self.second.clone()]
-    }
-
-    /// Nothing of either differs from what it was.
-    #[track_caller]
-    fn are_as_they_were(&self) {
-        for (tree, live) in self.trees().iter().zip(&self.live) {
-            compare(live, &portrait(tree));
-        }
+        ["first", "second"].map(|name| self.case.world.tree().join(name))
     }
 
     fn wish(&self, mirror: bool) -> FilesWish {
-        let mut wish = self.case.wish();
-        wish.mirror = mirror;
-        wish.roots.push(FileRoot {
-            component: "second".to_owned(),
-            member: MemberPath::of_file(&self.second).unwrap(),
-            place: self.second.clone(),
+        let roots = self.trees().into_iter().map(|place| FileRoot {
+            component: "tree".to_owned(),
+            member: MemberPath::of_file(&place).unwrap(),
+            place,
         });
-        wish
+        FilesWish {
+            roots: roots.collect(),
+            mirror,
+            ..FilesWish::default()
+        }
     }
 
     /// Restores, so that there is something to take back.
@@ -105,8 +99,8 @@ impl Two {
             })
         }));
         assert_eq!(ended.is_ok(), taken == Taken::Done);
-        let text = |path: &str| std::fs::read_to_string(self.case.world.dir.path().join(path));
-        assert_eq!(text("tree/include/config.php").unwrap(), "archived\n");
+        let text = |path: &str| std::fs::read_to_string(self.case.world.tree().join(path));
+        assert_eq!(text("first/include/config.php").unwrap(), "archived\n");
         let second = text("second/conf/server.conf").unwrap();
         assert_eq!(second == "archived\n", taken == Taken::Done, "{second}");
         files_runs(journal).unwrap()[0].run
@@ -163,7 +157,7 @@ fn exchange_in_part(place: &Path, renames: usize) {
 }
 
 /// Life goes on after the backup.
-fn live_on(tree: &Path, second: &Path) {
+fn live_on([tree, second]: &[PathBuf; 2]) {
     std::fs::remove_dir_all(tree.join("gone")).unwrap();
     write(&tree.join("include/config.php"), b"changed\n");
     write(&tree.join("later/and deeper/file"), b"not in the archive\n");
@@ -184,7 +178,12 @@ fn an_undo_that_died_anywhere_is_finished_by_another() {
     let two = Two::new();
     let mut deaths = 0;
     for (taken, mirror) in [(Taken::Done, true), (Taken::HalfDone, false)] {
-        for after in [false, true] {
+        // The end of one record is the beginning of the next, but for the first and the last.
+        let moments: &[bool] = match taken {
+            Taken::HalfDone if rounds(0, 1) == 0 => &[true],
+            _ => &[false, true],
+        };
+        for &after in moments {
             for left in 0.. {
                 if !dies_at(&two, taken, mirror, Death::Record { left, after }) {
                     break;
@@ -202,7 +201,7 @@ fn an_undo_that_died_anywhere_is_finished_by_another() {
         }
     }
     println!("{deaths} deaths of undos");
-    assert!(deaths >= 2 * (6 + 7) + 9, "{deaths}");
+    assert!(deaths >= 2 * 6 + 7 + 9, "{deaths}");
 }
 
 /// False if nothing died.
@@ -226,16 +225,10 @@ fn dies_at(two: &Two, taken: Taken, mirror: bool, death: Death) -> bool {
         by.undo(run).unwrap();
         assert_eq!(open_jobs(&journal), [""; 0], "{what}");
         assert_eq!(files_runs(&journal).unwrap()[0].state, FilesState::Undone);
-        if mirror {
-            two.are_as_they_were();
-        }
         by.forget(run).unwrap();
     });
-    if !mirror {
-        // What stayed had two names until now.
-        two.are_as_they_were();
-    }
-    assert!(case.slots().is_empty(), "{what}");
+    // Also that nothing of ours lies between them any more.
+    compare(&two.live, &portrait(&case.world.tree()));
     assert_eq!(open_jobs(&journal), [""; 0], "{what}");
     died
 }

@@ -181,7 +181,7 @@ impl Halves {
 fn compaction(out: &str) -> serde_json::Value {
     let events = out.lines().map(json);
     let mut finished = events.filter(|event| event["event"] == "compaction_finished");
-    finished.next().expect("a compaction")
+    finished.next().unwrap()
 }
 
 #[test]

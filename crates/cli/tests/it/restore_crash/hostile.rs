@@ -2,6 +2,7 @@
 //! with the exit code of its kind and a word about what is wrong, the database and the files are
 //! the same bit for bit, and nothing is left anywhere. A row of a table is a case.
 
+mod accounts;
 mod broken;
 mod dumps;
 mod harmful;
@@ -60,7 +61,7 @@ impl Ward {
             &self.world.server,
             &format!(
                 "SHOW DATABASES; CHECKSUM TABLE {tables} EXTENDED;
-                 CHECKSUM TABLE mysql.global_priv, mysql.db, mysql.proc, mysql.event, mysql.plugin, mysql.servers;
+                 CHECKSUM TABLE mysql.global_priv, mysql.db, mysql.roles_mapping, mysql.tables_priv, mysql.proc, mysql.event, mysql.plugin, mysql.servers;
                  SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'pandora';
                  SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'pandora' ORDER BY 1;
                  SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = 'pandora' ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX;
@@ -204,5 +205,7 @@ fn what_is_broken_or_meant_to_harm_is_refused_with_nothing_changed() {
     let ward = Ward::new();
     dumps::tries(&ward);
     broken::tries(&ward);
+    accounts::tries(&ward);
     harmful::tries(&ward);
+    accounts::gives_no_more_than_it_may(&ward);
 }

@@ -104,6 +104,17 @@ pub(in crate::store) fn set_rows(
     these(sql.raw(" WHERE "), "", task.key(), rows)
 }
 
+/// A column of exactly these rows.
+pub(in crate::store) fn values_of(
+    dialect: Dialect,
+    task: &SweepTask,
+    column: &str,
+    rows: &[RowKey],
+) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT ").name(column)?.raw(" FROM ");
+    these(sql.name(&task.table)?.raw(" WHERE "), "", task.key(), rows)
+}
+
 /// Changes the rows of another table that `keys` name.
 pub(in crate::store) fn mark(
     dialect: Dialect,

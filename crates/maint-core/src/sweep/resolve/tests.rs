@@ -58,6 +58,13 @@ fn rule(table: &str, when: Vec<Condition>, act: Act) -> SweepRule {
     }
 }
 
+fn is_one(column: &str) -> Filter {
+    Filter {
+        column: column.to_owned(),
+        test: Test::Compare("=", Scalar::Int(1)),
+    }
+}
+
 fn delete(dependents: Vec<Dependent>) -> Act {
     Act::Delete {
         dependents,
@@ -222,4 +229,55 @@ fn a_view_is_left_alone() {
     let database = shapes(vec![modules(), ("view", view)]);
     let why = unfit_because(&orphans("view"), &database);
     assert_eq!(why, "table view is a view, not a table");
+}
+
+#[test]
+fn only_what_is_one_row_by_its_key_is_told() {
+    let mark = |there: &str, column: &str| Mark {
+        table: "agents".to_owned(),
+        own: "agent".to_owned(),
+        there: there.to_owned(),
+        values: vec![(column.to_owned(), Scalar::Int(1))],
+    };
+    let shapes = shapes(vec![
+        modules(),
+        ("agents", table(&["id", "group", "count"], &["group"])),
+    ]);
+    let told = |marks: Vec<Mark>| {
+        let act = Act::Delete {
+            dependents: Vec::new(),
+            marks,
+        };
+        let rule = rule("modules", vec![Condition::Own(is_one("id"))], act);
+        let resolved = resolved(&rule, &shapes).unwrap();
+        (resolved.task.marks().len(), resolved.notes.len())
+    };
+    assert_eq!(told(vec![mark("id", "count")]), (1, 0));
+    // Several rows, a column that is not there, and a table that is not there.
+    assert_eq!(
+        told(vec![mark("group", "count"), mark("id", "total")]),
+        (0, 2)
+    );
+    let nowhere = Mark {
+        table: "nowhere".to_owned(),
+        ..mark("id", "count")
+    };
+    assert_eq!(told(vec![nowhere]), (0, 0));
+}
+
+#[test]
+fn a_condition_may_be_unknown_to_a_version() {
+    let filters = |column: &str| {
+        let when = vec![
+            Condition::Own(is_one("id")),
+            Condition::IfKnown(is_one(column)),
+        ];
+        let resolved = resolved(
+            &rule("modules", when, delete(Vec::new())),
+            &shapes(vec![modules()]),
+        );
+        resolved.unwrap().task.filters
+    };
+    assert_eq!(filters("agent"), [is_one("id"), is_one("agent")]);
+    assert_eq!(filters("policy"), [is_one("id")]);
 }

@@ -151,7 +151,7 @@ async fn the_real_program_expires_what_is_older_and_nothing_else() {
     let tasks = catalogue(&settings, &TimeZone::UTC, now.timestamp());
     for kind in ["netflow", "sflow"] {
         let directory = dir.path().join(kind);
-        std::fs::create_dir(&directory).unwrap();
+        elpis_run::fsx::create_private_dir(&directory).unwrap();
         let write = |hours: i64| {
             let of = now.checked_sub(jiff::Span::new().hours(hours)).unwrap();
             let name = of.strftime("nfcapd.%Y%m%d%H%M").to_string();

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use elpis_maint_core::RelationStore;
-use elpis_maint_core::sweep::{Act, Condition, Dependent, Relation};
+use elpis_maint_core::sweep::{Act, Condition, Dependent, Mark, Relation};
+use elpis_maint_core::{RelationStore, Scalar};
 
 use super::steps::*;
 use crate::conformance::Fixture;
-use crate::conformance::data::int;
+use crate::conformance::data::{int, text};
 use crate::database::multiset;
 use crate::table::{Kind, Row, Table};
 
@@ -228,4 +228,94 @@ where
     let (agents, holds) = (agents(), holds);
     let expected = [(&agents, expected), (&holds, left)];
     sweep_and_check(&mut fixture, &taken, 100, &expected).await;
+}
+
+/// Rows of another table that are named by those that go are changed in the same transaction, and no
+/// others; where that fails, nothing goes. A condition on a column that is not there holds.
+pub async fn rows_that_go_tell_others<F: Fixture>(mut fixture: F)
+where
+    F::Store: RelationStore,
+{
+    // Ten of agents, and one whose agent nobody knows.
+    let mut module_rows = module_rows();
+    module_rows[10][2] = int(1);
+    assert_eq!(module_rows[10][1], None);
+    for limit in [1, 4, 1000] {
+        let agents = agents().named(&format!("agents{limit}"));
+        let modules = modules().named(&format!("modules{limit}"));
+        let states = states().named(&format!("states{limit}"));
+        let state_rows: Vec<Row> = (1..=60)
+            .map(|id: i64| vec![int(id), int(id * 7), int(0), None])
+            .collect();
+        for (table, rows) in [
+            (&agents, &agent_rows()),
+            (&modules, &module_rows),
+            (&states, &state_rows),
+        ] {
+            fixture.create(table);
+            fixture.insert(table, rows);
+        }
+        let mark = |column: &str| Mark {
+            table: agents.name.clone(),
+            own: "agent".to_owned(),
+            there: "id".to_owned(),
+            values: vec![
+                (column.to_owned(), Scalar::from("told")),
+                ("disabled".to_owned(), Scalar::Int(7)),
+            ],
+        };
+        let nowhere = Mark {
+            table: "nowhere".to_owned(),
+            ..mark("alias")
+        };
+        let pending = |marks: Vec<Mark>| {
+            let act = Act::Delete {
+                dependents: vec![Dependent::new(&states.name, "module", "id")],
+                marks,
+            };
+            let unknown = Condition::IfKnown(filter("policy", "=", 0));
+            rule(&modules.name, vec![own("pending", "=", 1), unknown], act)
+        };
+
+        // What the other table refuses: a word as its key.
+        let refused = pending(vec![mark("id")]);
+        let mut store = fixture.store().await;
+        let task = resolved(&mut store, &refused).await.task;
+        let found = look_all(&mut store, &task, limit).await;
+        let first: Vec<_> = found.into_iter().take(1).collect();
+        let mut ended = store.sweep(&task, &first, limit).await;
+        // With the smallest chunk what hangs on the row goes first, by itself.
+        while ended.as_ref().is_ok_and(|swept| !swept.complete) {
+            ended = store.sweep(&task, &first, limit).await;
+        }
+        assert!(ended.is_err(), "{ended:?}");
+        drop(store);
+        assert_eq!(
+            multiset(fixture.rows(&modules)),
+            multiset(module_rows.clone()),
+            "by {limit}"
+        );
+
+        let gone = |row: &Row| row[2] == int(1);
+        let told: BTreeSet<Option<i64>> = module_rows
+            .iter()
+            .filter(|row| gone(row))
+            .map(|row| value(&row[1]))
+            .collect();
+        let mut agents_left = agent_rows();
+        for row in &mut agents_left {
+            if told.contains(&value(&row[0])) {
+                row[2] = text("told");
+                row[3] = int(7);
+            }
+        }
+        assert_ne!(agents_left, agent_rows());
+        let mut modules_left = module_rows.clone();
+        modules_left.retain(|row| !gone(row));
+        let expected = [(&agents, agents_left), (&modules, modules_left)];
+        let rule = pending(vec![nowhere, mark("alias")]);
+        let (swept, _) = sweep_and_check(&mut fixture, &rule, limit, &expected).await;
+        // Others are told, not changed: they do not count.
+        assert_eq!(swept.changed, 11);
+    }
 }

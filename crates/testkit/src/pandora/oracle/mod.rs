@@ -144,7 +144,9 @@ impl Oracle {
     fn marked(&self, marks: Marks) -> Vec<(String, String)> {
         let marking = match marks {
             Marks::Nothing => return Vec::new(),
-            Marks::Modules(query) | Marks::Counted(query) => vec![format!("INSERT IGNORE INTO `gone_modules` {query}")],
+            Marks::Modules(query) | Marks::Counted(query) => {
+                vec![format!("INSERT IGNORE INTO `gone_modules` {query}")]
+            }
             Marks::Agents(query) => vec![
                 format!("INSERT IGNORE INTO `gone_agents` {query}"),
                 "INSERT IGNORE INTO `gone_modules` SELECT id_agente_modulo FROM `tagente_modulo` \

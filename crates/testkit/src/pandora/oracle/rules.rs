@@ -286,8 +286,7 @@ pub const RULES: &[Rule] = &[
              JOIN `tagente` AS a ON a.id_agente = m.id_agente
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
              WHERE {delete_notinit} AND m.disabled = 0 AND a.disabled = 0 AND e.estado = 4
-               AND m.id_policy_module = 0
-               AND m.module_interval <= 86400 AND a.intervalo <= 86400
+               AND m.id_policy_module = 0 AND m.module_interval <= 86400 AND a.intervalo <= 86400
                AND m.cron_interval IN ('', '* * * * *')
                AND e.last_status_change < {now} - 86400",
         ),
@@ -299,9 +298,8 @@ pub const RULES: &[Rule] = &[
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
              LEFT JOIN `tagente` AS a ON a.id_agente = m.id_agente
              WHERE {delete_notinit} AND m.disabled = 0 AND e.estado IN (4, 5)
-               AND m.id_policy_module = 0
-               AND (e.last_status_change > 0 OR m.module_interval <= 86400
-                 AND a.intervalo <= 86400 AND m.cron_interval IN ('', '* * * * *'))
+               AND m.id_policy_module = 0 AND (e.last_status_change > 0
+                 OR m.module_interval <= 86400 AND a.intervalo <= 86400 AND m.cron_interval IN ('', '* * * * *'))
                AND e.utimestamp < {now} - {days_delete_not_initialized} * 86400
                AND e.last_status_change < {now} - {days_delete_not_initialized} * 86400",
         ),
@@ -396,10 +394,8 @@ pub const RULES: &[Rule] = &[
         "discovery_tasks",
         &[(
             "trecon_task",
-            "UPDATE `trecon_task` SET id_recon_server = 2 WHERE id_recon_server <> 0
-         AND (id_recon_server NOT IN (SELECT id_server FROM `tserver`)
-           OR id_recon_server IN (SELECT id_server FROM `tserver`
-             WHERE status = -1 AND keepalive < FROM_UNIXTIME({now} - 86400)))",
+            "UPDATE `trecon_task` SET id_recon_server = 2 WHERE id_recon_server NOT IN (SELECT 0 UNION
+         SELECT id_server FROM `tserver` WHERE status <> -1 OR keepalive >= FROM_UNIXTIME({now} - 86400))",
         )],
     ),
 ];
