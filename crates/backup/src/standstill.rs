@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use elpis_run::{FsError, fsx};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::restore::{ServiceError, Services};
 
@@ -91,7 +93,7 @@ pub enum CommandError {
         /// Why not.
         source: io::Error,
     },
-    /// It took too long and was killed.
+    /// It took too long and was killed, with what it had started.
     #[error("{program} was killed: it had not ended after {} s", patience.as_secs())]
     Slow {
         /// The program.
@@ -113,18 +115,17 @@ pub enum CommandError {
 
 impl Services for CommandServices {
     fn stop(&self) -> Result<(), ServiceError> {
-        Ok(run_all(&self.stop, self.patience)?)
+        let mut stop = self.stop.iter();
+        Ok(stop.try_for_each(|command| run_command(command, &[], self.patience))?)
     }
 
+    /// Each is tried, whatever became of those before it; the first error is told.
     fn start(&self) -> Result<(), ServiceError> {
-        Ok(run_all(&self.start, self.patience)?)
+        let start = |command: &Vec<String>| run_command(command, &[], self.patience);
+        // All of them first: `and` would end at an error.
+        let started: Vec<Result<(), CommandError>> = self.start.iter().map(start).collect();
+        Ok(started.into_iter().collect::<Result<(), CommandError>>()?)
     }
-}
-
-fn run_all(commands: &[Vec<String>], patience: Duration) -> Result<(), CommandError> {
-    commands
-        .iter()
-        .try_for_each(|command| run_command(command, &[], patience))
 }
 
 /// Runs a program with its arguments and `more`, without a shell and without our environment.
@@ -152,11 +153,15 @@ pub fn run_command(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        // Ctrl-C at our terminal is not meant for services.
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
     let said = read_aside(&mut child);
     let Some(status) = wait(&mut child, patience).map_err(failed)? else {
-        let _ = child.kill();
+        if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = child.wait();
         return Err(CommandError::Slow {
             program: program.clone(),
@@ -325,6 +330,41 @@ mod tests {
         assert!(said(&["/no/such/program"], 30_000).starts_with("cannot run"));
         assert!(said(&["sleep", "600"], 50).contains("was killed"));
         assert!(said(&[], 1).contains("empty"));
+    }
+
+    #[test]
+    fn what_takes_too_long_goes_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = dir.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; wait", pid.display());
+        let slow = [&["sh", "-c", &script][..]];
+        let slow = CommandServices {
+            patience: Duration::from_millis(500),
+            ..services(&slow, &[])
+        };
+        assert!(slow.stop().unwrap_err().to_string().contains("was killed"));
+        // `ps` knows zombies of others as well: what matters is that it does not sleep.
+        let pid = fsx::read_to_string(&pid).unwrap();
+        let look = || {
+            let mut ps = Command::new("ps");
+            ps.args(["-o", "args=", "-p", pid.trim()]);
+            String::from_utf8(ps.output().unwrap().stdout).unwrap()
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while look().contains("600") {
+            assert!(Instant::now() < deadline, "{}", look());
+            std::thread::sleep(POLL);
+        }
+    }
+
+    #[test]
+    fn every_service_is_started_whatever_became_of_those_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("started");
+        let start = [&["false"][..], &["touch", mark.to_str().unwrap()]];
+        let error = services(&[], &start).start().unwrap_err();
+        assert!(error.to_string().contains("false failed"), "{error}");
+        assert!(mark.exists());
     }
 
     #[test]

@@ -340,8 +340,11 @@ impl Restore<'_> {
             .ok_or_else(|| RestoreError::run(run, "it is no restore of a database"))
     }
 
-    /// No restore of the same database may be neither done nor taken back.
-    fn expect_none_unfinished(&self, plan: &RestorePlan) -> Result<(), RestoreError> {
+    /// No restore of the same database may be neither done nor taken back. Changes nothing.
+    ///
+    /// # Errors
+    /// [`RestoreError::Unfinished`] names the one that is.
+    pub fn expect_none_unfinished(&self, plan: &RestorePlan) -> Result<(), RestoreError> {
         use RestoreState::{Filling, Undoing, Unfinished};
         let open = |state| matches!(state, Unfinished | Filling | Undoing);
         let target = plan.target();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use elpis_run::with_causes;
 
+use super::accept::Accept;
 use super::error::RestoreError;
 use super::event::RestoreEvent;
 use super::load::Marks;
@@ -104,6 +105,10 @@ impl Work<'_> {
                 .map(|table| table.text.name.clone())
                 .collect();
             coming.extend(new.iter().flat_map(|new| new.views().iter().cloned()));
+            // The operator does without views that cannot be made.
+            if plan.policy.accept.contains(&Accept::Views) {
+                coming.clear();
+            }
             old.check_whole(&coming)?;
             old.keep(control, &plan.old, Whose::Old).await?;
             Ok::<Scripts, RestoreError>(old)

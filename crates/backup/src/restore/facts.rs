@@ -143,6 +143,20 @@ pub(super) async fn gather(
     };
     let lines: Vec<String> = session.ask("SHOW GRANTS", Params::Empty).await?;
     let held = Privileges::parse(lines.iter().map(String::as_str));
+    let mut missing_privileges = Vec::new();
+    let moves_triggers = policy.scope.rows().is_none()
+        && survey
+            .trigger_tables
+            .values()
+            .chain(live.iter().flat_map(|live| live.triggers.values()))
+            .any(|table| policy.scope.concerns(table));
+    if moves_triggers && !held.global("SUPER") && wants_super(session).await? {
+        missing_privileges.push(
+            "SUPER ON *.*, for triggers while the server writes a binary log (or set its \
+             log_bin_trust_function_creators)"
+                .to_owned(),
+        );
+    }
     let names_others =
         !survey.definers.is_empty() || live.as_ref().is_some_and(|live| !live.definers.is_empty());
     Ok(RestoreFacts {
@@ -166,7 +180,11 @@ pub(super) async fn gather(
             true => views::lost(session, database, survey).await?,
             false => BTreeSet::new(),
         },
-        missing: missing(&held, info.flavour, database, names_others),
+        missing: [
+            missing(&held, info.flavour, database, names_others),
+            missing_privileges,
+        ]
+        .concat(),
         stops_services: here.stops_services,
         rows,
     })
@@ -235,6 +253,17 @@ async fn live(
         objects::look(session, database, scope, &mut live).await?;
     }
     Ok(live)
+}
+
+/// Whether the server lets only `SUPER` make and drop triggers (error 1419).
+async fn wants_super(session: &mut Session) -> Result<bool, RestoreError> {
+    let found: Option<(bool, bool)> = session
+        .ask_first(
+            "SELECT @@GLOBAL.log_bin, @@GLOBAL.log_bin_trust_function_creators",
+            Params::Empty,
+        )
+        .await?;
+    Ok(found == Some((true, false)))
 }
 
 /// The default character set and collation of a database that is there.

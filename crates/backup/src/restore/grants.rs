@@ -32,6 +32,8 @@ impl Wanted {
             }
             self.0.push(wish);
         }
+        // The list is in the order of names: a role may come after those who have it.
+        self.0.sort_by_key(Wish::rank);
         Ok(())
     }
 }

@@ -275,8 +275,8 @@ impl RestorePlan {
                     format!("the foreign key {foreign} leads to or from another database"),
                 );
             }
-            for what in self.not_made_again(live, survey) {
-                refuse(None, what);
+            for (accept, what) in self.not_made_again(live, survey) {
+                refuse(accept, what);
             }
             if !facts.sees_users && !facts.stops_services {
                 refuse(
@@ -313,22 +313,24 @@ impl RestorePlan {
     }
 
     /// What of the live database would be gone for good.
-    fn not_made_again(&self, live: &LiveFacts, survey: &Survey) -> Vec<String> {
+    fn not_made_again(&self, live: &LiveFacts, survey: &Survey) -> Vec<(Option<Accept>, String)> {
         let database = &self.policy.database;
         let unreadable = live.unreadable.iter().map(|what| {
-            format!(
+            let why = format!(
                 "the account may not read the {what} of {database}, so that it could not be put \
                  back: grant it SELECT ON mysql.proc (MySQL: SHOW_ROUTINE ON *.*)"
-            )
+            );
+            (None, why)
         });
         let comes = |name: &&String| {
             survey.views.contains(*name) || survey.tables.iter().any(|table| table.name == **name)
         };
         let broken = live.broken.iter().filter(comes).map(|view| {
-            format!(
-                "the view {view} of {database} stands on something that is not there, so that it \
-                 could not be put back: mend it or drop it"
-            )
+            let why = format!(
+                "the view {view} of {database} stands on something that is not there: once it is \
+                 replaced, it could not be put back"
+            );
+            (Some(Accept::Views), why)
         });
         unreadable.chain(broken).collect()
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use elpis_run::{RunId, with_causes};
 
+use super::accept::Accept;
 use super::error::RestoreError;
 use super::event::RestoreEvent;
 use super::names::beside;
@@ -132,6 +133,9 @@ impl Work<'_> {
             let mut coming: BTreeSet<String> =
                 base_tables(control, &plan.old).await?.into_iter().collect();
             coming.extend(old.views().iter().cloned());
+            if plan.policy.accept.contains(&Accept::Views) {
+                coming.clear();
+            }
             last.check_whole(&coming)?;
             last.keep_texts(control, &new).await?;
             last.keep(control, &new, Whose::Last).await

@@ -11,7 +11,7 @@ use crate::{Ended, Run};
 
 /// Rows that one look reads at least: reading disturbs nobody, and most looks find nothing.
 const WINDOW: u64 = 2_000;
-/// The most keys that one statement names.
+/// The most keys that one transaction names.
 const MAX_KEYS: u64 = 2_000;
 
 /// What ends a sweep in the middle.

@@ -242,7 +242,11 @@ impl FileRestore<'_> {
         }
     }
 
-    fn expect_none_open(&self) -> Result<(), FilesError> {
+    /// No restore of files may be neither done nor taken back. Changes nothing.
+    ///
+    /// # Errors
+    /// [`FilesError::Unfinished`] and [`FilesError::Undoing`] name the one that is.
+    pub fn expect_none_open(&self) -> Result<(), FilesError> {
         let query = Query {
             job: Some(FILES_JOB.to_owned()),
             open_only: true,

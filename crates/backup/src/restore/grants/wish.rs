@@ -114,6 +114,16 @@ impl Right {
 }
 
 impl Wish {
+    /// What must be there before it has a lower one.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Wish::User(..) | Wish::Role(_) => 0,
+            Wish::Right(_) | Wish::Passed => 1,
+            Wish::Member { .. } => 2,
+            Wish::Default { .. } => 3,
+        }
+    }
+
     /// What it is, for people: without any hash.
     pub(super) fn words(&self) -> String {
         match self {

@@ -54,7 +54,7 @@ fn dumps_of_the_stock_tool_come_back_packed_or_not() {
         mariadb(
             socket,
             "stock",
-            "DELETE FROM samples; DROP VIEW z_base; DROP TRIGGER a_second; DROP TABLE raw",
+            "DELETE FROM samples; DROP VIEW z_base, a_on_view; DROP TRIGGER a_second; DROP TABLE raw",
         );
         let text = SqlText::open(&path)
             .unwrap()

@@ -1,6 +1,7 @@
 //! A Pandora FMS installation as its operator sees it: `--pandora` and nothing else.
 
 mod background;
+mod cut_off;
 mod downtimes;
 mod history;
 mod history_compact;

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use elpis_mysql::PrivateServer;
 use elpis_testkit::pandora::{Installation, tables};
@@ -12,8 +12,7 @@ use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
 
 use super::killed::run_and_kill;
-use super::{Site, alone, json, schema};
-use crate::crash::wait_for_free_lock;
+use super::{Site, alone, json};
 
 const TABLES: [&str; 4] = [
     "tagente_datos",
@@ -26,13 +25,13 @@ const ONLY: &str = "history,numeric_data,strings,events";
 const PASSWORD: &str = "p4ss of its own";
 
 /// An installation and its history database, on one server or on two.
-struct Moving {
-    site: Site,
-    history: MariaDb,
+pub(super) struct Moving {
+    pub(super) site: Site,
+    pub(super) history: MariaDb,
 }
 
 impl Moving {
-    fn new(server: &PrivateServer, tokens: &[(&str, &str)]) -> Moving {
+    pub(super) fn new(server: &PrivateServer, tokens: &[(&str, &str)]) -> Moving {
         let history = MariaDb::on(server);
         history.sql(&tables(&[
             "tconfig",
@@ -82,7 +81,7 @@ impl Moving {
 
     /// Rows of 0 to 19 days, each an hour away from a whole number of days, with equal ones among
     /// them.
-    fn fill(&self, n: u64) {
+    pub(super) fn fill(&self, n: u64) {
         let age = "UNIX_TIMESTAMP() - (seq % 20) * 86400 - 3600 - seq % 7";
         let empty: String = TABLES
             .iter()
@@ -110,12 +109,12 @@ impl Moving {
         lines
     }
 
-    fn contents(&self) -> Vec<Vec<String>> {
+    pub(super) fn contents(&self) -> Vec<Vec<String>> {
         TABLES.iter().map(|table| self.content(table)).collect()
     }
 
     /// Both databases together hold what they held `before`.
-    fn assert_holds(&self, before: &[Vec<String>]) {
+    pub(super) fn assert_holds(&self, before: &[Vec<String>]) {
         for (table, before) in TABLES.iter().zip(before) {
             let now = self.content(table);
             let rows = (now.len(), before.len());
@@ -130,7 +129,7 @@ impl Moving {
     }
 
     /// Rows that should be on the other side: old ones here, young ones there.
-    fn misplaced(&self) -> u64 {
+    pub(super) fn misplaced(&self) -> u64 {
         let misplaced = |table: &&str| {
             let limit = "UNIX_TIMESTAMP() - 86400 * 5";
             let old = format!("SELECT COUNT(*) FROM {table} WHERE utimestamp < {limit};");
@@ -316,7 +315,7 @@ fn a_server_of_its_own_that_is_read_only_full_or_gone() {
 }
 
 /// Small steps, so that a kill has many places to fall into.
-const STEPS: &str = "[state]\ndirectory = \"state\"\n[policy.throttle]\nmin_rows = 20\n\
+pub(super) const STEPS: &str = "[state]\ndirectory = \"state\"\n[policy.throttle]\nmin_rows = 20\n\
                      max_rows = 60\nduty = 0.9\n";
 
 fn kills() -> u64 {
@@ -364,97 +363,4 @@ fn kill_nine_at_any_moment_loses_and_doubles_nothing() {
         assert_eq!(moving.misplaced(), 0);
     }
     println!("{counted} of {tried} kills were in mid-run, {between} between copy and deletion");
-}
-
-/// What the doctor says of the moves, by people and by programs.
-fn diagnosis(moving: &Moving) -> Vec<serde_json::Value> {
-    let said = moving.site.run(&["doctor", "--format", "json"]);
-    let report = json(&said.out);
-    let violations = schema::violations(&schema::schema("doctor"), &report);
-    assert_eq!(violations, [""; 0], "{report}");
-    let mut checks = report["checks"].as_array().unwrap().clone();
-    checks.retain(|check| check["check"] == "history.moves");
-    if checks.iter().any(|check| check["state"] != "ok") {
-        assert_eq!(said.code, 7, "{said:?}");
-    }
-    checks
-}
-
-#[test]
-fn the_doctor_tells_of_a_step_that_was_cut_off() {
-    let server = MariaDb::own_server(&[]);
-    let moving = Moving::new(&server, &[]);
-    moving.site.world.write("killed.toml", STEPS);
-    moving.fill(300);
-    let before = moving.contents();
-    let is_well = |moving: &Moving| {
-        let found = diagnosis(moving);
-        assert!(found.len() == 1 && found[0]["state"] == "ok", "{found:?}");
-    };
-    is_well(&moving);
-
-    // The deletion of what was copied takes its time, and the run dies in the midst of it.
-    moving
-        .site
-        .db
-        .sql("CREATE TRIGGER slow BEFORE DELETE ON tagente_datos FOR EACH ROW DO SLEEP(0.05);");
-    let begun = Timestamp::now();
-    let guard = alone();
-    let config = moving.site.world.path("killed.toml").display().to_string();
-    let mut command = moving
-        .site
-        .command(&["run", "--only", "history", "-q", "--config", &config]);
-    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    let give_up = Instant::now() + Duration::from_secs(60);
-    while moving
-        .history
-        .sql("SHOW TABLES LIKE 'elpis_moves';")
-        .is_empty()
-        || moving.history.number("SELECT COUNT(*) FROM elpis_moves;") == 0
-    {
-        assert!(Instant::now() < give_up, "nothing was copied");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // A run that is at work is no finding.
-    is_well(&moving);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    for db in [&moving.site.db, &moving.history] {
-        wait_for_free_lock(db, Some(&format!("{}_elpis_maint", db.name())));
-    }
-    drop(guard);
-    moving.site.db.sql("DROP TRIGGER slow;");
-
-    let copied = moving.history.number("SELECT COUNT(*) FROM tagente_datos;");
-    assert!(copied > 0);
-    let found = diagnosis(&moving);
-    assert_eq!(found.len(), 1, "{found:?}");
-    let text = |name: &str| found[0][name].as_str().unwrap().to_owned();
-    assert_eq!(
-        (text("state"), text("table")),
-        ("warning".to_owned(), "tagente_datos".to_owned())
-    );
-    let since: Timestamp = text("since").parse().unwrap();
-    assert!(begun <= since && since <= Timestamp::now(), "{since}");
-    assert!(
-        text("what").contains(&format!("{copied} rows")),
-        "{found:?}"
-    );
-    assert!(text("remedy").contains("elpis-maint run"), "{found:?}");
-    let human = moving.site.run(&["doctor"]);
-    assert_eq!(human.code, 7, "{human:?}");
-    let mut lines = human.out.lines();
-    let line = lines.find(|line| line.contains("history.moves")).unwrap();
-    assert!(
-        line.contains("warning") && line.contains("tagente_datos"),
-        "{line}"
-    );
-
-    let said = moving
-        .site
-        .run(&["run", "--only", "history", "--no-throttle"]);
-    assert_eq!(said.code, 0, "{said:?}");
-    is_well(&moving);
-    moving.assert_holds(&before);
-    assert_eq!(moving.misplaced(), 0);
 }

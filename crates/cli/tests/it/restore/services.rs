@@ -18,17 +18,18 @@ fn services_stop_before_the_exchange_and_start_after_it() {
             log = log.display()
         )
     };
-    let configure = |stop: &str| {
+    let configure_with = |stop: &str, start: &str| {
         let text = format!(
             "[target]\ndirectory = 'dest'\n[state]\ndirectory = 'state'\n\
              [pandora]\ninstallation = 'pandora_console'\noption_file = 'backup.cnf'\n\
              [restore]\nstop = [{stop}]\nstart = [{}]\nmaintenance_flag = 'flag'\n\
              notify = ['sh', '-c', 'echo told $0 >> {}']\n",
-            look("start"),
+            start,
             log.display()
         );
         case.site.write("backup.toml", &text);
     };
+    let configure = |stop: &str| configure_with(stop, &look("start"));
     configure(&look("stop"));
     let said = case.site.run(&["restore", "--newest", "-f"]);
     assert_eq!(said.code, 0, "{said:?}");
@@ -60,4 +61,28 @@ fn services_stop_before_the_exchange_and_start_after_it() {
     let said = case.site.run(&["resume"]);
     assert_eq!(said.code, 0, "{said:?}");
     case.expect(Archived, Archived);
+    assert_eq!(case.site.run(&["undo"]).code, 0);
+
+    // One that does not start: the others do, and the watchdog leaves them alone until all run.
+    std::fs::remove_file(&log).unwrap();
+    configure_with(&look("stop"), &format!("['false'], {}", look("start")));
+    let said = case.site.run(&["restore", "--newest", "-f"]);
+    assert_eq!(said.code, 4, "{said:?}");
+    assert!(said.err.contains("false failed"), "{said:?}");
+    let lines = std::fs::read_to_string(&log).unwrap();
+    assert!(lines.contains("\nstart 60000 <?php "), "{lines}");
+    assert!(case.site.path("flag").exists());
+    // Neither done nor taken back: another one is refused, and that is foretold.
+    for more in [&[][..], &["--dry-run"]] {
+        let said = case
+            .site
+            .run(&[&["restore", "--newest", "-f"], more].concat());
+        assert_eq!(said.code, 3, "{said:?}");
+        assert!(said.err.contains("`elpis-backup resume`"), "{said:?}");
+    }
+    configure(&look("stop"));
+    let said = case.site.run(&["resume"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    case.expect(Archived, Archived);
+    assert!(!case.site.path("flag").exists());
 }

@@ -101,6 +101,7 @@ fn restore(context: &Context, args: &Restore) -> Result<Ended> {
             None => None,
         };
         let verdict = show::plans(context.printer, planned, count.as_ref(), files.as_ref())?;
+        expect_none_unfinished(context, database.as_ref(), files.is_some())?;
         return Ok(Ended::Shown(verdict));
     }
     let mut refusals: Vec<String> = Vec::new();
@@ -129,6 +130,27 @@ fn restore(context: &Context, args: &Restore) -> Result<Ended> {
     Ok(Ended::Restored {
         remarks: remarks + passed_over,
     })
+}
+
+/// A restore that is neither done nor taken back forbids another one.
+fn expect_none_unfinished(
+    context: &Context,
+    database: Option<&Database>,
+    with_files: bool,
+) -> Result<()> {
+    if !context.journal_path().exists() {
+        return Ok(());
+    }
+    let (journal, holder) = (context.journal()?, context.holder());
+    if let Some(database) = database {
+        let connect = database.connect();
+        let by = database::engine(context, connect, &journal, &holder, None, Arc::new(()));
+        by.expect_none_unfinished(database.planned())?;
+    }
+    if with_files {
+        files::engine(context, &journal, &holder, &()).expect_none_open()?;
+    }
+    Ok(())
 }
 
 /// Restores, and returns how many things the operator should know.

@@ -1,0 +1,104 @@
+//! The doctor tells of a move that died between copy and deletion.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use elpis_testkit::{Database, MariaDb};
+use jiff::Timestamp;
+
+use super::moved::{Moving, STEPS};
+use super::{alone, json, schema};
+use crate::crash::wait_for_free_lock;
+
+/// What the doctor says of the moves, by people and by programs.
+fn diagnosis(moving: &Moving) -> Vec<serde_json::Value> {
+    let said = moving.site.run(&["doctor", "--format", "json"]);
+    let report = json(&said.out);
+    let violations = schema::violations(&schema::schema("doctor"), &report);
+    assert_eq!(violations, [""; 0], "{report}");
+    let mut checks = report["checks"].as_array().unwrap().clone();
+    checks.retain(|check| check["check"] == "history.moves");
+    if checks.iter().any(|check| check["state"] != "ok") {
+        assert_eq!(said.code, 7, "{said:?}");
+    }
+    checks
+}
+
+#[test]
+fn the_doctor_tells_of_a_step_that_was_cut_off() {
+    let server = MariaDb::own_server(&[]);
+    let moving = Moving::new(&server, &[]);
+    moving.site.world.write("killed.toml", STEPS);
+    moving.fill(300);
+    let before = moving.contents();
+    let is_well = |moving: &Moving| {
+        let found = diagnosis(moving);
+        assert!(found.len() == 1 && found[0]["state"] == "ok", "{found:?}");
+    };
+    is_well(&moving);
+
+    // The deletion of what was copied takes its time, and the run dies in the midst of it.
+    moving
+        .site
+        .db
+        .sql("CREATE TRIGGER slow BEFORE DELETE ON tagente_datos FOR EACH ROW DO SLEEP(0.05);");
+    let begun = Timestamp::now();
+    let guard = alone();
+    let config = moving.site.world.path("killed.toml").display().to_string();
+    let mut command = moving
+        .site
+        .command(&["run", "--only", "history", "-q", "--config", &config]);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while moving
+        .history
+        .sql("SHOW TABLES LIKE 'elpis_moves';")
+        .is_empty()
+        || moving.history.number("SELECT COUNT(*) FROM elpis_moves;") == 0
+    {
+        assert!(Instant::now() < give_up, "nothing was copied");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // A run that is at work is no finding.
+    is_well(&moving);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for db in [&moving.site.db, &moving.history] {
+        wait_for_free_lock(db, Some(&format!("{}_elpis_maint", db.name())));
+    }
+    drop(guard);
+    moving.site.db.sql("DROP TRIGGER slow;");
+
+    let copied = moving.history.number("SELECT COUNT(*) FROM tagente_datos;");
+    assert!(copied > 0);
+    let found = diagnosis(&moving);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let text = |name: &str| found[0][name].as_str().unwrap().to_owned();
+    assert_eq!(
+        (text("state"), text("table")),
+        ("warning".to_owned(), "tagente_datos".to_owned())
+    );
+    let since: Timestamp = text("since").parse().unwrap();
+    assert!(begun <= since && since <= Timestamp::now(), "{since}");
+    assert!(
+        text("what").contains(&format!("{copied} rows")),
+        "{found:?}"
+    );
+    assert!(text("remedy").contains("elpis-maint run"), "{found:?}");
+    let human = moving.site.run(&["doctor"]);
+    assert_eq!(human.code, 7, "{human:?}");
+    let mut lines = human.out.lines();
+    let line = lines.find(|line| line.contains("history.moves")).unwrap();
+    assert!(
+        line.contains("warning") && line.contains("tagente_datos"),
+        "{line}"
+    );
+
+    let said = moving
+        .site
+        .run(&["run", "--only", "history", "--no-throttle"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    is_well(&moving);
+    moving.assert_holds(&before);
+    assert_eq!(moving.misplaced(), 0);
+}
