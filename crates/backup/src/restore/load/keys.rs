@@ -4,6 +4,7 @@ use elpis_mysql::quote;
 
 use crate::restore::error::RestoreError;
 use crate::restore::session::quoted;
+use crate::restore::sql::{Modes, Token, tokens};
 
 /// The indexes that a table can do without while it is loaded: the lines of `SHOW CREATE TABLE`
 /// that make them, without the comma.
@@ -26,6 +27,10 @@ pub(super) fn deferrable(create: &str) -> Vec<String> {
                 counting = name_at(line);
             }
         } else if line.starts_with("KEY `") {
+            // A name may have line ends in it, and what looks like an index be part of one.
+            if !is_index(line) {
+                return Vec::new();
+            }
             keys.push(line);
         } else if !stays(line) {
             return Vec::new();
@@ -44,6 +49,57 @@ pub(super) fn deferrable(create: &str) -> Vec<String> {
         .into_iter()
         .map(str::to_owned)
         .collect()
+}
+
+/// What may stand behind the columns of an index, besides numbers and texts.
+const OPTIONS: [&str; 8] = [
+    "USING",
+    "BTREE",
+    "HASH",
+    "COMMENT",
+    "KEY_BLOCK_SIZE",
+    "IGNORED",
+    "INVISIBLE",
+    "VISIBLE",
+];
+
+/// Whether a line is one index and nothing else, so that it may stand in a statement as it is.
+fn is_index(line: &str) -> bool {
+    let modes = Modes::default();
+    let mut words = tokens(line.as_bytes(), &modes);
+    let is_named = words.next().is_some_and(|word| word.is("KEY"))
+        && matches!(words.next(), Some(Token::Name(_)))
+        && words.next() == Some(Token::Sign(b'('));
+    let mut depth = u32::from(is_named);
+    let mut is_closed = false;
+    for word in words {
+        let fits = match &word {
+            Token::Sign(b'(') if !is_closed => {
+                depth += 1;
+                true
+            }
+            Token::Sign(b')') if !is_closed => {
+                depth -= 1;
+                is_closed = depth == 0;
+                true
+            }
+            Token::Sign(sign) if is_closed => *sign == b'=',
+            Token::Sign(sign) => *sign != b';' && *sign != 0,
+            Token::Text(_) => true,
+            Token::Word(word) if is_closed => {
+                word.iter().all(u8::is_ascii_digit)
+                    || OPTIONS
+                        .iter()
+                        .any(|option| word.eq_ignore_ascii_case(option.as_bytes()))
+            }
+            Token::Word(_) | Token::Name(_) => !is_closed,
+            _ => false,
+        };
+        if !is_named || !fits {
+            return false;
+        }
+    }
+    is_closed
 }
 
 /// Whether a line makes something that does not forbid to make other indexes later.
@@ -140,6 +196,29 @@ mod tests {
             ),
         ] {
             assert_eq!(deferrable(&other.replace(from, to)), [""; 0], "{to}");
+        }
+    }
+
+    /// The names are shown with line ends in them as they are, and with doubled quotes.
+    #[test]
+    fn names_that_look_like_indexes_are_never_sent() {
+        for name in [
+            "a\n  KEY ````; DROP DATABASE x; -- ",
+            "a\n  KEY ```` (````), RENAME TO y.z",
+            "a\n  KEY ```` (````) COMMENT 'x', ADD KEY k (a)",
+            "a\n  KEY ```` (a",
+            "a\n  KEY ```` (a; DROP DATABASE x)",
+        ] {
+            let create = format!(
+                "CREATE TABLE `t` (\n  `{name}` int(11) DEFAULT NULL,\n  KEY `````` (`b`)\n) ENGINE=InnoDB"
+            );
+            assert_eq!(deferrable(&create), [""; 0], "{create}");
+        }
+        for line in [
+            "KEY `k` (`a`(10),`b` DESC) USING BTREE COMMENT 'a;, b'",
+            "KEY `k` ((lower(`a`))) KEY_BLOCK_SIZE=8 IGNORED",
+        ] {
+            assert!(is_index(line), "{line}");
         }
     }
 
