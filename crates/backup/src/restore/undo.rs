@@ -210,8 +210,10 @@ impl Work<'_> {
     }
 
     fn install_old(&mut self) -> Result<(), RestoreError> {
-        let (old, _) = self.kept()?;
-        let last = self.last()?;
+        let (old, new) = self.kept()?;
+        let mut last = self.last()?;
+        // A view of the text that nobody can make any more is not in the last look.
+        last.add_names(&new);
         let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
         runtime.block_on(async {

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use elpis_mysql::Params;
-
 use crate::restore::error::RestoreError;
 use crate::restore::session::Opening;
 
@@ -73,6 +71,7 @@ mod tests {
 
     use super::*;
     use crate::restore::work::runtime;
+    use elpis_mysql::Params;
 
     #[test]
     fn indexes_that_a_dead_process_has_asked_for_are_waited_for() {

@@ -178,6 +178,12 @@ impl Scripts {
         &self.views
     }
 
+    /// Counts what `other` has as theirs when it is removed.
+    pub(in crate::restore) fn add_names(&mut self, other: &Scripts) {
+        self.views.extend(other.views.iter().cloned());
+        self.routines.extend(other.routines.iter().cloned());
+    }
+
     async fn take(
         &mut self,
         session: &mut Session,

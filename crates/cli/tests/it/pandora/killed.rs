@@ -14,7 +14,7 @@ use super::{Site, alone};
 use crate::crash::wait_for_free_lock;
 
 /// Small chunks, so that a kill has many places to fall into.
-const CHUNKS: &str = "[state]\ndirectory = \"state\"\n[policy.throttle]\nmin_rows = 100\n\
+pub(super) const CHUNKS: &str = "[state]\ndirectory = \"state\"\n[policy.throttle]\nmin_rows = 100\n\
                       max_rows = 200\nduty = 0.9\n";
 
 fn kills() -> u64 {
@@ -53,7 +53,7 @@ pub(super) fn run_and_kill(
 }
 
 /// In how many tables the two differ, the moments of the runs themselves left out.
-fn differing(one: &Site, other: &Site) -> Vec<String> {
+pub(super) fn differing(one: &Site, other: &Site) -> Vec<String> {
     let states = "SELECT CONCAT_WS(',', COUNT(*), SUM(CRC32(CONCAT_WS(',', id_agente_modulo, id_agente, \
                   datos, estado, known_status, utimestamp)))) FROM tagente_estado;";
     let content = |site: &Site, table: &str| match table {

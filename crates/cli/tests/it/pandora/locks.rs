@@ -110,6 +110,20 @@ fn the_locks_are_held_from_the_first_task_until_the_console_is_told() {
     }
     let second = site.output(&["run", "--no-throttle"]);
     assert_eq!(second.status.code(), Some(6), "{second:?}");
+    // Whoever is told so knows which process of which host it is, and where its journal says more.
+    let text = String::from_utf8(second.stderr).unwrap();
+    let uname = Command::new("uname").arg("-n").output().unwrap().stdout;
+    let host = String::from_utf8(uname).unwrap();
+    let holder = format!("(pid {} on {})", run.id(), host.trim());
+    assert!(text.contains(&holder), "{holder}: {text}");
+    let config = site.world.path("state.toml").display().to_string();
+    let listed = ["history", "--format", "json", "--config", &config];
+    let listed = site.world.said(&site.output(&listed));
+    let journal = json(&listed.out);
+    let runs = journal.as_array().unwrap();
+    let at_work = runs.iter().find(|one| one["holder"]["pid"] == run.id());
+    let id = &at_work.unwrap_or_else(|| panic!("{listed:?}"))["id"];
+    assert!(text.contains(&format!("run {id} of ")), "{id}: {text}");
 
     let (options, name) = (site.db.options.clone(), site.db.name().to_owned());
     let waits = format!(

@@ -3,16 +3,19 @@
 mod background;
 mod cut_off;
 mod downtimes;
+mod held;
 mod history;
 mod history_compact;
 mod job;
 mod killed;
 mod locks;
+mod lost;
 mod moved;
 mod programs;
 mod purge_only;
 mod schema;
 mod shown;
+mod traps;
 mod watched;
 mod whole;
 
@@ -56,7 +59,12 @@ impl Site {
     }
 
     fn of(installation: Installation) -> Site {
-        let site = Site::bare(installation.install());
+        Site::on(Site::server(), installation)
+    }
+
+    /// On a server of the test's own.
+    fn on(server: &PrivateServer, installation: Installation) -> Site {
+        let site = Site::bare(installation.install_on(server));
         let name = site.db.name();
         let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
         site.db.sql(&format!(

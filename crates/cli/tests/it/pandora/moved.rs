@@ -32,6 +32,15 @@ pub(super) struct Moving {
 
 impl Moving {
     pub(super) fn new(server: &PrivateServer, tokens: &[(&str, &str)]) -> Moving {
+        Moving::between(Site::server(), server, tokens)
+    }
+
+    /// With the installation on the server `active`, and the history database on `server`.
+    pub(super) fn between(
+        active: &PrivateServer,
+        server: &PrivateServer,
+        tokens: &[(&str, &str)],
+    ) -> Moving {
         let history = MariaDb::on(server);
         history.sql(&tables(&[
             "tconfig",
@@ -70,7 +79,7 @@ impl Moving {
         for (token, value) in all {
             installation = installation.token(token, value);
         }
-        let site = Site::of(installation);
+        let site = Site::on(active, installation);
         let account = format!("'{}'@'localhost'", history.name());
         history.sql(&format!(
             "CREATE USER {account} IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON {}.* TO {account};",

@@ -1,0 +1,96 @@
+//! The session that holds the locks is killed, or its server dies, in the midst of the whole
+//! maintenance: nothing more is written, and the next runs complete it as if nothing had been.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use elpis_testkit::pandora::{Installation, QUICK};
+use elpis_testkit::{Database, MariaDb};
+use jiff::Timestamp;
+
+use super::killed::{CHUNKS, differing};
+use super::{Site, alone};
+use crate::crash::wait_for_free_lock;
+use crate::harness::Said;
+
+/// A run in small chunks; `what` is done to it once it has told of `event` three times.
+fn disturbed(site: &Site, event: &str, what: impl FnOnce()) -> Said {
+    let _alone = alone();
+    let config = site.world.path("killed.toml").display().to_string();
+    let args = ["run", "--format", "json", "-v", "--config", &config];
+    let mut command = site.command(&args);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let event = format!("\"event\":\"{event}\"");
+    let told = lines.by_ref().map(Result::unwrap);
+    let told = told.filter(|line| line.contains(&event)).take(3).count();
+    assert_eq!(told, 3, "{event}");
+    what();
+    lines.for_each(drop);
+    site.world.said(&child.wait_with_output().unwrap())
+}
+
+/// What the server's own log has of statements that write, after the session was killed.
+const WRITES: &str = "SELECT COUNT(*) FROM mysql.general_log WHERE event_time > \
+     (SELECT MAX(event_time) FROM mysql.general_log WHERE argument RLIKE '^KILL [0-9]+$') \
+     AND user_host NOT LIKE 'root%' \
+     AND argument RLIKE '^[[:space:]]*(DELETE|INSERT|UPDATE|REPLACE|CREATE|ALTER|DROP|WITH|COMMIT)';";
+
+#[test]
+fn a_run_that_loses_its_locks_or_its_server_stops_before_its_next_write() {
+    let mut server = MariaDb::own_server(&QUICK);
+    let now = Timestamp::now();
+    let installation = Installation {
+        now,
+        ..Installation::small()
+    };
+    let installation = installation.token("days_compact", "20");
+    let site = Site::on(&server, installation.clone());
+    let calm = Site::of(installation);
+    site.world.write("killed.toml", CHUNKS);
+    // From here on nothing that was committed is lost with the server.
+    site.db
+        .sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1;");
+    assert_eq!(differing(&calm, &site), [""; 0], "they begin alike");
+
+    let lock = format!("{}_pandora_db", site.db.name());
+    for event in ["chunk", "swept", "compacted"] {
+        site.db.sql(
+            "SET GLOBAL log_output = 'TABLE'; TRUNCATE TABLE mysql.general_log; \
+             SET GLOBAL general_log = 1;",
+        );
+        let said = disturbed(&site, event, || {
+            let id = site.number(&format!("SELECT IS_USED_LOCK('{lock}');"));
+            site.db.sql(&format!("KILL {id};"));
+        });
+        site.db.sql("SET GLOBAL general_log = 0;");
+        assert_eq!(said.code, 4, "{event}: {said:?}");
+        let before = "SELECT COUNT(*) FROM mysql.general_log WHERE argument RLIKE '^DELETE' \
+                      AND user_host NOT LIKE 'root%';";
+        assert!(site.number(before) > 0, "the log has what a run writes");
+        assert_eq!(site.number(WRITES), 0, "{event}");
+        assert_eq!(site.last_run(), [1], "the console is not told");
+        wait_for_free_lock(&site.db, Some(&lock));
+    }
+    let said = disturbed(&site, "compacted", || server.kill().unwrap());
+    assert_eq!(said.code, 4, "{said:?}");
+    let down = site.run(&["run", "-q"]);
+    assert_eq!(down.code, 8, "{down:?}");
+    server.restart().unwrap();
+    assert_eq!(site.last_run(), [1]);
+
+    // Rows grow old while all this goes on: both are looked at in one and the same second or so.
+    let mut left = Vec::new();
+    for _ in 0..10 {
+        for site in [&calm, &site] {
+            let said = site.run(&["run", "--no-throttle", "-q"]);
+            assert_eq!(said.code, 0, "{said:?}");
+        }
+        left = differing(&calm, &site);
+        if left.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(left, [""; 0]);
+}
