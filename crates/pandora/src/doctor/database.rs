@@ -17,6 +17,7 @@ pub fn judge_database(facts: &DatabaseFacts, now: Timestamp) -> Vec<Check> {
         clock(facts),
         last_run(facts, now),
     ];
+    checks.extend(servers(facts));
     checks.extend(indexes(facts));
     checks.extend(privileges(facts));
     checks.extend(facts.disk.map(disk));
@@ -53,11 +54,9 @@ fn server(facts: &DatabaseFacts) -> Check {
 }
 
 fn schema(facts: &DatabaseFacts) -> Check {
-    let servers = facts.server_versions.join(", ");
-    let servers = if servers.is_empty() {
-        "no server runs"
-    } else {
-        &servers
+    let servers = match &facts.server_versions[..] {
+        [] => "no server runs".to_owned(),
+        versions => versions.join(", "),
     };
     match &facts.schema_version {
         Some(version) if version.starts_with(SCHEMA) => Check::ok(
@@ -75,6 +74,43 @@ fn schema(facts: &DatabaseFacts) -> Check {
             "look at `elpis-maint plan` before the first run: tasks that do not fit are skipped",
         ),
     }
+}
+
+/// Servers of different versions, or of another one than the schema, which the update of one of
+/// them changes for all.
+fn servers(facts: &DatabaseFacts) -> Option<Check> {
+    let versions = &facts.server_versions;
+    let listed = versions.join(", ");
+    if versions
+        .iter()
+        .any(|version| release(version) != release(&versions[0]))
+    {
+        return Some(Check::warning(
+            "database.servers",
+            format!("servers of different versions run on one database: {listed}"),
+            "update the older ones: all servers and the console have to be of one version",
+        ));
+    }
+    let schema = facts.schema_version.as_deref()?;
+    let other = versions
+        .iter()
+        .find(|version| series(version) != series(schema))?;
+    Some(Check::warning(
+        "database.servers",
+        format!("the servers are {other}, and the console's schema is {schema}"),
+        "update whichever is older: all servers and the console have to be of one version",
+    ))
+}
+
+/// `7.0NG.776` of `7.0NG.776 Build 240328`.
+fn release(version: &str) -> &str {
+    version.split_whitespace().next().unwrap_or_default()
+}
+
+/// `7.0NG` of that: what the schema's version says as well.
+fn series(version: &str) -> &str {
+    let release = release(version);
+    release.find("NG").map_or(release, |at| &release[..at + 2])
 }
 
 fn clock(facts: &DatabaseFacts) -> Check {
@@ -186,6 +222,11 @@ mod tests {
             server: "MariaDb 10.11.6".to_owned(),
             has_window_functions: true,
             schema_version: Some("7.0NG".to_owned()),
+            // Of one version, built on two days for two systems.
+            server_versions: vec![
+                "7.0NG.776 Build 240328".into(),
+                "7.0NG.776 Build 240401".into(),
+            ],
             last_run: Some(now),
             disk: Some(Disk {
                 free: 50,
@@ -223,6 +264,7 @@ mod tests {
                 "database.schema",
                 DatabaseFacts {
                     schema_version: Some("8.0".into()),
+                    server_versions: Vec::new(),
                     ..well()
                 },
             ),
@@ -230,6 +272,20 @@ mod tests {
                 "database.schema",
                 DatabaseFacts {
                     schema_version: None,
+                    ..well()
+                },
+            ),
+            (
+                "database.servers",
+                DatabaseFacts {
+                    server_versions: vec!["7.0NG.776 Build 1".into(), "7.0NG.770".into()],
+                    ..well()
+                },
+            ),
+            (
+                "database.servers",
+                DatabaseFacts {
+                    server_versions: vec!["6.0SP5 Build 2".into()],
                     ..well()
                 },
             ),

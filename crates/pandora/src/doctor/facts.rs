@@ -9,7 +9,7 @@ use crate::server::last_maintenance;
 use crate::tokens::Tokens;
 
 /// Indexes that the shipped schema has and the tasks walk along: table and first columns.
-const INDEXES: [(&str, &[&str]); 11] = [
+const INDEXES: [(&str, &[&str]); 13] = [
     ("tagente_datos", &["id_agente_modulo", "utimestamp"]),
     ("tagente_datos", &["utimestamp"]),
     ("tagente_datos_string", &["id_agente_modulo", "utimestamp"]),
@@ -18,6 +18,8 @@ const INDEXES: [(&str, &[&str]); 11] = [
     ("tagente_datos_inventory", &["utimestamp"]),
     ("tagente_estado", &["id_agente_modulo"]),
     ("tagente_modulo", &["id_agente"]),
+    ("talert_template_modules", &["id_agent_module"]),
+    ("tevento", &["id_agentmodule"]),
     ("tevento", &["utimestamp"]),
     ("ttrap", &["timestamp"]),
     ("tgis_data_history", &["end_timestamp"]),

@@ -132,6 +132,9 @@ async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
     assert_eq!(facts.datadir.as_deref(), Some(datadir.trim()));
     db.sql(
         "DROP INDEX data_index1 ON tagente_datos;\
+         DROP INDEX idx_agentmodule ON tevento;\
+         ALTER TABLE talert_template_modules DROP FOREIGN KEY talert_template_modules_ibfk_1,\
+           DROP INDEX idx_template_module, DROP INDEX id_agent_module;\
          CREATE INDEX wrong_way ON tagente_datos (utimestamp, id_agente_modulo);\
          CREATE TABLE tnew (id INT PRIMARY KEY, utimestamp BIGINT NOT NULL);\
          INSERT INTO tnew SELECT seq, seq FROM seq_1_to_12000; ANALYZE TABLE tnew;",
@@ -141,7 +144,15 @@ async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
         "tagente_datos".to_owned(),
         "id_agente_modulo, utimestamp".to_owned(),
     );
-    assert_eq!(facts.missing_indexes, [missing]);
+    let other = |table: &str, column: &str| (table.to_owned(), column.to_owned());
+    assert_eq!(
+        facts.missing_indexes,
+        [
+            missing,
+            other("talert_template_modules", "id_agent_module"),
+            other("tevento", "id_agentmodule"),
+        ]
+    );
     let [unknown] = &facts.unknown_tables[..] else {
         panic!("{:?}", facts.unknown_tables);
     };
@@ -152,5 +163,31 @@ async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
     assert_eq!(
         gather(&db, &["tagente_datos", "tnew"]).await.unknown_tables,
         []
+    );
+}
+
+/// A server that says it is part of a cluster, without the library that would make it one: what
+/// nobody can delete from there is gathered all the same.
+#[tokio::test]
+async fn a_doctor_names_tables_without_a_key_in_a_cluster() {
+    let server = MariaDb::own_server(&["--wsrep-on=ON"]);
+    let db = MariaDb::on(&server);
+    assert_eq!(db.sql("SELECT @@GLOBAL.wsrep_on;").trim(), "1");
+    db.sql(&tables(&[
+        "tconfig",
+        "tserver",
+        "tagente_datos",
+        "tagente_datos_string",
+        "ttrap",
+    ]));
+    db.sql("CREATE VIEW seen AS SELECT * FROM tagente_datos;");
+    let mut session = session(&db).await;
+    let tokens = Tokens::read(&mut session).await.unwrap();
+    let known = BTreeSet::new();
+    let facts = DatabaseFacts::gather(&mut session, &tokens, &known, Timestamp::now());
+    let facts = facts.await.unwrap();
+    assert_eq!(
+        facts.keyless_in_cluster,
+        ["tagente_datos", "tagente_datos_string"]
     );
 }

@@ -2,7 +2,7 @@
 //! moves no less than a purge.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use elpis_mysql::PrivateServer;
 use elpis_testkit::{Database, MariaDb};
@@ -39,23 +39,36 @@ fn rows(moving: &Moving, table: &str) -> u64 {
     moving.site.number(&sql)
 }
 
-fn pair() -> (PrivateServer, PrivateServer) {
-    let (primary, replica) = (MariaDb::own_server(&SERVER), MariaDb::own_server(&SERVER));
+/// A replica of `primary` that begins with what the databases hold now: how they were filled is not
+/// in the binary log.
+fn replica_of(primary: &PrivateServer, databases: [&MariaDb; 2]) -> PrivateServer {
+    let replica = MariaDb::own_server(&SERVER);
+    databases[0].sql("RESET MASTER;");
+    let socket = format!("--socket={}", primary.socket().display());
+    let mut dump = Command::new("mariadb-dump");
+    let dump = dump.args(["--no-defaults", &socket, "--user=root", "--databases"]);
+    let dumped = dump.args(databases.map(MariaDb::name)).output().unwrap();
+    assert!(dumped.status.success(), "{dumped:?}");
+    let text = String::from_utf8(dumped.stdout).unwrap();
+    let anywhere = MariaDb::existing(&replica, "mysql");
+    anywhere.sql(&format!("SET sql_log_bin = 0; {text}"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(replica.replicate_from(&primary)).unwrap();
-    (primary, replica)
+    runtime.block_on(replica.replicate_from(primary)).unwrap();
+    replica
 }
 
 #[test]
 fn a_stopped_replica_holds_sweeps_and_moves() {
-    let (primary, replica) = pair();
+    let primary = MariaDb::own_server(&SERVER);
     let moving = Moving::between(&primary, &primary, &[]);
     moving.fill(300);
+    let replica = replica_of(&primary, [&moving.site.db, &moving.history]);
     let there = MariaDb::existing(&replica, "mysql");
     let caught_up = || {
         let place = moving.site.db.sql("SELECT @@GLOBAL.gtid_binlog_pos;");
         let waited = format!("SELECT MASTER_GTID_WAIT('{}', 60);", place.trim());
-        assert_eq!(there.sql(&waited).trim(), "0");
+        let waited = there.sql(&waited);
+        assert_eq!(waited.trim(), "0", "{}", there.sql("SHOW SLAVE STATUS;"));
     };
     let socket = replica.socket().display();
     let watched = format!("[[replica]]\nname = \"db2\"\nsocket = \"{socket}\"\nuser = \"root\"\n");
