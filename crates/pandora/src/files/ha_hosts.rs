@@ -66,6 +66,8 @@ pub fn is_conf_d_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<Option<String>, ConfigError> {
@@ -90,6 +92,45 @@ mod tests {
         for wrong in [&b"db1 db2\n"[..], b"\xffdb\n", b"a\0b\n"] {
             let error = read(wrong).unwrap_err().to_string();
             assert!(error.starts_with("h.conf:1: "), "{error}");
+        }
+    }
+
+    proptest! {
+        /// Whoever is named on the first line is read, whatever follows, cut off or not.
+        #[test]
+        fn a_host_on_the_first_line_is_read(
+            host in "[!-~]{1,60}",
+            around in ("[ \\t]{0,3}", "[ \\t\\r]{0,3}"),
+            rest in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let line = format!("{}{host}{}", around.0, around.1).into_bytes();
+            prop_assert_eq!(read(&line).unwrap(), Some(host.clone()));
+            let whole = [&line[..], b"\n", &rest].concat();
+            prop_assert_eq!(read(&whole).unwrap(), Some(host));
+        }
+
+        /// Anything at all: what comes out stands on the first line and has no blanks in it.
+        #[test]
+        fn what_is_read_is_one_word_of_the_first_line(
+            bytes in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let first = bytes.split(|byte| *byte == b'\n').next().unwrap();
+            match read(&bytes) {
+                Ok(Some(host)) => {
+                    prop_assert!(!host.is_empty() && !host.contains(char::is_whitespace));
+                    let word = String::from_utf8(first.to_vec()).unwrap();
+                    prop_assert_eq!(word.split_whitespace().collect::<Vec<_>>(), [host]);
+                }
+                Ok(None) => prop_assert!(String::from_utf8(first.to_vec()).unwrap().trim().is_empty()),
+                Err(error) => prop_assert!(error.to_string().starts_with("h.conf:1: ")),
+            }
+        }
+
+        #[test]
+        fn names_of_further_servers_end_as_the_shell_would_match_them(name in "[a-z.]{0,12}") {
+            // `*.conf` of a shell does not match what begins with a dot.
+            let shell = name.strip_suffix(".conf").is_some_and(|stem| !stem.is_empty() && !stem.starts_with('.'));
+            prop_assert_eq!(is_conf_d_name(&name), shell);
         }
     }
 
