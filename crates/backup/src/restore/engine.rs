@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elpis_mysql::{ConnectOptions, SessionSettings};
+use elpis_mysql::{ConnectOptions, Session, SessionSettings};
 use elpis_run::{
     Clock, History, Holder, Journal, NewRun, Observer, Outcome, Query, RunId, StopToken,
 };
@@ -12,12 +12,13 @@ use serde_json::json;
 use super::error::{Live, RestoreError};
 use super::event::RestoreEvent;
 use super::facts::{Here, RestoreFacts, gather};
+use super::names::start_of;
 use super::plan::RestorePlan;
 use super::policy::RestorePolicy;
 use super::report::{ForgetReport, RestoreReport, UndoReport};
 use super::runs::{RestoreState, followers, is_done, runs};
 use super::services::Services;
-use super::session::{Ask, Opening, quoted};
+use super::session::{Ask, Opening, of, quoted};
 use super::steps::Steps;
 use super::swap::exists;
 use super::text::{SqlText, Surveyed};
@@ -80,8 +81,8 @@ impl Restore<'_> {
     /// its own are touched; what fails before it leaves the live database as it was.
     ///
     /// # Errors
-    /// [`RestoreError::Refused`], [`RestoreError::Locked`], [`RestoreError::Unfinished`] and others
-    /// before anything was changed. [`RestoreError::Interrupted`] for everything after that: the
+    /// [`RestoreError::Refused`], [`RestoreError::Locked`], [`RestoreError::Unfinished`],
+    /// [`RestoreError::HalfDone`] and others before anything was changed. [`RestoreError::Interrupted`] for everything after that: the
     /// run can be resumed or undone.
     pub fn run(
         &self,
@@ -97,6 +98,7 @@ impl Restore<'_> {
         let database = &plan.policy.database;
         let mut control = runtime.block_on(control(&self.opening(&plan.policy), database))?;
         self.drop_counted(&runtime, &mut control, plan)?;
+        runtime.block_on(expect_none_unknown(&mut control, database))?;
         // Another one may have begun while this one waited for the lock.
         self.expect_none_unfinished(plan)?;
         let run = self.journal.create(&self.new_run(JOB, plan, json!(plan)))?;
@@ -258,7 +260,7 @@ impl Restore<'_> {
         &'w self,
         plan: &'w RestorePlan,
         runtime: tokio::runtime::Runtime,
-        control: elpis_mysql::Session,
+        control: Session,
         steps: Steps<'w>,
     ) -> Work<'w> {
         Work {
@@ -370,6 +372,21 @@ impl Restore<'_> {
             .find(|(restore, undo)| *restore == run && !is_done(undo));
         Ok(found.map(|(_, undo)| undo.id))
     }
+}
+
+/// The journal alone does not know every restore: its directory may be lost, and a server has many
+/// names. Who loads into a database beside `live` has not ended.
+async fn expect_none_unknown(control: &mut Session, live: &str) -> Result<(), RestoreError> {
+    for role in ["restore", "rest"] {
+        let start = start_of(live, role);
+        let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA \
+                   WHERE LEFT(SCHEMA_NAME, CHAR_LENGTH(?)) = ?";
+        let found = control.ask_first(sql, of(&[&start, &start])).await?;
+        if let Some(side) = found {
+            return Err(RestoreError::HalfDone { side });
+        }
+    }
+    Ok(())
 }
 
 fn outcome(warnings: &[String]) -> Outcome {

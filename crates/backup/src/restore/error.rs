@@ -166,6 +166,15 @@ pub enum RestoreError {
         /// Its number in the journal.
         run: RunId,
     },
+    /// A restore of this database is neither done nor taken back, and this journal does not know it:
+    /// it was begun with another one, or the journal is lost.
+    #[error(
+        "{side} is of a restore of this database that is unfinished and that this journal does not know"
+    )]
+    HalfDone {
+        /// The database into which it loads.
+        side: String,
+    },
     /// The run is none that this can be done with.
     #[error("run {run} cannot be used: {why}")]
     Run {

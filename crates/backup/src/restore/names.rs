@@ -29,6 +29,13 @@ pub(super) fn beside(live: &str, role: &str, tag: &str) -> String {
     start + &end
 }
 
+/// What the names of all databases beside `live` begin with that have this role.
+pub(super) fn start_of(live: &str, role: &str) -> String {
+    const TAG: &str = "00000000";
+    let name = beside(live, role, TAG);
+    name.strip_suffix(TAG).unwrap_or(&name).to_owned()
+}
+
 /// The server-wide lock of restores of `live`.
 pub(super) fn lock(live: &str) -> String {
     let name = format!("elpis-restore:{live}");
@@ -55,6 +62,7 @@ mod tests {
         for role in ["restore", "old", "new"] {
             assert!(beside(&long, role, &tag).chars().count() <= 64);
         }
+        assert!(beside(&long, "rest", &tag).starts_with(&start_of(&long, "rest")));
         assert!(lock(&long).chars().count() <= 64);
         assert_ne!(lock(&long), lock(&long[2..]));
     }

@@ -10,6 +10,7 @@ mod qualified;
 mod readers;
 mod refusals;
 mod stock;
+mod unknown;
 mod views;
 mod whole;
 

@@ -127,6 +127,12 @@ fn database(error: &RestoreError) -> Option<Judgement> {
         )),
         RestoreError::Locked { .. } => Some((Code::Locked, Some("wait for it to end"))),
         RestoreError::Unfinished { .. } => Some((Code::Refused, Some(EITHER))),
+        RestoreError::HalfDone { .. } => Some((
+            Code::Refused,
+            Some(
+                "resume or undo it with the state directory that it began with; drop what it loaded only if nothing of the live database is missing",
+            ),
+        )),
         RestoreError::Run { .. } => Some((Code::Usage, Some("without --run the newest is meant"))),
         RestoreError::NeedsText { .. } => Some((Code::Usage, Some("use --from FILE"))),
         RestoreError::Different { .. } | RestoreError::Compare(_) => Some((
