@@ -17,8 +17,8 @@ pub struct RestorePolicy {
     pub database: String,
     /// The differences that are taken.
     pub accept: BTreeSet<Accept>,
-    /// Parallel sessions that load, 1 to 64. Two: more of them fight for the end of a table
-    /// without a key, which costs the server more than they bring (docs/benchmarks.md).
+    /// Parallel sessions that load, 1 to 64. A table is loaded by one at a time: while one
+    /// builds its indexes the other loads the next.
     pub sessions: usize,
     /// About how many bytes of statements are one transaction: 64 KiB to 256 MiB. Each session
     /// holds up to two of them in memory; longer statements are loaded one at a time.
@@ -91,7 +91,7 @@ impl RestorePolicy {
             database: database.to_owned(),
             accept: BTreeSet::new(),
             sessions: 2,
-            chunk_bytes: 1 << 20,
+            chunk_bytes: 2 << 20,
             defer_from: 4 << 20,
             compare: Compare::Content,
             lock_wait: Duration::from_secs(1),

@@ -123,6 +123,7 @@ impl Loader<'_> {
             observer: Arc::clone(&self.observer),
             unsure: std::sync::Mutex::new(unsure),
             growing: Growing::default(),
+            turns: std::sync::Mutex::default(),
             text_bytes: self.plan.text_bytes,
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),

@@ -1,9 +1,9 @@
 //! A session that loads chunks, each in one transaction with its mark: it is loaded once, however
 //! often it is tried.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use elpis_mysql::{Backoff, Params, Session};
@@ -46,6 +46,8 @@ pub(super) struct Shared {
     /// Tables whose engine knows no transactions.
     pub(super) unsure: std::sync::Mutex<BTreeSet<String>>,
     pub(super) growing: Growing,
+    /// Whose turn it is to put rows into a table.
+    pub(super) turns: std::sync::Mutex<HashMap<String, Arc<Mutex<()>>>>,
     pub(super) text_bytes: u64,
     pub(super) rows: AtomicU64,
     pub(super) bytes: AtomicU64,
@@ -54,6 +56,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// One session at a time puts rows into a table: several fight for its end, which costs the
+    /// server more than they bring.
+    fn turn(&self, table: &str) -> Arc<Mutex<()>> {
+        let turns = self.turns.lock();
+        let mut turns = turns.unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(table.to_owned()).or_default())
+    }
+
     /// So much more is loaded.
     pub(super) fn count(&self, rows: u64, bytes: u64) {
         let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
@@ -188,6 +198,8 @@ impl Worker {
             session.execute(set, Params::Positional(values)).await?;
             self.reading = Some(Arc::clone(reading));
         }
+        let turn = shared.turn(&chunk.table);
+        let turn = turn.lock().await;
         session.begin().await?;
         let (mut rows, mut warnings) = (0, 0);
         for statement in &chunk.statements {
@@ -195,6 +207,8 @@ impl Worker {
             rows += executed.rows;
             warnings += u64::from(executed.warnings);
         }
+        // The next one may begin while this one waits for its commit.
+        drop(turn);
         let mark = vec![chunk.id.into(), chunk.table.as_str().into(), rows.into()];
         session
             .execute(&shared.marks.done(), Params::Positional(mark))
