@@ -21,7 +21,7 @@ pub struct RestorePolicy {
     /// builds its indexes the other loads the next.
     pub sessions: usize,
     /// About how many bytes of statements are one transaction: 64 KiB to 256 MiB. Each session
-    /// holds up to two of them in memory; longer statements are loaded one at a time.
+    /// holds up to two of them in memory, and of longer statements up to two of these.
     pub chunk_bytes: usize,
     /// From how many bytes of rows on a table gets its secondary indexes after them.
     pub defer_from: u64,

@@ -17,7 +17,7 @@ pub(super) struct Opening {
     pub(super) statement_timeout: Duration,
     /// How long a statement waits for a lock.
     pub(super) lock_wait: Duration,
-    /// What a transaction sees of others.
+    /// What a transaction sees of others, where the server's binary log allows it.
     pub(super) isolation: Isolation,
 }
 
@@ -47,6 +47,17 @@ impl Opening {
         );
         session.execute(&set, Params::Empty).await?;
         session.execute("SET NAMES utf8mb4", Params::Empty).await?;
+        // Under READ COMMITTED InnoDB writes no statements into the binary log (error 1665).
+        let by_statement: Option<bool> = session
+            .first(
+                "SELECT @@GLOBAL.log_bin AND @@SESSION.binlog_format = 'STATEMENT'",
+                Params::Empty,
+            )
+            .await?;
+        if by_statement == Some(true) {
+            let repeatable = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+            session.execute(repeatable, Params::Empty).await?;
+        }
         Ok(session)
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod indexes;
+mod infile;
 mod kills;
 mod narrow;
 mod newest;
@@ -239,6 +240,12 @@ pub(crate) fn backup(
     let name = archives(&world.store_dir()).pop().unwrap();
     let path = world.store_dir().join(name);
     (world, path)
+}
+
+/// Fills a new database and backs it up.
+pub(crate) fn create_and_backup(server: &PrivateServer, name: &str) -> (World, PathBuf) {
+    create(server.socket(), name);
+    backup(&server.options(), &[name], Container::TarZst)
 }
 
 pub(crate) fn of_archive(path: &Path) -> SqlText<Surveyed> {

@@ -13,10 +13,9 @@ use crate::support::run;
 /// Fewer than a chunk is tried.
 const KILLS: usize = 6;
 
-/// Kills sessions in the middle of an `INSERT`, with a pause after each, or until told to stop.
-fn kill_inserts(socket: &Path, stop: &AtomicBool) -> usize {
-    let find =
-        "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO `key%' LIMIT 1";
+/// Kills sessions in the middle of putting in rows, with a pause after each, or until told to stop.
+fn kill_loads(socket: &Path, stop: &AtomicBool) -> usize {
+    let find = "SELECT id FROM information_schema.processlist WHERE info REGEXP '^(INSERT|LOAD).* INTO (TABLE )?`key' LIMIT 1";
     let mut killed = 0;
     while killed < KILLS && !stop.load(Ordering::Relaxed) {
         let found = mariadb(socket, "", find);
@@ -61,7 +60,7 @@ fn chunks_of_killed_sessions_are_loaded_once() {
     let plan = bench.plan(&policy("again"), &text);
     let stop = AtomicBool::new(false);
     let (restored, killed) = std::thread::scope(|scope| {
-        let killer = scope.spawn(|| kill_inserts(socket, &stop));
+        let killer = scope.spawn(|| kill_loads(socket, &stop));
         let restored = bench.restore(None).run(&plan, &text);
         stop.store(true, Ordering::Relaxed);
         (restored, killer.join().unwrap())

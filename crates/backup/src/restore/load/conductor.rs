@@ -79,8 +79,7 @@ impl Conductor<'_> {
             self.shared.count(0, chunk.bytes);
             return Ok(());
         }
-        let usual = 2 * self.plan.policy.chunk_bytes as u64;
-        let room = self.room(share(chunk.bytes, usual, self.all_room)).await?;
+        let room = self.room(1).await?;
         let reading = self.reading().await?;
         // Without anybody to take it, the next wait tells why.
         let _ = self.jobs.send(Job {
@@ -244,13 +243,6 @@ impl Conductor<'_> {
     }
 }
 
-/// How much of the room for `all` chunks one of `bytes` takes, where they `usual`ly have less: one
-/// with a far longer statement takes that of several, so that fewer of them are under way.
-fn share(bytes: u64, usual: u64, all: u32) -> u32 {
-    let share = u32::try_from(bytes / usual.max(1) + 1);
-    share.unwrap_or(u32::MAX).min(all)
-}
-
 /// Why a worker has ended before there was nothing left.
 fn failure(ended: Result<Result<(), RestoreError>, tokio::task::JoinError>) -> RestoreError {
     match ended {
@@ -278,21 +270,5 @@ fn words(kind: &Kind) -> (&'static str, &str) {
         Kind::Collate { .. } => ("the character set of", "the database"),
         Kind::Alter { table } => ("changes of table", table),
         _ => ("sequences of", "the text"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::share;
-
-    #[test]
-    fn long_statements_take_the_room_of_several() {
-        let mib = 1 << 20;
-        assert_eq!(share(mib, 2 * mib, 4), 1);
-        assert_eq!(share(2 * mib - 1, 2 * mib, 4), 1);
-        assert_eq!(share(5 * mib, 2 * mib, 4), 3);
-        // One that is longer than all the room goes alone.
-        assert_eq!(share(u64::MAX, 2 * mib, 4), 4);
-        assert_eq!(share(1000 * mib, 2 * mib, 4), 4);
     }
 }

@@ -22,13 +22,19 @@ pub(super) enum Order {
     End { blake3: String },
 }
 
-/// Statements with rows of one table, for one transaction.
+/// Rows of one table, for one transaction.
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) id: u64,
     pub(super) table: String,
-    pub(super) statements: Vec<Vec<u8>>,
+    pub(super) inserts: Vec<Insert>,
     pub(super) bytes: u64,
+}
+
+/// A statement with rows, which begin at byte `values`.
+pub(super) struct Insert {
+    pub(super) sql: Vec<u8>,
+    pub(super) values: usize,
 }
 
 /// Where orders go.
@@ -68,16 +74,16 @@ fn read(
             continue;
         }
         let is_rows = matches!(&kind, Kind::Rows { table, .. } if *table == chunk.table);
-        if !chunk.statements.is_empty() && !is_rows {
+        if !chunk.inserts.is_empty() && !is_rows {
             chunk.id = id();
             if !send(Order::Rows(std::mem::take(&mut chunk))) {
                 return Ok(());
             }
         }
-        if let Kind::Rows { table, .. } = kind {
+        if let Kind::Rows { table, values } = kind {
             chunk.table = table;
             chunk.bytes += sql.len() as u64;
-            chunk.statements.push(sql);
+            chunk.inserts.push(Insert { sql, values });
             if chunk.bytes >= chunk_bytes as u64 {
                 chunk.id = id();
                 if !send(Order::Rows(std::mem::take(&mut chunk))) {
@@ -119,7 +125,7 @@ fn read(
             return Ok(());
         }
     }
-    if !chunk.statements.is_empty() {
+    if !chunk.inserts.is_empty() {
         chunk.id = id();
         if !send(Order::Rows(chunk)) {
             return Ok(());

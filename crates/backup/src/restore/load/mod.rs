@@ -2,14 +2,16 @@
 //! on them.
 //!
 //! One thread reads and cuts the text. What is not rows is carried out in the text's order on the
-//! control session; rows go in chunks to whoever is free. Who loads the last rows of a table makes
-//! its indexes, while others load the next one. Chunks and statements are numbered and marked in the
+//! control session; rows go in chunks to the sessions, one of which at a time loads a table, as a
+//! file where that means the same. Who loads the last rows of a table makes its indexes, while
+//! others load the next one. Chunks and statements are numbered and marked in the
 //! side database, so that an interrupted load goes on where it was.
 
 mod conductor;
 mod event;
 mod feed;
 mod index;
+mod infile;
 mod keys;
 mod marks;
 mod worker;
@@ -34,6 +36,7 @@ use super::session::{Ask, Opening, quoted};
 use conductor::Conductor;
 use feed::{Order, feed};
 use index::Growing;
+use infile::Infiles;
 use worker::{Shared, work};
 
 /// Chunks a session may have: one that it loads and one that waits for it.
@@ -88,7 +91,8 @@ impl Loader<'_> {
             .await?;
         let done = marks.all_done(control).await?;
         let unsure = marks.unsure(control, None).await?;
-        let mut conductor = self.conductor(control, marks, done, unsure);
+        let infiles = Infiles::new(control, self.plan).await?;
+        let mut conductor = self.conductor(control, marks, infiles, done, unsure);
         while let Some(order) = conductor.next(&mut orders).await? {
             if self.stop.is_stopped() {
                 return Err(RestoreError::Stopped);
@@ -113,6 +117,7 @@ impl Loader<'_> {
         &'c self,
         control: &'c mut Session,
         marks: Marks,
+        infiles: Infiles,
         done: BTreeSet<u64>,
         unsure: BTreeSet<String>,
     ) -> Conductor<'c> {
@@ -123,6 +128,7 @@ impl Loader<'_> {
             observer: Arc::clone(&self.observer),
             unsure: std::sync::Mutex::new(unsure),
             growing: Growing::default(),
+            infiles,
             turns: std::sync::Mutex::default(),
             text_bytes: self.plan.text_bytes,
             rows: AtomicU64::new(0),

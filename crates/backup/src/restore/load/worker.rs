@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 
 use super::feed::Chunk;
 use super::index::{Growing, build};
+use super::infile::Infiles;
 use super::marks::Marks;
 use crate::restore::error::RestoreError;
 use crate::restore::event::RestoreEvent;
@@ -46,6 +47,7 @@ pub(super) struct Shared {
     /// Tables whose engine knows no transactions.
     pub(super) unsure: std::sync::Mutex<BTreeSet<String>>,
     pub(super) growing: Growing,
+    pub(super) infiles: Infiles,
     /// Whose turn it is to put rows into a table.
     pub(super) turns: std::sync::Mutex<HashMap<String, Arc<Mutex<()>>>>,
     pub(super) text_bytes: u64,
@@ -200,12 +202,22 @@ impl Worker {
         }
         let turn = shared.turn(&chunk.table);
         let turn = turn.lock().await;
-        session.begin().await?;
-        let (mut rows, mut warnings) = (0, 0);
-        for statement in &chunk.statements {
-            let executed = session.execute_bytes(statement).await?;
-            rows += executed.rows;
-            warnings += u64::from(executed.warnings);
+        let mut put = None;
+        if shared.infiles.take(session, &chunk.table, reading).await? {
+            session.begin().await?;
+            put = shared.infiles.put(session, chunk).await?;
+            if put.is_none() {
+                session.rollback().await?;
+            }
+        }
+        let (mut rows, mut warnings) = (put.unwrap_or_default(), 0);
+        if put.is_none() {
+            session.begin().await?;
+            for insert in &chunk.inserts {
+                let executed = session.execute_bytes(&insert.sql).await?;
+                rows += executed.rows;
+                warnings += u64::from(executed.warnings);
+            }
         }
         // The next one may begin while this one waits for its commit.
         drop(turn);
