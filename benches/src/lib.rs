@@ -1,14 +1,20 @@
-//! What the benchmarks share: a server with production settings, foreground traffic, what a
-//! process used, and the contestants that several benchmarks have.
+//! What the benchmarks share: a server with production settings and what it is filled with,
+//! foreground traffic, what a process used, and the contestants that several benchmarks have.
 #![allow(missing_docs, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod contestant;
 mod foreground;
+mod group;
+mod kept;
+mod pandora;
 mod server;
 mod usage;
 
 pub use contestant::{elpis_maint, program, pt_archiver};
 pub use foreground::{Foreground, Latencies};
+pub use group::run_group;
+pub use kept::KeptServer;
+pub use pandora::PandoraSite;
 pub use server::{Bench, Data, unlimited};
 pub use usage::{Usage, cpu_seconds, run};
 

@@ -1,12 +1,13 @@
 //! The server with production settings, and the table as Pandora FMS has it.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use elpis_mysql::{ConnectOptions, Params, PrivateServer, Session, SessionSettings, quote};
+use anyhow::{Context, Result};
+use elpis_mysql::{ConnectOptions, Params, Session, SessionSettings, quote};
 use tokio::runtime::Runtime;
+
+use crate::KeptServer;
 
 /// What the table is filled with, in the order of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,35 +56,24 @@ pub fn unlimited() -> SessionSettings {
 }
 
 pub struct Bench {
-    server: PrivateServer,
-    snapshot: tempfile::TempDir,
+    kept: KeptServer,
 }
 
 impl Bench {
     /// Starts a server, fills the table and keeps a copy of the data directory.
     pub fn create(runtime: &Runtime, data: Data, rows: u64) -> Result<Bench> {
-        let server = PrivateServer::builder()
-            .arg("--innodb-buffer-pool-size=2G")
-            .arg("--innodb-log-file-size=512M")
-            .arg("--innodb-flush-log-at-trx-commit=1")
-            .arg("--log-bin=bin")
-            .arg("--binlog-format=ROW")
-            .arg("--sync-binlog=0")
-            .start()?;
         let mut bench = Bench {
-            server,
-            snapshot: tempfile::tempdir()?,
+            kept: KeptServer::start(&[])?,
         };
         let begun = Instant::now();
         runtime.block_on(bench.fill(data, rows))?;
-        bench.server.stop()?;
-        copy(&bench.server.datadir(), &bench.snapshot.path().join("data"))?;
+        bench.kept.keep()?;
         eprintln!("made {rows} rows in {:.0} s", begun.elapsed().as_secs_f64());
         Ok(bench)
     }
 
     async fn fill(&self, data: Data, rows: u64) -> Result<()> {
-        let mut session = Session::open(&self.server.options(), &unlimited()).await?;
+        let mut session = Session::open(&self.kept.server().options(), &unlimited()).await?;
         for sql in [
             "CREATE DATABASE bench".to_owned(),
             "USE bench".to_owned(),
@@ -116,23 +106,18 @@ impl Bench {
 
     /// Puts the data directory back as it was, starts the server and reads the table once.
     pub fn restore(&mut self, runtime: &Runtime) -> Result<()> {
-        self.server.stop()?;
-        std::fs::remove_dir_all(self.server.datadir())?;
-        copy(&self.snapshot.path().join("data"), &self.server.datadir())?;
-        self.start_warm(runtime)
+        self.kept.put_back()?;
+        self.warm_up(runtime)
     }
 
     /// Lets the server write out what it was given last, and reads all tables once: a measurement
     /// begins with a server that has nothing left to do.
     pub fn settle(&mut self, runtime: &Runtime) -> Result<()> {
-        self.server.stop()?;
-        self.start_warm(runtime)
+        self.kept.restart()?;
+        self.warm_up(runtime)
     }
 
-    fn start_warm(&mut self, runtime: &Runtime) -> Result<()> {
-        // Or the kernel would write the files out in the middle of the measurement.
-        ensure!(Command::new("sync").status()?.success(), "sync");
-        self.server.restart()?;
+    fn warm_up(&self, runtime: &Runtime) -> Result<()> {
         runtime.block_on(async {
             let mut session = Session::open(&self.options(), &unlimited()).await?;
             for index in ["data_index1", "idx_utimestamp"] {
@@ -162,26 +147,15 @@ impl Bench {
     pub fn options(&self) -> ConnectOptions {
         ConnectOptions {
             database: Some("bench".to_owned()),
-            ..self.server.options()
+            ..self.kept.server().options()
         }
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.server.socket().to_owned()
+        self.kept.server().socket().to_owned()
     }
 
     pub fn pid(&self) -> u32 {
-        self.server.pid()
+        self.kept.server().pid()
     }
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
-    let status = Command::new("cp").arg("-a").arg(from).arg(to).status()?;
-    ensure!(
-        status.success(),
-        "cp {} {}: {status}",
-        from.display(),
-        to.display()
-    );
-    Ok(())
 }

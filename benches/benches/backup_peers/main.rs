@@ -10,12 +10,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod contestant;
-mod group;
 mod installation;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -106,9 +105,8 @@ fn run(
         foreground.reset();
     }
     let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default();
-    let begun = Instant::now();
-    let usage = group::run(command).with_context(|| format!("{contestant:?}"))?;
-    let wall = begun.elapsed().as_secs_f64();
+    let usage = elpis_benches::run_group(command).with_context(|| format!("{contestant:?}"))?;
+    let wall = usage.wall_s;
     let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default() - server_cpu;
     let figures = match foreground {
         Some(foreground) => foreground.stop(runtime)?.figures(),

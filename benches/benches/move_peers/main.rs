@@ -12,7 +12,7 @@
 mod contestant;
 mod site;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -90,10 +90,9 @@ fn measure(
     std::thread::sleep(Duration::from_secs(2));
     foreground.reset();
     let server_cpu = cpu_seconds(site.pid()).unwrap_or_default();
-    let begun = Instant::now();
     let usage = elpis_benches::run(contestant.command(site, cutoff)?);
     let usage = usage.with_context(|| format!("{contestant:?}"))?;
-    let wall = begun.elapsed().as_secs_f64();
+    let wall = usage.wall_s;
     let server_cpu = cpu_seconds(site.pid()).unwrap_or_default() - server_cpu;
     let latencies = foreground.stop(runtime)?;
     let left = site.due(cutoff);

@@ -9,7 +9,7 @@
 
 mod site;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
@@ -92,16 +92,15 @@ fn measure(
     std::thread::sleep(Duration::from_secs(2));
     foreground.reset();
     let server_cpu = cpu_seconds(site.pid()).unwrap_or_default();
-    let begun = Instant::now();
     let usage = elpis_benches::run(site.command(more)?)?;
-    let wall = begun.elapsed().as_secs_f64();
     let server_cpu = cpu_seconds(site.pid()).unwrap_or_default() - server_cpu;
     std::thread::sleep(Duration::from_secs(2));
     let latencies = foreground.stop(runtime)?;
     let inserted = latencies.inserts.len() as u64;
     println!(
-        "| {title} | {} | {wall:.2} | {:.2} | {server_cpu:.2} | {:.1} | {:.0} | {} |",
+        "| {title} | {} | {:.3} | {:.2} | {server_cpu:.2} | {:.1} | {:.0} | {} |",
         (before + inserted).saturating_sub(site.rows()),
+        usage.wall_s,
         usage.cpu_s,
         usage.peak_mb,
         site.longest_statement_ms(),

@@ -1,11 +1,11 @@
-//! A generated installation on a server of its own, with the product's configuration file.
+//! A generated installation whose server records long statements.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use elpis_mysql::{ConnectOptions, PrivateServer};
+use elpis_benches::{KeptServer, PandoraSite};
+use elpis_mysql::ConnectOptions;
 use elpis_testkit::pandora::Installation;
 use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
@@ -23,26 +23,18 @@ const COUNTED: [&str; 8] = [
 ];
 
 pub(crate) struct Site {
-    server: PrivateServer,
-    db: MariaDb,
+    site: PandoraSite,
     installation: Installation,
-    work: tempfile::TempDir,
 }
 
 impl Site {
     /// Starts a server, fills it and keeps a copy of the data directory.
     pub(crate) fn create(rows: u64) -> Result<Site> {
-        let server = PrivateServer::builder()
-            .arg("--innodb-buffer-pool-size=2G")
-            .arg("--innodb-log-file-size=512M")
-            .arg("--innodb-flush-log-at-trx-commit=1")
-            .arg("--log-bin=bin")
-            .arg("--binlog-format=ROW")
-            .arg("--sync-binlog=0")
-            .arg("--slow-query-log=1")
-            .arg("--long-query-time=0.02")
-            .arg("--log-output=TABLE")
-            .start()?;
+        let server = KeptServer::start(&[
+            "--slow-query-log=1",
+            "--long-query-time=0.02",
+            "--log-output=TABLE",
+        ])?;
         let large = Installation::large(Timestamp::now());
         let part = |all: u64| (all * rows / large.numeric).max(100);
         let installation = Installation {
@@ -57,58 +49,24 @@ impl Site {
             ..large
         };
         let begun = Instant::now();
-        let db = MariaDb::on(&server);
+        let db = MariaDb::on(server.server());
         installation.create(&db);
         eprintln!(
             "made an installation with {rows} numeric rows in {:.0} s",
             begun.elapsed().as_secs_f64()
         );
-        let mut site = Site {
-            server,
-            db,
+        Ok(Site {
+            site: PandoraSite::keep(server, db)?,
             installation,
-            work: tempfile::tempdir()?,
-        };
-        site.configure()?;
-        site.server.stop()?;
-        copy(&site.server.datadir(), &site.work.path().join("data"))?;
-        Ok(site)
+        })
     }
 
-    fn configure(&self) -> Result<()> {
-        let text = format!(
-            "servername pandorafms\ndbname {}\ndbuser root\ndbpass \ndbhost {}\nlog_file /dev/null\n\
-             ha_hosts_file {}\n",
-            self.db.name(),
-            self.server.socket().display(),
-            self.work.path().join("none").display(),
-        );
-        std::fs::write(self.conf(), text)?;
-        let state = self.work.path().join("state");
-        let text = format!("[state]\ndirectory = \"{}\"\n", state.display());
-        std::fs::write(self.work.path().join("maint.toml"), text)?;
-        Ok(())
-    }
-
-    fn conf(&self) -> PathBuf {
-        self.work.path().join("pandora_server.conf")
-    }
-
-    /// Puts the data directory back as it was, starts the server and reads the tables once.
     pub(crate) fn restore(&mut self) -> Result<()> {
-        self.server.stop()?;
-        std::fs::remove_dir_all(self.server.datadir())?;
-        copy(&self.work.path().join("data"), &self.server.datadir())?;
-        // Or the kernel would write the copy out in the middle of the measurement.
-        ensure!(Command::new("sync").status()?.success(), "sync");
-        self.server.restart()?;
-        for index in ["data_index1", "idx_utimestamp"] {
-            self.db.sql(&format!(
-                "SELECT COUNT(*) FROM tagente_datos FORCE INDEX ({index});"
-            ));
-        }
-        self.db.sql("SELECT SUM(datos) FROM tagente_datos;");
-        Ok(())
+        self.site.restore()
+    }
+
+    fn db(&self) -> &MariaDb {
+        self.site.db()
     }
 
     /// What an hour makes due, in the proportions of the installation.
@@ -117,7 +75,7 @@ impl Site {
         let hours = |rows: u64, days: u64| (rows / (days * 24)).max(1);
         let now = Timestamp::now().as_second();
         let age = |days: i64| format!("{now} - {days} * 86400 - seq % 3600");
-        self.db.sql(&format!(
+        self.db().sql(&format!(
             "INSERT INTO tagente_datos SELECT m.id_agente_modulo, 1, {} FROM seq_1_to_{} \
                JOIN tagente_modulo AS m ON m.id_agente_modulo = 163 + seq % 30; \
              INSERT INTO tagente_datos_string SELECT m.id_agente_modulo, 'x', {} FROM seq_1_to_{} \
@@ -142,7 +100,7 @@ impl Site {
     pub(crate) fn wait_until_cleared_up(&self) -> Result<()> {
         let give_up = Instant::now() + Duration::from_secs(300);
         let left = || {
-            self.db.number(
+            self.db().number(
                 "SELECT CAST(variable_value AS UNSIGNED) FROM information_schema.global_status \
                  WHERE variable_name = 'Innodb_history_list_length';",
             )
@@ -156,17 +114,17 @@ impl Site {
 
     /// Rows of the large tables.
     pub(crate) fn rows(&self) -> u64 {
-        let count = |table: &&str| self.db.number(&format!("SELECT COUNT(*) FROM {table};"));
+        let count = |table: &&str| self.db().number(&format!("SELECT COUNT(*) FROM {table};"));
         COUNTED.iter().map(count).sum()
     }
 
     pub(crate) fn forget_statements(&self) {
-        self.db.sql("TRUNCATE mysql.slow_log;");
+        self.db().sql("TRUNCATE mysql.slow_log;");
     }
 
     /// The longest statement that the server recorded since then; those below 20 ms count as 20.
     pub(crate) fn longest_statement_ms(&self) -> f64 {
-        let text = self.db.sql(
+        let text = self.db().sql(
             "SELECT COALESCE(MAX(TIME_TO_SEC(query_time)), 0.02) * 1000 FROM mysql.slow_log \
              WHERE sql_text NOT LIKE 'SELECT COUNT(*) FROM t%' AND sql_text NOT LIKE 'TRUNCATE%';",
         );
@@ -178,7 +136,7 @@ impl Site {
         if number > 0 {
             eprintln!(
                 "{}",
-                self.db.sql(&format!(
+                self.db().sql(&format!(
                     "SELECT TIME_TO_SEC(query_time) * 1000 AS ms, rows_examined, rows_affected, \
                        LEFT(REPLACE(sql_text, '\\n', ' '), 150) \
                      FROM mysql.slow_log ORDER BY query_time DESC LIMIT {number};"
@@ -189,7 +147,7 @@ impl Site {
 
     /// From now on the server records each statement of new connections, not only the long ones.
     pub(crate) fn record_all_statements(&self) {
-        self.db.sql("SET GLOBAL long_query_time = 0;");
+        self.db().sql("SET GLOBAL long_query_time = 0;");
     }
 
     /// Shows which kinds of statements took longest, all of a kind together. Those of the
@@ -198,7 +156,7 @@ impl Site {
         if number > 0 {
             eprintln!(
                 "{}",
-                self.db.sql(&format!(
+                self.db().sql(&format!(
                     "SELECT ROUND(SUM(TIME_TO_SEC(query_time)) * 1000, 1) AS ms, COUNT(*) AS n, \
                        SUM(rows_examined) AS examined, \
                        REGEXP_REPLACE(LEFT(REPLACE(sql_text, '\\n', ' '), 230), '[0-9]+', '0') AS kind \
@@ -210,36 +168,15 @@ impl Site {
         }
     }
 
-    /// `elpis-maint run --pandora`, as cron calls it.
     pub(crate) fn command(&self, more: &[&str]) -> Result<Command> {
-        let mut command = Command::new(elpis_benches::program("elpis-maint")?);
-        command
-            .args(["run", "-q", "--pandora"])
-            .arg(self.conf())
-            .arg("--config")
-            .arg(self.work.path().join("maint.toml"))
-            // The zone that the installation's DATETIME columns are in.
-            .env("TZ", "UTC")
-            .args(more);
-        Ok(command)
+        self.site.elpis_maint(more)
     }
 
     pub(crate) fn options(&self) -> ConnectOptions {
-        self.db.options.clone()
+        self.site.options()
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.server.pid()
+        self.site.pid()
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let status = Command::new("cp").arg("-a").arg(from).arg(to).status()?;
-    ensure!(
-        status.success(),
-        "cp {} {}: {status}",
-        from.display(),
-        to.display()
-    );
-    Ok(())
 }

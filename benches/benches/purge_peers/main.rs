@@ -9,7 +9,7 @@
 
 mod contestant;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -101,11 +101,10 @@ fn run(
     std::thread::sleep(Duration::from_secs(1));
     foreground.reset();
     let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default();
-    let begun = Instant::now();
     let work = tempfile::tempdir()?;
     let command = contestant.command(&bench.socket(), cutoff, work.path(), &args.throttle)?;
     let usage = elpis_benches::run(command).with_context(|| format!("{contestant:?}"))?;
-    let wall = begun.elapsed().as_secs_f64();
+    let wall = usage.wall_s;
     let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default() - server_cpu;
     let latencies = foreground.stop(runtime)?;
     let left = bench.number(runtime, &expired)?;

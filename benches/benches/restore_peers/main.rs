@@ -9,8 +9,6 @@
 //! of the whole group.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
-#[path = "../backup_peers/group.rs"]
-mod group;
 mod ours;
 mod reader;
 #[path = "../backup_peers/installation.rs"]
@@ -19,7 +17,6 @@ mod tables;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
@@ -180,9 +177,8 @@ fn run(
     ensure!(Command::new("sync").status()?.success(), "sync");
     let reader = Reader::start(runtime, bench.options());
     let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default();
-    let begun = Instant::now();
-    let usage = group::run(command).with_context(|| format!("{contestant:?}"))?;
-    let wall = begun.elapsed().as_secs_f64();
+    let usage = elpis_benches::run_group(command).with_context(|| format!("{contestant:?}"))?;
+    let wall = usage.wall_s;
     let server_cpu = cpu_seconds(bench.pid()).unwrap_or_default() - server_cpu;
     let pause = reader.stop(runtime)?;
     let phases = match contestant {

@@ -115,7 +115,7 @@ pub use profile::{Profile, ProfileError};
 pub use prune::{Decision, KeepRules, NoRules, Prune, PruneError, PrunePlan, PruneReport};
 #[cfg(feature = "rehearse")]
 pub use rehearse::{
-    CheckResult, Expect, OpenArchive, Probe, Rehearsal, RehearsalReport, RehearseError,
+    CheckResult, Expect, Hindrance, OpenArchive, Probe, Rehearsal, RehearsalReport, RehearseError,
 };
 pub use report::{BackupReport, Phases};
 pub use source::{

@@ -1,6 +1,11 @@
-//! What every program does around its verb: answers for arguments, and last words.
+//! What every program does around its verb: answers for arguments, what it tells of itself, and
+//! last words.
 
 use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Command;
+use clap_complete::Shell;
 
 use crate::exit::{Code, Verdict};
 use crate::output::Printer;
@@ -15,6 +20,21 @@ pub(crate) fn answer(said: &clap::Error) -> ExitCode {
         Code::Done
     };
     ExitCode::from(code as u8)
+}
+
+/// Prints the script with which a shell completes the command line.
+pub(crate) fn completions(shell: Shell, mut command: Command, printer: Printer) -> Result<Verdict> {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    printer.data(&String::from_utf8(script)?)?;
+    Ok(Verdict::silent(Code::Done))
+}
+
+/// Prints the manual page.
+pub(crate) fn man(command: Command, printer: Printer) -> Result<Verdict> {
+    printer.data(&crate::manual::page(command)?)?;
+    Ok(Verdict::silent(Code::Done))
 }
 
 /// Says what a verdict has to say, and turns it into the exit code.

@@ -6,17 +6,21 @@ use elpis_mysql::{ConnectOptions, Error, Params, Session, SessionSettings, quote
 use elpis_run::{MemoryJournal, with_causes};
 use jiff::Timestamp;
 
+use super::accounts::make_definers;
+use super::held::{self, Blame, Hindrance};
 use super::report::RehearsalReport;
 use super::{Expect, Probe, Rehearsal, RehearseError};
 use crate::archive::{Archive, Verified};
 use crate::restore::{
     Accept, Restore, RestoreError, RestorePlan, RestorePolicy, RestoreReport, SqlText, Survey,
-    Surveyed, TextError,
+    Surveyed,
 };
-use crate::work::random_name;
+use crate::work::{free_bytes, random_name};
 
 /// The server's code for a table that is not there.
 const NO_TABLE: u16 = 1146;
+/// With less than so many bytes free a server's failures are for want of room.
+const NO_ROOM: u64 = 16 << 20;
 
 /// What one database is rehearsed with.
 pub(super) struct One<'a> {
@@ -39,9 +43,8 @@ impl One<'_> {
             .and_then(|text| text.survey(self.by.stop, &*self.by.observer));
         let text = match text {
             Ok(text) => text,
-            Err(TextError::Stopped) => return Err(RehearseError::Stopped),
             Err(error) => {
-                report.failed(&shown, with_causes(&error));
+                report.failed(&shown, held::of_text(&error).found(error)?);
                 return Ok(());
             }
         };
@@ -53,8 +56,7 @@ impl One<'_> {
         }
         // Nobody else's database has such a name, and only this one is dropped.
         let database = format!("elpis_rehearsal_{}", random_name());
-        let restored = self.restore(&text, &database);
-        let looked = match restored {
+        let looked = match self.restore(&text, &database) {
             Ok((restored, seconds)) => {
                 report.databases += 1;
                 report.databases_s += seconds;
@@ -65,24 +67,44 @@ impl One<'_> {
                 report.passed(&shown, format!("restored and compared: {rows}"));
                 self.look(&database, text.survey(), report)
             }
-            Err(RestoreError::Stopped) => Err(RehearseError::Stopped),
-            Err(error) => {
-                report.failed(&shown, with_causes(&error));
-                Ok(())
-            }
+            Err((blame, error)) => self
+                .look_around(blame)
+                .found(error)
+                .map(|said| report.failed(&shown, said)),
         };
-        if !self.is_private {
-            self.drop_all(&database)?;
-        }
-        looked
+        let dropped = match self.is_private {
+            true => Ok(()),
+            false => self.drop_all(&database),
+        };
+        // What is left on somebody's server is worth more than a word about the archive.
+        dropped.and(looked)
     }
 
+    /// What a failure is about, seen once more: a server that is gone says nothing about an archive,
+    /// whatever it has said before.
+    fn look_around(&self, blame: Blame) -> Blame {
+        if blame == Blame::Stopped {
+            return blame;
+        }
+        let has_room = free_bytes(self.by.scratch).is_ok_and(|free| free >= NO_ROOM);
+        if self.is_private && !has_room {
+            return Blame::Other(Hindrance::Room);
+        }
+        let answers = self.ask_server(async |session| session.execute("DO 1", Params::Empty).await);
+        match answers {
+            Ok(_) => blame,
+            Err(_) => Blame::Other(Hindrance::Server),
+        }
+    }
+
+    /// What came out and after how many seconds, or what failed and what that is about.
     fn restore(
         &self,
         text: &SqlText<Surveyed>,
         database: &str,
-    ) -> Result<(RestoreReport, f64), RestoreError> {
+    ) -> Result<(RestoreReport, f64), (Blame, RestoreError)> {
         let by = self.by;
+        let judged = |error: RestoreError| (held::of_restore(&error), error);
         let journal = MemoryJournal::new();
         let engine = Restore {
             connect: self.connect.clone(),
@@ -93,17 +115,24 @@ impl One<'_> {
             holder: by.holder.clone(),
             services: None,
         };
-        let mut policy = RestorePolicy::new(database);
-        // What views read elsewhere is not in the archive, and nothing against it.
-        policy.accept.insert(Accept::Views);
-        let facts = engine.inspect(&policy, text)?;
+        if self.is_private {
+            let definers = &text.survey().definers;
+            self.ask_server(async |session| make_definers(session, definers).await)
+                .map_err(|source| {
+                    let doing = "making the definers' accounts".to_owned();
+                    judged(RestoreError::Server { doing, source })
+                })?;
+        }
+        let policy = policy(database);
+        let facts = engine.inspect(&policy, text).map_err(judged)?;
         let plan = RestorePlan::new(&policy, &facts, text.survey(), by.clock.now());
         if !plan.refusals.is_empty() {
+            let blame = held::of_plan(&plan, text.survey());
             let refusals = plan.refusals;
-            return Err(RestoreError::Refused { refusals });
+            return Err((blame, RestoreError::Refused { refusals }));
         }
         let start = by.clock.monotonic();
-        let report = engine.run(&plan, text)?;
+        let report = engine.run(&plan, text).map_err(judged)?;
         Ok((report, (by.clock.monotonic() - start).as_secs_f64()))
     }
 
@@ -114,24 +143,47 @@ impl One<'_> {
         survey: &Survey,
         report: &mut RehearsalReport,
     ) -> Result<(), RehearseError> {
+        let looked = self.ask_server(async |session| {
+            session
+                .execute(&format!("USE {}", quoted(database)?), Params::Empty)
+                .await?;
+            self.count(session, database, survey, report).await?;
+            for probe in self.probes {
+                self.ask(session, probe, report).await?;
+            }
+            Ok(())
+        });
+        // A table that cannot even be counted is found out by name there.
+        looked.or_else(|error| match self.look_around(held::of_server(&error)) {
+            Blame::Archive => {
+                report.failed("tables", with_causes(&error));
+                Ok(())
+            }
+            blame => blame.found(error).map(drop),
+        })
+    }
+
+    /// Has a session of the server for as long as a restore's statements may take.
+    fn ask_server<T>(
+        &self,
+        ask: impl AsyncFnOnce(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let settings = SessionSettings {
+            statement_timeout: policy("").statement_timeout,
+            ..SessionSettings::default()
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(RehearseError::Threads)?;
-        runtime
-            .block_on(async {
-                let connect = ConnectOptions {
-                    database: Some(database.to_owned()),
-                    ..self.connect.clone()
-                };
-                let mut session = Session::open(&connect, &SessionSettings::default()).await?;
-                self.count(&mut session, database, survey, report).await?;
-                for probe in self.probes {
-                    self.ask(&mut session, probe, report).await?;
-                }
-                session.close().await
-            })
-            .map_err(RehearseError::Session)
+            .map_err(|error| Error::Driver {
+                message: error.to_string(),
+            })?;
+        runtime.block_on(async {
+            let mut session = Session::open(self.connect, &settings).await?;
+            let asked = ask(&mut session).await?;
+            session.close().await?;
+            Ok(asked)
+        })
     }
 
     async fn count(
@@ -172,7 +224,7 @@ impl One<'_> {
         let sql = format!("SELECT CAST(({}) AS CHAR)", probe.sql);
         let answer: Option<Option<String>> = match session.first(&sql, Params::Empty).await {
             Err(error) if error.code() == Some(NO_TABLE) => return Ok(()),
-            Err(error) if error.code().is_some() => {
+            Err(error) if held::of_server(&error) == Blame::Archive => {
                 report.failed(&probe.name, with_causes(&error));
                 return Ok(());
             }
@@ -207,26 +259,29 @@ impl One<'_> {
 
     /// Removes what the rehearsal has made on a server that is not ours.
     fn drop_all(&self, database: &str) -> Result<(), RehearseError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(RehearseError::Threads)?;
-        runtime
-            .block_on(async {
-                let settings = SessionSettings::default();
-                let mut session = Session::open(self.connect, &settings).await?;
-                let sql = "SELECT schema_name FROM information_schema.schemata \
-                           WHERE LEFT(schema_name, ?) = ?";
-                let params = Params::Positional(vec![database.len().into(), database.into()]);
-                let names: Vec<String> = session.rows(sql, params).await?;
-                for name in names {
-                    let drop = format!("DROP DATABASE {}", quoted(&name)?);
-                    session.execute(&drop, Params::Empty).await?;
-                }
-                session.close().await
-            })
-            .map_err(RehearseError::Session)
+        let dropped = self.ask_server(async |session| {
+            let sql = "SELECT schema_name FROM information_schema.schemata \
+                       WHERE LEFT(schema_name, ?) = ?";
+            let params = Params::Positional(vec![database.len().into(), database.into()]);
+            let names: Vec<String> = session.rows(sql, params).await?;
+            for name in names {
+                let drop = format!("DROP DATABASE {}", quoted(&name)?);
+                session.execute(&drop, Params::Empty).await?;
+            }
+            Ok(())
+        });
+        dropped.map_err(|source| RehearseError::Left {
+            start: database.to_owned(),
+            source,
+        })
     }
+}
+
+fn policy(database: &str) -> RestorePolicy {
+    let mut policy = RestorePolicy::new(database);
+    // What views read elsewhere is not in the archive, and nothing against it.
+    policy.accept.insert(Accept::Views);
+    policy
 }
 
 fn quoted(name: &str) -> Result<String, Error> {

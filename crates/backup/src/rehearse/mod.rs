@@ -1,7 +1,9 @@
 //! The proof that an archive can be restored: it is, into a server and a directory that are thrown
 //! away afterwards, and looked at there.
 
+mod accounts;
 mod database;
+mod held;
 mod report;
 
 use std::path::Path;
@@ -9,16 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elpis_mysql::{ConnectOptions, PrivateServer, ServerError};
-use elpis_run::{Clock, FsError, Holder, Observer, StopToken, with_causes};
+use elpis_run::{Clock, FsError, Holder, Observer, StopToken};
 use jiff::Timestamp;
 
+pub use held::Hindrance;
 pub use report::{CheckResult, RehearsalReport};
 
-use crate::archive::{
-    Archive, DatabaseKind, Extract, ExtractError, Manifest, Verified, VerifyError,
-};
+use crate::archive::{Archive, DatabaseKind, Extract, Manifest, Verified, VerifyError};
 use crate::restore::{FileCheck, FileRoot, RestoreEvent};
 use crate::work::{WorkDir, sweep};
+use held::Blame;
 
 /// A question to a restored database, which a product's profile knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +83,22 @@ pub enum RehearseError {
     /// No server can be started.
     #[error("there is no private server for the rehearsal")]
     Server(#[source] ServerError),
-    /// The server of the rehearsal does not answer.
-    #[error("the server of the rehearsal does not answer")]
-    Session(#[source] elpis_mysql::Error),
+    /// It was begun and could not be ended, for a reason that is not the archive's.
+    #[error("the rehearsal could not be held, and nothing is said of the archive: {what}")]
+    NotHeld {
+        /// What was in the way.
+        what: Hindrance,
+        /// What has failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Databases of the rehearsal may be left on a server that is not its own.
+    #[error("databases whose names begin with {start} may be left on the server")]
+    Left {
+        /// What their names begin with.
+        start: String,
+        /// Why they could not be removed.
+        source: elpis_mysql::Error,
+    },
     /// No thread could be started.
     #[error("the rehearsal cannot start its threads")]
     Threads(#[source] std::io::Error),
@@ -101,7 +116,7 @@ impl Rehearsal<'_> {
     /// not say. Blocks.
     ///
     /// # Errors
-    /// [`RehearseError`]: nothing is known of the archive then.
+    /// [`RehearseError`]: nothing is known of the archive then, and nothing is to be held against it.
     pub fn run(
         &self,
         mut archive: Archive<Verified>,
@@ -113,7 +128,13 @@ impl Rehearsal<'_> {
         // A server has a working directory of its own.
         let scratch = std::fs::canonicalize(self.scratch)
             .map_err(|source| FsError::new("use directory", self.scratch, source))?;
-        let work = WorkDir::create(&scratch)?;
+        let work = WorkDir::create(&scratch).map_err(|error| match held::of_fs(&error) {
+            Blame::Other(what @ Hindrance::Room) => RehearseError::NotHeld {
+                what,
+                source: Box::new(error),
+            },
+            _ => RehearseError::Fs(error),
+        })?;
         let manifest = archive.manifest().cloned();
         let mut report = RehearsalReport {
             archive: archive.path().to_owned(),
@@ -169,9 +190,8 @@ impl Rehearsal<'_> {
         let start = self.clock.monotonic();
         match archive.extract(&out, &how) {
             Ok(extracted) => report.files = extracted.entries,
-            Err(ExtractError::Stopped) => return Err(RehearseError::Stopped),
             Err(error) => {
-                report.failed("files", with_causes(&error));
+                report.failed("files", held::of_extract(&error).found(error)?);
                 return Ok(());
             }
         }
@@ -194,6 +214,8 @@ impl Rehearsal<'_> {
             "--skip-networking",
             "--skip-log-bin",
             "--event-scheduler=OFF",
+            // Rows that come as a file take less time and memory, on both sides.
+            "--local-infile=ON",
             "--max-allowed-packet=1G",
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-doublewrite=0",
@@ -209,7 +231,13 @@ impl Rehearsal<'_> {
                 Ok((Some(server), options))
             }
             (Err(ServerError::Missing { .. }), Some(side)) => Ok((None, side.clone())),
-            (Err(error), _) => Err(RehearseError::Server(error)),
+            (Err(error), _) => Err(match held::of_start(&error) {
+                Some(what) => RehearseError::NotHeld {
+                    what,
+                    source: Box::new(error),
+                },
+                None => RehearseError::Server(error),
+            }),
         }
     }
 }

@@ -82,8 +82,8 @@ impl Restore<'_> {
     ///
     /// # Errors
     /// [`RestoreError::Refused`], [`RestoreError::Locked`], [`RestoreError::Unfinished`],
-    /// [`RestoreError::HalfDone`] and others before anything was changed. [`RestoreError::Interrupted`] for everything after that: the
-    /// run can be resumed or undone.
+    /// [`RestoreError::HalfDone`] and others before anything was changed.
+    /// [`RestoreError::Interrupted`] for everything after that: the run can be resumed or undone.
     pub fn run(
         &self,
         plan: &RestorePlan,

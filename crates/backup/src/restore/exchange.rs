@@ -1,18 +1,18 @@
 //! The exchange: everything that touches the live database, and how it is put back.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use elpis_run::with_causes;
 
-use super::accept::Accept;
 use super::error::RestoreError;
 use super::event::RestoreEvent;
 use super::load::Marks;
 use super::plan::RestorePlan;
 use super::run::defaults_clause;
 use super::session::{Ask, quoted};
-use super::swap::{Moves, Scripts, Whose, base_tables, exists, live_tables, probe};
+use super::swap::{
+    Moves, Scripts, Whose, base_tables, exists, expect_packet, live_tables, probe, take_down,
+};
 use super::work::Work;
 
 impl Work<'_> {
@@ -36,18 +36,49 @@ impl Work<'_> {
             });
             return Ok(took);
         };
+        if !self.steps.is_down() {
+            // Nothing was touched, whether the server answers or not. And what is kept may be older
+            // than what is there.
+            self.release(&error)?;
+            return Err(error);
+        }
         // Whatever the answer was: what is, is what counts.
-        if self.reconnect().is_ok() && !self.is_exchanged()? {
-            match self.steps.is_down() {
-                true => self.put_back()?,
-                // What is kept may be older than what is there.
-                false => self.start_services()?,
+        let is_old = match self.reconnect() {
+            Ok(()) => !self.is_exchanged()?,
+            Err(_) => !self.steps.was_announced("rename"),
+        };
+        if is_old {
+            match self.put_back() {
+                Ok(()) => self.release(&error)?,
+                Err(failed) => self.start_without(failed)?,
             }
-            self.steps.note_put_back(&error)?;
-            let why = with_causes(&error);
-            self.restore.observer.on(&RestoreEvent::PutBack { why });
         }
         Err(error)
+    }
+
+    /// The live database is as it was, and whoever stood still for its exchange works again. It is
+    /// noted first: should a service not start, the next try takes everything down once more.
+    pub(super) fn release(&mut self, why: &RestoreError) -> Result<(), RestoreError> {
+        self.steps.note_put_back(why)?;
+        let why = with_causes(why);
+        self.restore.observer.on(&RestoreEvent::PutBack { why });
+        self.start_services()
+    }
+
+    /// The tables are the old ones, and not everything besides them could be made again. Whoever
+    /// writes into them does no harm by it unless triggers are missing, and standing still does some.
+    pub(super) fn start_without(&mut self, failed: RestoreError) -> Result<(), RestoreError> {
+        let live = self.plan.facts.live.iter();
+        let mut triggers = live.flat_map(|live| live.triggers.values());
+        let scope = &self.plan.policy.scope;
+        if self.plan.triggers > 0 || triggers.any(|table| scope.concerns(table)) {
+            return Err(failed);
+        }
+        self.warn(format!(
+            "the services are started, but views or events may be missing until a resume or undo: {}",
+            with_causes(&failed)
+        ));
+        self.start_services()
     }
 
     /// What the text made besides tables, and the database that will keep the old tables.
@@ -81,7 +112,12 @@ impl Work<'_> {
     /// Everything of the exchange but the exchange.
     fn prepare(&mut self) -> Result<(), RestoreError> {
         self.exchange_step("capture old", |work| work.capture_old())?;
+        let were_stopped = self.steps.is_done(&self.steps.of_exchange("stop services"));
         self.exchange_step("stop services", |work| work.stop_services())?;
+        if were_stopped && !self.is_exchanged()? {
+            // Somebody may have started them since.
+            self.stop_services()?;
+        }
         // Somebody may have changed something since, perhaps for days if a process died.
         if !self.steps.is_down() {
             self.capture_old()?;
@@ -98,18 +134,11 @@ impl Work<'_> {
                 false => Scripts::default(),
             };
             old.check()?;
+            expect_packet(control, plan).await?;
             let new = Scripts::kept(control, &plan.old, Whose::New).await?;
-            let mut coming: BTreeSet<String> = plan
-                .tables
-                .iter()
-                .map(|table| table.text.name.clone())
-                .collect();
-            coming.extend(new.iter().flat_map(|new| new.views().iter().cloned()));
-            // The operator does without views that cannot be made.
-            if plan.policy.accept.contains(&Accept::Views) {
-                coming.clear();
-            }
-            old.check_whole(&coming)?;
+            let names = plan.tables.iter().map(|table| table.text.name.clone());
+            let tables: Vec<String> = names.collect();
+            old.check_replaced(&plan.policy, &tables, new.as_ref())?;
             old.keep(control, &plan.old, Whose::Old).await?;
             Ok::<Scripts, RestoreError>(old)
         })?;
@@ -129,10 +158,10 @@ impl Work<'_> {
             control
                 .tell(&format!("CREATE DATABASE IF NOT EXISTS {live}"))
                 .await?;
-            Scripts::take_down(control, &plan.side, &[], None).await?;
+            take_down(control, &plan.side, &[], None).await?;
             let live = live_tables(control, &plan.policy).await?;
             probe(control, &live, &plan.policy, clock, &observer).await?;
-            Scripts::take_down(control, database, &coming, plan.policy.scope.only()).await
+            take_down(control, database, &coming, plan.policy.scope.only()).await
         })
     }
 
@@ -180,7 +209,7 @@ impl Work<'_> {
         }
     }
 
-    /// Makes what was taken down again and starts the services: the live database is as it was.
+    /// Makes what was taken down again: the live database is as it was.
     pub(super) fn put_back(&mut self) -> Result<(), RestoreError> {
         let (runtime, control, plan) = self.parts();
         let database = &plan.policy.database;
@@ -200,8 +229,7 @@ impl Work<'_> {
                 Some(old) => old.put_back(control, database).await,
                 None => Ok(()),
             }
-        })?;
-        self.start_services()
+        })
     }
 
     pub(super) fn install(&mut self) -> Result<(), RestoreError> {

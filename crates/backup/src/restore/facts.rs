@@ -1,6 +1,8 @@
 //! What a restore finds where it is to work. Nothing is changed for it.
 
+mod live;
 mod objects;
+mod privileges;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::error::RestoreError;
 use super::policy::RestorePolicy;
 use super::rows::{self, RowsFacts};
-use super::scope::Scope;
-use super::session::{Ask, of};
+use super::session::Ask;
 use super::survey::Survey;
 use super::views;
 use crate::dump::privileges::Privileges;
+
+pub(super) use live::users;
 
 /// The server and the live database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +79,9 @@ pub struct LiveFacts {
     pub collation: String,
     /// Its tables and sequences, views left out.
     pub tables: BTreeSet<String>,
+    /// Of these the ones that keep the history of their rows (`WITH SYSTEM VERSIONING`).
+    #[serde(default)]
+    pub versioned: BTreeSet<String>,
     /// Bytes of their data and indexes.
     pub bytes: u64,
     /// Who is connected to it, as `user@host (connection N)`, this tool left out.
@@ -134,7 +140,7 @@ pub(super) async fn gather(
         )
         .await?;
     let live = match databases.iter().any(|name| name == database) {
-        true => Some(live(session, database, &policy.scope).await?),
+        true => Some(live::look(session, database, &policy.scope).await?),
         false => None,
     };
     let rows = match (policy.scope.rows(), &live) {
@@ -143,22 +149,7 @@ pub(super) async fn gather(
     };
     let lines: Vec<String> = session.ask("SHOW GRANTS", Params::Empty).await?;
     let held = Privileges::parse(lines.iter().map(String::as_str));
-    let mut missing_privileges = Vec::new();
-    let moves_triggers = policy.scope.rows().is_none()
-        && survey
-            .trigger_tables
-            .values()
-            .chain(live.iter().flat_map(|live| live.triggers.values()))
-            .any(|table| policy.scope.concerns(table));
-    if moves_triggers && !held.global("SUPER") && wants_super(session).await? {
-        missing_privileges.push(
-            "SUPER ON *.*, for triggers while the server writes a binary log (or set its \
-             log_bin_trust_function_creators)"
-                .to_owned(),
-        );
-    }
-    let names_others =
-        !survey.definers.is_empty() || live.as_ref().is_some_and(|live| !live.definers.is_empty());
+    let missing = privileges::missing(session, &held, policy, survey, live.as_ref()).await?;
     Ok(RestoreFacts {
         sees_users: held.global("PROCESS"),
         target: session.target().to_owned(),
@@ -180,129 +171,10 @@ pub(super) async fn gather(
             true => views::lost(session, database, survey).await?,
             false => BTreeSet::new(),
         },
-        missing: [
-            missing(&held, info.flavour, database, names_others),
-            missing_privileges,
-        ]
-        .concat(),
+        missing,
         stops_services: here.stops_services,
         rows,
     })
-}
-
-async fn live(
-    session: &mut Session,
-    database: &str,
-    scope: &Scope,
-) -> Result<LiveFacts, RestoreError> {
-    let (charset, collation) = defaults(session, database).await?;
-    let tables: Vec<(String, Option<u64>)> = session
-        .ask(
-            "SELECT TABLE_NAME, DATA_LENGTH + INDEX_LENGTH FROM information_schema.TABLES \
-             WHERE TABLE_SCHEMA = ? AND TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW')",
-            of(&[database]),
-        )
-        .await?;
-    let foreign: Vec<(String, String, String)> = session
-        .ask(
-            "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME \
-             FROM information_schema.REFERENTIAL_CONSTRAINTS \
-             WHERE CONSTRAINT_SCHEMA <> UNIQUE_CONSTRAINT_SCHEMA AND ? IN (CONSTRAINT_SCHEMA, UNIQUE_CONSTRAINT_SCHEMA)",
-            of(&[database]),
-        )
-        .await?;
-    let references: Vec<(String, String)> = session
-        .ask(
-            "SELECT TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS \
-             WHERE CONSTRAINT_SCHEMA = ? AND UNIQUE_CONSTRAINT_SCHEMA = CONSTRAINT_SCHEMA",
-            of(&[database]),
-        )
-        .await?;
-    let triggers: Vec<(String, String)> = session
-        .ask(
-            "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS \
-             WHERE TRIGGER_SCHEMA = ?",
-            of(&[database]),
-        )
-        .await?;
-    let views: Vec<String> = session
-        .ask(
-            "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?",
-            of(&[database]),
-        )
-        .await?;
-    let mut live = LiveFacts {
-        broken: BTreeSet::new(),
-        unreadable: BTreeSet::new(),
-        definers: BTreeSet::new(),
-        references: references.into_iter().collect(),
-        triggers: triggers.into_iter().collect(),
-        views: views.into_iter().collect(),
-        charset,
-        collation,
-        bytes: tables.iter().filter_map(|(_, bytes)| *bytes).sum(),
-        tables: tables.into_iter().map(|(name, _)| name).collect(),
-        users: users(session, database).await?,
-        foreign: foreign
-            .into_iter()
-            .map(|(schema, table, name)| format!("{schema}.{table}.{name}"))
-            .collect(),
-    };
-    // Rows of one owner change no object.
-    if scope.rows().is_none() {
-        objects::look(session, database, scope, &mut live).await?;
-    }
-    Ok(live)
-}
-
-/// Whether the server lets only `SUPER` make and drop triggers (error 1419).
-async fn wants_super(session: &mut Session) -> Result<bool, RestoreError> {
-    let found: Option<(bool, bool)> = session
-        .ask_first(
-            "SELECT @@GLOBAL.log_bin, @@GLOBAL.log_bin_trust_function_creators",
-            Params::Empty,
-        )
-        .await?;
-    Ok(found == Some((true, false)))
-}
-
-/// The default character set and collation of a database that is there.
-pub(super) async fn defaults(
-    session: &mut Session,
-    database: &str,
-) -> Result<(String, String), RestoreError> {
-    let found: Option<(String, String)> = session
-        .ask_first(
-            "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME \
-             FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?",
-            of(&[database]),
-        )
-        .await?;
-    found.ok_or_else(|| RestoreError::NeedsPerson {
-        what: format!("the database {database} is gone"),
-    })
-}
-
-/// Who is connected to a database besides us, as far as the account may see.
-pub(super) async fn users(
-    session: &mut Session,
-    database: &str,
-) -> Result<Vec<String>, RestoreError> {
-    let found: Vec<(u64, String, String)> = session
-        .ask(
-            "SELECT ID, USER, HOST FROM information_schema.PROCESSLIST \
-             WHERE DB = ? AND ID <> CONNECTION_ID() ORDER BY ID",
-            of(&[database]),
-        )
-        .await?;
-    let words = |(id, user, host): (u64, String, String)| {
-        // The port of the connection is nobody's business.
-        let host = host
-            .rsplit_once(':')
-            .map_or(host.as_str(), |(host, _)| host);
-        format!("{user}@{host} (connection {id})")
-    };
-    Ok(found.into_iter().map(words).collect())
 }
 
 /// Bytes free for the server's data, if its directory is on this host.
@@ -366,55 +238,4 @@ async fn missing_definers(
     };
     let missing = survey.definers.iter().filter(|account| !is_known(account));
     Ok(Some(missing.cloned().collect()))
-}
-
-/// What is needed on the live database and on those beside it.
-fn missing(
-    held: &Privileges,
-    flavour: Flavour,
-    database: &str,
-    names_definers: bool,
-) -> Vec<String> {
-    let beside = super::names::beside(database, "restore", "00000000");
-    let always = [
-        ("CREATE", "to make tables"),
-        ("DROP", "to exchange tables"),
-        ("ALTER", "to exchange tables"),
-        ("INDEX", "to make indexes"),
-        ("INSERT", "to load rows"),
-        ("SELECT", "to compare rows"),
-        ("DELETE", "to remove half-loaded rows"),
-        ("REFERENCES", "for foreign keys"),
-        ("LOCK TABLES", "to see whether anybody holds them"),
-    ];
-    // What the live database has of these must be taken down and made again.
-    let objects = [
-        ("TRIGGER", "for triggers"),
-        ("CREATE VIEW", "for views"),
-        ("SHOW VIEW", "for views"),
-        ("CREATE ROUTINE", "for routines"),
-        ("ALTER ROUTINE", "for routines"),
-        ("EVENT", "for events"),
-    ];
-    let mut missing = Vec::new();
-    for (privilege, what) in always.into_iter().chain(objects) {
-        for name in [database, &beside] {
-            if !held.on(privilege, name) {
-                missing.push(format!("{privilege} ON `{name}`.*, {what}"));
-            }
-        }
-    }
-    let names_others = match flavour {
-        Flavour::MariaDb => ["SUPER", "SET USER"],
-        Flavour::MySql => ["SUPER", "SET_USER_ID"],
-    };
-    let may = |privilege: &&str| held.global(privilege);
-    let any = names_others.iter().any(may) || ["SET_ANY_DEFINER"].iter().any(may);
-    if names_definers && !any {
-        missing.push(format!(
-            "{} ON *.*, to name other accounts as definers",
-            names_others[1]
-        ));
-    }
-    missing
 }

@@ -9,7 +9,7 @@ use super::plan::RestorePlan;
 use super::policy::Grants;
 use super::report::{RestorePhases, RestoreReport};
 use super::session::{Ask, quoted};
-use super::swap::{exists, make_durable};
+use super::swap::{exists, flush, make_durable};
 use super::text::{SqlText, Surveyed};
 use super::work::Work;
 
@@ -190,7 +190,20 @@ impl<'a> Work<'a> {
         self.reconnect()?;
         // The step is about to be done, and its rows must not be gone later.
         let (runtime, control, plan) = self.parts();
-        runtime.block_on(make_durable(control, &plan.side))
+        runtime.block_on(make_durable(control, &plan.side))?;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), RestoreError> {
+        let (runtime, control, plan) = self.parts();
+        if !runtime.block_on(flush(control, &plan.side))? {
+            let side = &plan.side;
+            self.warn(format!(
+                "without RELOAD ON *.* the tables of {side} that have no transactions are not flushed: \
+                 if the server dies before they are exchanged, undo and restore again"
+            ));
+        }
+        Ok(())
     }
 
     /// Builds the indexes that were left for later, some tables at a time.
@@ -221,7 +234,7 @@ impl<'a> Work<'a> {
                     });
                 }
                 match building.join_next().await {
-                    None => return Ok(()),
+                    None => return Ok::<(), RestoreError>(()),
                     Some(Ok(built)) => {
                         let table = built?;
                         observer.on(&RestoreEvent::Indexed { table });
@@ -231,7 +244,8 @@ impl<'a> Work<'a> {
                     }
                 }
             }
-        })
+        })?;
+        self.flush()
     }
 
     fn compare(&mut self) -> Result<(), RestoreError> {

@@ -1,19 +1,16 @@
 //! Taking a restore back, and giving up what taking it back would need.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use elpis_run::{RunId, with_causes};
+use elpis_run::RunId;
 
-use super::accept::Accept;
 use super::error::RestoreError;
 use super::event::RestoreEvent;
 use super::names::beside;
 use super::plan::RestorePlan;
 use super::report::UndoReport;
 use super::session::{Ask, quoted};
-use super::swap::{Moves, Scripts, Whose, base_tables, exists, live_tables, probe};
+use super::swap::{Moves, Scripts, Whose, base_tables, exists, live_tables, probe, take_down};
 use super::work::Work;
 
 /// The plan of a run that takes a restore back.
@@ -57,7 +54,7 @@ impl Work<'_> {
             None
         } else {
             self.exchange_step("put back", |work| match undo.down {
-                true => work.put_back(),
+                true => work.put_back().and_then(|()| work.start_services()),
                 false => work.start_services(),
             })?;
             None
@@ -86,16 +83,17 @@ impl Work<'_> {
         let Err(error) = exchanged else {
             return Ok(());
         };
+        if !self.steps.is_down() {
+            self.release(&error)?;
+            return Err(error);
+        }
         if self.reconnect().is_ok() && !self.is_old()? {
-            if self.steps.is_down() {
-                let last = self.last()?;
-                let (runtime, control, plan) = self.parts();
-                runtime.block_on(last.put_back(control, &plan.policy.database))?;
+            let last = self.last()?;
+            let (runtime, control, plan) = self.parts();
+            match runtime.block_on(last.put_back(control, &plan.policy.database)) {
+                Ok(()) => self.release(&error)?,
+                Err(failed) => self.start_without(failed)?,
             }
-            self.start_services()?;
-            self.steps.note_put_back(&error)?;
-            let why = with_causes(&error);
-            self.restore.observer.on(&RestoreEvent::PutBack { why });
         }
         Err(error)
     }
@@ -105,7 +103,11 @@ impl Work<'_> {
         if !self.steps.is_down() {
             self.exchange_step("capture", |work| work.capture_last())?;
         }
+        let were_stopped = self.steps.is_done(&self.steps.of_exchange("stop services"));
         self.exchange_step("stop services", |work| work.stop_services())?;
+        if were_stopped && !self.is_old()? {
+            self.stop_services()?;
+        }
         if !self.steps.is_down() {
             self.capture_last()?;
         }
@@ -130,13 +132,8 @@ impl Work<'_> {
                 .await?;
             let last = Scripts::read(control, database, plan.policy.scope.only()).await?;
             last.check()?;
-            let mut coming: BTreeSet<String> =
-                base_tables(control, &plan.old).await?.into_iter().collect();
-            coming.extend(old.views().iter().cloned());
-            if plan.policy.accept.contains(&Accept::Views) {
-                coming.clear();
-            }
-            last.check_whole(&coming)?;
+            let tables = base_tables(control, &plan.old).await?;
+            last.check_replaced(&plan.policy, &tables, Some(&old))?;
             last.keep_texts(control, &new).await?;
             last.keep(control, &new, Whose::Last).await
         })?;
@@ -175,7 +172,7 @@ impl Work<'_> {
             let database = &plan.policy.database;
             let live = live_tables(control, &plan.policy).await?;
             probe(control, &live, &plan.policy, clock, &observer).await?;
-            Scripts::take_down(control, database, &coming, plan.policy.scope.only()).await
+            take_down(control, database, &coming, plan.policy.scope.only()).await
         })
     }
 

@@ -23,6 +23,8 @@ mod property;
 #[cfg(feature = "remote")]
 mod proxy;
 mod prune;
+#[cfg(feature = "rehearse")]
+mod rehearsals;
 mod restore_config_first;
 mod restore_db;
 mod restore_files;

@@ -150,16 +150,8 @@ async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Resul
             )
             .await
         }
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Maint::command(), "elpis-maint", &mut script);
-            printer.data(&String::from_utf8(script)?)?;
-            Ok(Verdict::silent(Code::Done))
-        }
-        Verb::Man => {
-            printer.data(&crate::manual::page(Maint::command())?)?;
-            Ok(Verdict::silent(Code::Done))
-        }
+        Verb::Completions { shell } => program::completions(shell, Maint::command(), printer),
+        Verb::Man => program::man(Maint::command(), printer),
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod report;
 mod spinner;
 #[cfg(feature = "maint")]
 mod table;
+#[cfg(feature = "maint")]
 mod task_bars;
 mod words;
 

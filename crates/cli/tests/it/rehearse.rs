@@ -12,6 +12,13 @@ fn noted(site: &Site) -> serde_json::Value {
     list[0]["note"]["rehearsed"].clone()
 }
 
+fn shell(words: &[&str]) {
+    let status = std::process::Command::new(words[0])
+        .args(&words[1..])
+        .status();
+    assert!(status.unwrap().success(), "{words:?}");
+}
+
 fn is_empty(dir: &Path) -> bool {
     std::fs::read_dir(dir).unwrap().next().is_none()
 }
@@ -107,4 +114,46 @@ fn an_archive_that_is_whole_may_fail_its_rehearsal() {
         noted(&site)["failed"],
         serde_json::json!(["files of console"])
     );
+}
+
+/// A scratch directory without room says nothing of an archive, and holds no other one up.
+#[test]
+fn a_rehearsal_that_cannot_be_held_is_not_noted() {
+    let (site, _server) = site();
+    for _ in 0..2 {
+        let said = site.run(&old("pandora_console", &["--option-file", "backup.cnf"]));
+        assert_eq!(said.code, 0, "{said:?}");
+        // Names have seconds.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+    }
+    std::fs::create_dir(site.path("small")).unwrap();
+    let small = site.path("small");
+    let small = small.to_str().unwrap();
+    shell(&["mount", "-t", "tmpfs", "-o", "size=24m", "elpis", small]);
+    let rehearse = |more: &[&'static str]| {
+        site.run(
+            &[
+                &["rehearse", "--target", "dest", "--scratch", "small"],
+                more,
+            ]
+            .concat(),
+        )
+    };
+    let (one, all) = (rehearse(&[]), rehearse(&["--all"]));
+    shell(&["umount", "-l", small]);
+    assert_eq!((one.code, one.out.as_str()), (4, ""), "{one:?}");
+    for part in [
+        "could not be held",
+        "nothing is said of the archive",
+        "hint: make room",
+    ] {
+        assert!(one.err.contains(part), "{part}: {one:?}");
+    }
+    assert_eq!((all.code, all.out.as_str()), (4, ""), "{all:?}");
+    assert_eq!(all.err.matches(": not rehearsed: ").count(), 2, "{all:?}");
+    assert_eq!(noted(&site), serde_json::Value::Null);
+    // With room both are.
+    let said = rehearse(&["--all"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out.matches("can be restored").count(), 2, "{said:?}");
 }

@@ -1,13 +1,15 @@
 //! The reader of the list of accounts: it knows what `SHOW CREATE USER` and `SHOW GRANTS` of MariaDB
 //! and MySQL write, which is what our dumps hold, and refuses everything else.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use elpis_run::Secret;
 
-use super::wish::{Account, Place, Right, Wish, text};
+use super::wish::{Place, Right, Wish, text};
 use crate::restore::sql::{Modes, Token, tokens};
+use words::{Reader, STRANGE};
 
 /// Why a list is refused, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,11 +120,7 @@ pub(super) fn read(list: &str) -> Result<Vec<Wish>, Strange> {
             None if is_start => return Ok(wishes),
             None => return Err(strange("it is cut off")),
             Some(Token::Sign(b';')) => {
-                let reader = Reader {
-                    list,
-                    words: std::mem::take(&mut statement),
-                    at: 0,
-                };
+                let reader = Reader::new(list, std::mem::take(&mut statement));
                 wishes.extend(reader.statement().map_err(strange)?);
             }
             Some(word) => statement.push((word, place)),
@@ -142,17 +140,7 @@ fn is_plain(gap: &str, is_start: bool) -> bool {
     gap.split('\n').all(is_plain)
 }
 
-/// The words of one statement.
-struct Reader<'a> {
-    list: &'a str,
-    words: Vec<(Token<'a>, Range<usize>)>,
-    at: usize,
-}
-
-const STRANGE: &str = "it is nothing that our dumps write";
-const NAME: &str = "it has a name that none can be";
-
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn statement(mut self) -> Result<Vec<Wish>, &'static str> {
         let wishes = if self.take_all(&["CREATE", "USER", "IF", "NOT", "EXISTS"]) {
             self.user()?
@@ -356,116 +344,6 @@ impl<'a> Reader<'a> {
             false => Ok(Place::Object(kind, database, self.name()?)),
         }
     }
-
-    fn accounts(&mut self) -> Result<Vec<Account>, &'static str> {
-        let mut all = vec![self.account()?];
-        while self.sign(b',') {
-            all.push(self.account()?);
-        }
-        Ok(all)
-    }
-
-    /// An account that has a name.
-    fn account(&mut self) -> Result<Account, &'static str> {
-        let account = self.proxied()?;
-        match account.user.is_empty() {
-            true => Err(NAME),
-            false => Ok(account),
-        }
-    }
-
-    /// An account, which may be that of nobody.
-    fn proxied(&mut self) -> Result<Account, &'static str> {
-        let user = match self.peek() {
-            Some(Token::Name(_) | Token::Text(_)) => self.text()?,
-            _ => return Err(NAME),
-        };
-        let host = match self.peek() {
-            Some(Token::Variable(_)) => Some(self.text()?),
-            _ => None,
-        };
-        Ok(Account { user, host })
-    }
-
-    /// A name in back quotes.
-    fn name(&mut self) -> Result<String, &'static str> {
-        match self.peek() {
-            Some(Token::Name(_)) => self.text().and_then(|name| match name.is_empty() {
-                true => Err(NAME),
-                false => Ok(name),
-            }),
-            _ => Err(NAME),
-        }
-    }
-
-    /// What stands between the quotes of the next word, whatever they are and whether it is a host.
-    fn text(&mut self) -> Result<String, &'static str> {
-        let place = self.words.get(self.at).map(|(_, place)| place.clone());
-        let raw = place
-            .and_then(|place| self.list.get(place))
-            .ok_or(STRANGE)?;
-        let raw = raw.strip_prefix('@').unwrap_or(raw);
-        self.at += 1;
-        unquoted(raw).ok_or(NAME)
-    }
-
-    fn peek(&self) -> Option<&Token<'a>> {
-        self.words.get(self.at).map(|(token, _)| token)
-    }
-
-    fn take(&mut self, keyword: &str) -> bool {
-        self.take_all(&[keyword])
-    }
-
-    /// Takes these words if they come one after the other.
-    fn take_all(&mut self, keywords: &[&str]) -> bool {
-        let rest = self.words.get(self.at..).unwrap_or_default();
-        let mut pairs = keywords.iter().zip(rest);
-        let are = rest.len() >= keywords.len() && pairs.all(|(key, (word, _))| word.is(key));
-        self.at += if are { keywords.len() } else { 0 };
-        are
-    }
-
-    fn expect(&mut self, keyword: &str) -> Result<(), &'static str> {
-        match self.take(keyword) {
-            true => Ok(()),
-            false => Err(STRANGE),
-        }
-    }
-
-    fn sign(&mut self, sign: u8) -> bool {
-        let is = self.peek() == Some(&Token::Sign(sign));
-        self.at += usize::from(is);
-        is
-    }
-}
-
-/// What a quoted word says, whole and without zero bytes. Back quotes know no backslash.
-fn unquoted(raw: &str) -> Option<String> {
-    let mut rest = raw.chars();
-    let quote = rest.next().filter(|c| ['`', '\'', '"'].contains(c))?;
-    let mut said = String::new();
-    loop {
-        let c = match rest.next()? {
-            c if c == quote => match rest.next() {
-                None => break,
-                Some(again) if again == quote => quote,
-                Some(_) => return None,
-            },
-            '\\' if quote != '`' => match rest.next()? {
-                'n' => '\n',
-                'r' => '\r',
-                't' => '\t',
-                'b' => '\u{8}',
-                'Z' => '\u{1a}',
-                '0' => '\0',
-                other => other,
-            },
-            c => c,
-        };
-        said.push(c);
-    }
-    (!said.contains('\0')).then_some(said)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ fn facts() -> RestoreFacts {
             charset: "utf8mb4".into(),
             collation: "utf8mb4_general_ci".into(),
             tables: ["a", "extra"].map(str::to_owned).into(),
+            versioned: BTreeSet::new(),
             bytes: 0,
             users: Vec::new(),
             foreign: Vec::new(),
@@ -226,4 +227,26 @@ fn the_fingerprint_follows_what_matters() {
     let mut other = facts();
     other.live.as_mut().unwrap().tables.insert("more".into());
     assert_ne!(plan(&policy(), &other, &text()).fingerprint(), first);
+}
+
+#[test]
+fn a_history_of_rows_that_no_backup_has_is_told_of() {
+    let mut facts = facts();
+    let live = facts.live.as_mut().unwrap();
+    live.versioned = ["a", "extra"].map(str::to_owned).into();
+    let told = |plan: &RestorePlan| -> Vec<String> {
+        let warnings = plan.warnings.iter();
+        let told = warnings.filter(|said| said.contains("history of its rows"));
+        told.cloned().collect()
+    };
+    let whole = plan(&policy(), &facts, &text());
+    let [said] = told(&whole).try_into().unwrap();
+    // What the text does not have goes as it is.
+    assert!(
+        said.contains("table a ") && said.contains(&whole.old),
+        "{said}"
+    );
+    let mut policy = policy();
+    policy.scope = crate::restore::Scope::Tables(["b".to_owned()].into());
+    assert_eq!(told(&plan(&policy, &facts, &text())), [""; 0]);
 }

@@ -8,7 +8,7 @@ use super::body::goes_on;
 use super::kind::{Kind, StatementError};
 use super::modes::Modes;
 use super::tokens::{Token, tokens};
-use super::words::Words;
+use super::words::{SCOPES, Words};
 
 /// Functions that the settings of dumps use.
 const IN_SETTINGS: [&str; 4] = ["IFNULL", "COALESCE", "CONCAT", "REPLACE"];
@@ -215,14 +215,6 @@ fn of_alter(words: &[Token]) -> Option<Found> {
 }
 
 fn of_set(words: &[Token]) -> Option<Found> {
-    const SCOPES: [&str; 6] = [
-        "GLOBAL",
-        "PERSIST",
-        "PERSIST_ONLY",
-        "PASSWORD",
-        "ROLE",
-        "RESOURCE",
-    ];
     for (at, word) in words.iter().enumerate() {
         let before = at.checked_sub(1).map(|at| &words[at]);
         let begins = before.is_some_and(|before| before.is("SET") || *before == Token::Sign(b','));

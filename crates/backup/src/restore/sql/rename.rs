@@ -1,11 +1,12 @@
 //! Another database in the places where a statement names its own.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use elpis_mysql::{IdentError, quote};
 
 use super::modes::Modes;
-use super::view::names;
+use super::view::{Named, Role, names};
 
 /// A database that takes another one's place in front of names.
 pub(super) struct Renamed {
@@ -17,11 +18,19 @@ pub(super) struct Renamed {
 
 impl Renamed {
     /// Where a statement that makes a view of `own` names that as the database of what it reads.
+    ///
+    /// In a text for another database that stays what it says, with one exception: of a view whose
+    /// definer lacks rights MariaDB writes ``select `own`.`t`.`a` from `t` ``, where the table is
+    /// of the database that the view is made in, whatever its column says.
     pub(super) fn in_view(&self, sql: &[u8], own: &str, modes: &Modes) -> Vec<Range<usize>> {
-        if self.like != own {
-            return Vec::new();
-        }
-        let named = names(sql, modes).into_iter();
+        let named = names(sql, modes);
+        let bare = named.iter().filter(|named| named.database.is_none());
+        let bare = bare.filter(|named| named.role == Role::Read);
+        let bare: BTreeSet<String> = bare.map(|named| named.name.clone()).collect();
+        let is_meant = |named: &Named| {
+            self.like == own || named.role == Role::Column && bare.contains(&named.name)
+        };
+        let named = named.into_iter().filter(is_meant);
         let named = named.filter_map(|named| named.database);
         let of_own = named.filter(|(database, _)| database == own);
         of_own.map(|(_, place)| place).collect()
@@ -162,6 +171,23 @@ mod tests {
         ] {
             let found = renamed(&format!("{}{sql};", says[0]), "side", "own");
             assert!(found.is_err(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_column_is_of_the_table_that_it_is_read_from() {
+        let sql = "-- Elpis dump 1\n--\n-- Database: own\n\
+                   CREATE VIEW `v` AS select `own`.`t`.`a` AS `a`,`own`.`x`.`a` AS `b` \
+                   from (`t` join `own`.`x`);\n";
+        for (like, read) in [("own", "side"), ("else", "own")] {
+            let expected = format!(
+                "CREATE VIEW `v` AS select `side`.`t`.`a` AS `a`,`{read}`.`x`.`a` AS `b` \
+                 from (`t` join `{read}`.`x`)"
+            );
+            assert_eq!(
+                *renamed(sql, "side", like).unwrap().last().unwrap(),
+                expected
+            );
         }
     }
 }

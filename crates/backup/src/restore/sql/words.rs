@@ -7,6 +7,8 @@ use std::ops::Range;
 use super::kind::StatementError;
 use super::tokens::{Token, Tokens};
 
+pub(super) use statement::SCOPES;
+
 /// A word and where it stands.
 struct Word<'a> {
     token: Token<'a>,

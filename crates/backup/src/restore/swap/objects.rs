@@ -1,42 +1,25 @@
-//! Views, triggers, routines and events: kept as text in the old database, made again from it.
+//! Views, triggers, routines and events: read as text, made again from it.
+
+mod keep;
 
 use std::collections::BTreeSet;
 
-use elpis_mysql::{Params, Session, Value};
+use elpis_mysql::Session;
 use serde::{Deserialize, Serialize};
 
-use super::durable::make_durable;
-use super::script::{Script, carry_out};
+use super::script::Script;
+use super::take_down::{events, triggers, views};
 use crate::dump::Definers;
 use crate::dump::facts;
 use crate::dump::objects::objects;
-use crate::restore::accept::Refusal;
+use crate::restore::accept::{Accept, Refusal};
 use crate::restore::error::RestoreError;
-use crate::restore::names::OWN_PREFIX;
-use crate::restore::session::{Ask, of, qualified, quoted};
+use crate::restore::policy::RestorePolicy;
+use crate::restore::session::{Ask, qualified, quoted};
 use crate::restore::sql::{Object, SqlReader};
 use crate::restore::views::lacks_only_definer;
 
-/// Of which database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::restore) enum Whose {
-    /// The live one as it was.
-    Old,
-    /// What the text made.
-    New,
-    /// The live one as it was when the restore was taken back.
-    Last,
-}
-
-impl Whose {
-    fn word(self) -> &'static str {
-        match self {
-            Whose::Old => "old",
-            Whose::New => "new",
-            Whose::Last => "end",
-        }
-    }
-}
+pub(in crate::restore) use keep::Whose;
 
 /// Everything of a database that is not a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,13 +130,21 @@ impl Scripts {
         Ok(())
     }
 
-    /// Whether nothing will be gone for good if everything is taken down and replaced by `coming`.
-    /// A view that nobody can make again stays where it is, unless its name is needed.
-    pub(in crate::restore) fn check_whole(
+    /// Whether nothing will be gone for good if everything is taken down and replaced by these
+    /// tables and what `new` has. A view that nobody can make again stays where it is, unless its
+    /// name is needed.
+    pub(in crate::restore) fn check_replaced(
         &self,
-        coming: &BTreeSet<String>,
+        policy: &RestorePolicy,
+        tables: &[String],
+        new: Option<&Scripts>,
     ) -> Result<(), RestoreError> {
-        let is_lost = |(kind, name): &&(String, String)| kind != "VIEW" || coming.contains(name);
+        // The operator does without views that cannot be made.
+        let without = policy.accept.contains(&Accept::Views);
+        let comes = |name: &String| {
+            tables.contains(name) || new.is_some_and(|new| new.views.contains(name))
+        };
+        let is_lost = |(kind, name): &&(String, String)| kind != "VIEW" || !without && comes(name);
         let lost = self
             .untold
             .iter()
@@ -173,11 +164,6 @@ impl Scripts {
         }
     }
 
-    /// The names of its views that can be made.
-    pub(in crate::restore) fn views(&self) -> &BTreeSet<String> {
-        &self.views
-    }
-
     /// Counts what `other` has as theirs when it is removed.
     pub(in crate::restore) fn add_names(&mut self, other: &Scripts) {
         self.views.extend(other.views.iter().cloned());
@@ -193,94 +179,6 @@ impl Scripts {
         self.warnings.extend(texts.warnings);
         self.untold.extend(texts.untold);
         Ok((texts.before, texts.after))
-    }
-
-    fn table(old: &str) -> Result<String, RestoreError> {
-        qualified(old, &format!("{OWN_PREFIX}objects"))
-    }
-
-    /// Keeps them in the old database.
-    pub(in crate::restore) async fn keep(
-        &self,
-        session: &mut Session,
-        old: &str,
-        whose: Whose,
-    ) -> Result<(), RestoreError> {
-        let table = Scripts::table(old)?;
-        session
-            .tell(&format!(
-                "CREATE TABLE IF NOT EXISTS {table} (whose VARCHAR(3) CHARACTER SET ascii PRIMARY KEY, \
-                 scripts LONGBLOB NOT NULL) ENGINE=InnoDB"
-            ))
-            .await?;
-        let json = serde_json::to_vec(self).map_err(|error| RestoreError::NeedsPerson {
-            what: error.to_string(),
-        })?;
-        let sql = format!("REPLACE INTO {table} VALUES (?, ?)");
-        let params = vec![whose.word().into(), Value::Bytes(json)];
-        session
-            .execute(&sql, Params::Positional(params))
-            .await
-            .map_err(|source| RestoreError::server("keeping the old objects", source))?;
-        // What is taken down next is gone at once.
-        make_durable(session, old).await
-    }
-
-    /// Keeps them once more so that a person can read them, as SQL by kind.
-    pub(in crate::restore) async fn keep_texts(
-        &self,
-        session: &mut Session,
-        database: &str,
-    ) -> Result<(), RestoreError> {
-        let table = qualified(database, &format!("{OWN_PREFIX}texts"))?;
-        session
-            .tell(&format!(
-                "CREATE TABLE IF NOT EXISTS {table} (kind VARCHAR(8) CHARACTER SET ascii PRIMARY KEY, \
-                 text LONGBLOB NOT NULL) ENGINE=InnoDB"
-            ))
-            .await?;
-        for (kind, text) in [
-            ("routines", &self.routine_text),
-            ("views", &self.view_text),
-            ("triggers", &self.trigger_text),
-            ("events", &self.event_text),
-        ] {
-            let sql = format!("REPLACE INTO {table} VALUES (?, ?)");
-            let params = vec![kind.into(), Value::Bytes(text.clone())];
-            session
-                .execute(&sql, Params::Positional(params))
-                .await
-                .map_err(|source| RestoreError::server("keeping the objects' texts", source))?;
-        }
-        Ok(())
-    }
-
-    /// What is kept there; `None` if nothing is.
-    pub(in crate::restore) async fn kept(
-        session: &mut Session,
-        old: &str,
-        whose: Whose,
-    ) -> Result<Option<Scripts>, RestoreError> {
-        let there: Option<u64> = session
-            .ask_first(
-                "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
-                of(&[old, &format!("{OWN_PREFIX}objects")]),
-            )
-            .await?;
-        if there != Some(1) {
-            return Ok(None);
-        }
-        let sql = format!(
-            "SELECT scripts FROM {} WHERE whose = ?",
-            Scripts::table(old)?
-        );
-        let json: Option<Vec<u8>> = session.ask_first(&sql, of(&[whose.word()])).await?;
-        let Some(json) = json else { return Ok(None) };
-        serde_json::from_slice(&json)
-            .map(Some)
-            .map_err(|error| RestoreError::NeedsPerson {
-                what: format!("the objects kept in {old} cannot be read: {error}"),
-            })
     }
 
     /// Makes everything of these in `database` but events, and removes what only `other` has.
@@ -363,11 +261,8 @@ impl Scripts {
             self.run(session, database, &self.trigger_text, &|_, _| true)
                 .await?;
         }
-        let there: BTreeSet<String> = names(session, EVENTS, database)
-            .await?
-            .into_iter()
-            .collect();
-        let missing = |_: Object, name: &str| !there.contains(name);
+        let there = events(session, database).await?;
+        let missing = |_: Object, name: &str| !there.iter().any(|event| event == name);
         self.run(session, database, &self.event_text, &missing)
             .await
     }
@@ -388,74 +283,4 @@ impl Scripts {
         };
         script.run(session, database).await
     }
-
-    /// Removes events and triggers, which must not see the exchange, and views that stand in the
-    /// way of tables that come; of some tables only their triggers.
-    pub(in crate::restore) async fn take_down(
-        session: &mut Session,
-        database: &str,
-        coming: &[String],
-        only: Option<&BTreeSet<String>>,
-    ) -> Result<(), RestoreError> {
-        let events = match only {
-            None => names(session, EVENTS, database).await?,
-            Some(_) => Vec::new(),
-        };
-        let triggers = triggers(session, database, only).await?;
-        for (kind, list) in [("EVENT", events), ("TRIGGER", triggers)] {
-            for name in list {
-                let name = qualified(database, &name)?;
-                let drop = format!("DROP {kind} IF EXISTS {name}");
-                carry_out(session, drop.as_bytes())
-                    .await
-                    .map_err(|source| RestoreError::server(drop, source))?;
-            }
-        }
-        // A view in the place of one of some tables has been refused.
-        let views = match only {
-            None => views(session, database).await?,
-            Some(_) => BTreeSet::new(),
-        };
-        for view in coming.iter().filter(|name| views.contains(*name)) {
-            session
-                .tell(&format!("DROP VIEW {}", qualified(database, view)?))
-                .await?;
-        }
-        Ok(())
-    }
-}
-
-const EVENTS: &str = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?";
-const TRIGGERS: &str = "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?";
-
-/// The triggers of a database, or of some of its tables.
-async fn triggers(
-    session: &mut Session,
-    database: &str,
-    only: Option<&BTreeSet<String>>,
-) -> Result<Vec<String>, RestoreError> {
-    let all: Vec<(String, String)> = session.ask(TRIGGERS, of(&[database])).await?;
-    let wanted = |table: &String| only.is_none_or(|only| only.contains(table));
-    Ok(all
-        .into_iter()
-        .filter_map(|(name, table)| wanted(&table).then_some(name))
-        .collect())
-}
-
-async fn names(
-    session: &mut Session,
-    list: &str,
-    database: &str,
-) -> Result<Vec<String>, RestoreError> {
-    session.ask(list, of(&[database])).await
-}
-
-async fn views(session: &mut Session, database: &str) -> Result<BTreeSet<String>, RestoreError> {
-    let names: Vec<String> = session
-        .ask(
-            "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?",
-            of(&[database]),
-        )
-        .await?;
-    Ok(names.into_iter().collect())
 }

@@ -72,6 +72,11 @@ impl Moves {
         Ok(())
     }
 
+    /// The one statement that carries all out.
+    pub(super) fn sql(&self) -> String {
+        format!("RENAME TABLE {}", self.0.join(", "))
+    }
+
     /// Carries all out in one statement, as often as the policy allows while somebody uses a
     /// table. Returns how long the one that worked took.
     pub(in crate::restore) async fn carry_out(
@@ -83,8 +88,7 @@ impl Moves {
     ) -> Result<Duration, RestoreError> {
         // Foreign keys follow their tables only while they are looked at.
         session.tell("SET SESSION foreign_key_checks = 1").await?;
-        let sql = format!("RENAME TABLE {}", self.0.join(", "));
-        patiently(session, &sql, policy, clock, observer)
+        patiently(session, &self.sql(), policy, clock, observer)
             .await
             .map_err(|error| RestoreError::server("exchanging the tables", error))
     }
@@ -99,21 +103,24 @@ pub(in crate::restore) async fn probe(
     clock: &dyn Clock,
     observer: &dyn Observer<RestoreEvent>,
 ) -> Result<(), RestoreError> {
-    let database = &policy.database;
-    let tables: Result<Vec<String>, RestoreError> = tables
-        .iter()
-        .map(|table| Ok(format!("{} WRITE", qualified(database, table)?)))
-        .collect();
-    let tables = tables?;
     if tables.is_empty() {
         return Ok(());
     }
-    let sql = format!("LOCK TABLES {}", tables.join(", "));
+    let sql = lock_tables(&policy.database, tables)?;
     let locked = patiently(session, &sql, policy, clock, observer).await;
     session.tell("UNLOCK TABLES").await?;
     locked
         .map(drop)
         .map_err(|error| RestoreError::server("waiting until nobody holds the tables", error))
+}
+
+/// The statement that locks tables of a database.
+pub(super) fn lock_tables(database: &str, tables: &[String]) -> Result<String, RestoreError> {
+    let tables: Result<Vec<String>, RestoreError> = tables
+        .iter()
+        .map(|table| Ok(format!("{} WRITE", qualified(database, table)?)))
+        .collect();
+    Ok(format!("LOCK TABLES {}", tables?.join(", ")))
 }
 
 /// Tries a statement as often as the policy allows while somebody uses a table. Returns how long

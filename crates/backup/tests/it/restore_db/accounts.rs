@@ -3,11 +3,14 @@
 
 use elpis_backup::archive::Container;
 use elpis_backup::restore::Grants;
+use elpis_backup::{Dump, DumpPolicy};
 use elpis_mysql::PrivateServer;
 
 use super::{Bench, backup, create, mariadb, of_archive, policy};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 10] = [
+    "jürgen",
+    "зоя 漢字",
     "a`b",
     "o'd\"",
     "back\\slash\\",
@@ -88,4 +91,31 @@ fn odd_accounts_come_to_another_host_as_they_were() {
     let (found, expected) = (known(&here), known(&there));
     assert!(expected.lines().count() > NAMES.len() * 6);
     super::same(&found, &expected);
+}
+
+/// MariaDB writes these names down as if they were Latin-1 where it keeps rights on routines.
+#[test]
+fn an_account_that_may_only_call_is_an_account_in_any_script() {
+    let server = super::server();
+    mariadb(
+        server.socket(),
+        "",
+        "CREATE DATABASE größe; CREATE FUNCTION größe.f() RETURNS INT DETERMINISTIC RETURN 1;
+         CREATE USER jürgen@localhost, plain@localhost, зоя@localhost;
+         GRANT EXECUTE ON FUNCTION größe.f TO jürgen@localhost, plain@localhost",
+    );
+    let dump = Dump::new(server.options(), DumpPolicy::new(vec!["größe".to_owned()]));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let list = runtime.block_on(dump.grants()).unwrap();
+    let list = list.expose();
+    for (user, times) in [("jürgen", 3), ("plain", 3), ("зоя", 0)] {
+        let account = format!("`{user}`@`localhost`");
+        assert_eq!(list.matches(&account).count(), times, "{user}: {list}");
+    }
+    assert!(!list.contains("Left out"), "{list}");
+    mariadb(
+        server.socket(),
+        "",
+        "DROP DATABASE größe; DROP USER jürgen@localhost, plain@localhost, зоя@localhost",
+    );
 }

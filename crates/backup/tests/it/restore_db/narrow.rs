@@ -8,7 +8,8 @@ use elpis_mysql::{ConnectOptions, PrivateServer};
 use elpis_run::Secret;
 
 use super::{
-    Bench, CHANGES, backup, create, databases, mariadb, of_archive, policy, portrait, same, server,
+    Bench, CHANGES, backup, create_and_backup, databases, mariadb, of_archive, policy, portrait,
+    same, server,
 };
 
 /// Without a binary log, for which triggers would need SUPER.
@@ -17,8 +18,12 @@ fn plain() -> &'static PrivateServer {
     SERVER.get_or_init(|| PrivateServer::start().unwrap())
 }
 
-/// An account with everything on the databases that a restore of `name` needs, and `more`.
-fn account(server: &PrivateServer, name: &str, more: &str) -> ConnectOptions {
+/// As an account with everything on the databases that a restore of `name` needs, and these rights
+/// beyond it.
+fn narrow(server: &PrivateServer, name: &str, rights: &[&str]) -> Bench {
+    let rights = rights
+        .iter()
+        .map(|right| format!("GRANT {right} TO {name}@localhost;"));
     mariadb(
         server.socket(),
         "",
@@ -26,14 +31,15 @@ fn account(server: &PrivateServer, name: &str, more: &str) -> ConnectOptions {
             "CREATE USER {name}@localhost IDENTIFIED BY 'pw';
              GRANT ALL ON `{name}`.* TO {name}@localhost;
              GRANT ALL ON `{name}\\_\\_elpis\\_%`.* TO {name}@localhost;
-             {more}"
+             {}",
+            rights.collect::<String>()
         ),
     );
-    ConnectOptions {
+    Bench::new(ConnectOptions {
         user: name.to_owned(),
         password: Some(Secret::new("pw".to_owned())),
         ..server.options()
-    }
+    })
 }
 
 /// What forbids it, which is said and done.
@@ -62,14 +68,9 @@ fn refused(
 fn routines_that_the_account_cannot_read_are_not_replaced() {
     let server = plain();
     let socket = server.socket();
-    create(socket, "unread");
-    let (_world, path) = backup(&server.options(), &["unread"], Container::TarZst);
+    let (_world, path) = create_and_backup(server, "unread");
     mariadb(socket, "unread", CHANGES);
-    let bench = Bench::new(account(
-        server,
-        "unread",
-        "GRANT SET USER, PROCESS ON *.* TO unread@localhost",
-    ));
+    let bench = narrow(server, "unread", &["SET USER, PROCESS ON *.*"]);
     let told = refused(&bench, socket, "unread", &path);
     // p2, p3, later and twice are of another definer.
     assert_eq!(told.len(), 4, "{told:?}");
@@ -94,8 +95,8 @@ fn live_objects_of_other_definers_need_the_right_to_name_them() {
         "CREATE DATABASE definers; CREATE TABLE definers.t (a INT); CREATE TABLE definers.log (a INT)",
     );
     let (_world, path) = backup(&server.options(), &["definers"], Container::TarZst);
-    let more = "GRANT SELECT ON mysql.proc TO definers@localhost; GRANT PROCESS ON *.* TO definers@localhost";
-    let bench = Bench::new(account(server, "definers", more));
+    let rights = ["SELECT ON mysql.proc", "PROCESS ON *.*"];
+    let bench = narrow(server, "definers", &rights);
     let text = of_archive(&path);
     // The text names nobody, and neither does the live database.
     assert_eq!(bench.plan(&policy("definers"), &text).refusals, []);
@@ -163,9 +164,8 @@ fn a_broken_view_in_the_way_and_users_that_cannot_be_seen_are_told() {
     bench.run(&policy("inway"), &text).unwrap();
     assert!(mariadb(socket, "inway", "SHOW CREATE VIEW other").contains("base"));
 
-    let more =
-        "GRANT SELECT ON mysql.proc TO inway@localhost; GRANT SET USER ON *.* TO inway@localhost";
-    let bench = Bench::new(account(server, "inway", more));
+    let rights = ["SELECT ON mysql.proc", "SET USER ON *.*"];
+    let bench = narrow(server, "inway", &rights);
     let plan = bench.plan(&policy("inway"), &text);
     let told: Vec<_> = plan
         .refusals
@@ -183,10 +183,9 @@ fn a_broken_view_in_the_way_and_users_that_cannot_be_seen_are_told() {
 fn triggers_need_super_where_changes_are_logged() {
     let server = server();
     let socket = server.socket();
-    create(socket, "logged");
-    let (_world, path) = backup(&server.options(), &["logged"], Container::TarZst);
-    let more = "GRANT SELECT ON mysql.proc TO logged@localhost; GRANT SET USER, PROCESS ON *.* TO logged@localhost";
-    let bench = Bench::new(account(server, "logged", more));
+    let (_world, path) = create_and_backup(server, "logged");
+    let rights = ["SELECT ON mysql.proc", "SET USER, PROCESS ON *.*"];
+    let bench = narrow(server, "logged", &rights);
     let told = refused(&bench, socket, "logged", &path);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].1.contains("SUPER ON *.*"), "{told:?}");

@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use elpis_backup::archive::Container;
 use elpis_backup::restore::{Live, RestoreError, RestorePlan, ServiceError, Services, runs};
 use elpis_mysql::{Params, Session, SessionSettings};
 
 use super::{
-    Bench, CHANGES, backup, causes, create, databases, mariadb, of_archive, policy, portrait, same,
-    server,
+    Bench, CHANGES, causes, create_and_backup, databases, mariadb, of_archive, policy, portrait,
+    same, server,
 };
 
 /// As an upgrade of the product between a restore and its undo.
@@ -27,8 +26,7 @@ const UPGRADE: &str = r"
 fn what_was_changed_after_a_restore_is_kept_by_its_undo() {
     let server = server();
     let socket = server.socket();
-    create(socket, "upgraded");
-    let (_world, path) = backup(&server.options(), &["upgraded"], Container::TarZst);
+    let (_world, path) = create_and_backup(server, "upgraded");
     mariadb(socket, "upgraded", CHANGES);
     let second = portrait(socket, "upgraded");
     let text = of_archive(&path);
@@ -118,8 +116,7 @@ impl Services for Dies {
 fn what_was_changed_before_a_restore_is_resumed_is_what_its_undo_brings_back() {
     let server = server();
     let socket = server.socket();
-    create(socket, "resumed");
-    let (_world, path) = backup(&server.options(), &["resumed"], Container::TarZst);
+    let (_world, path) = create_and_backup(server, "resumed");
     let first = portrait(socket, "resumed");
     let text = of_archive(&path);
     let bench = Bench::new(server.options());

@@ -11,15 +11,15 @@ use elpis_mysql::{ConnectOptions, Params, PrivateServer, Session, SessionSetting
 use elpis_run::{Secret, StopToken};
 
 use super::{
-    Bench, backup, causes, create, databases, mariadb, of_archive, policy, portrait, same, server,
+    Bench, backup, causes, create, create_and_backup, databases, mariadb, of_archive, policy,
+    portrait, same, server,
 };
 use crate::support::{sh, verify};
 
 #[test]
 fn archives_that_are_cut_off_or_flipped_are_never_verified() {
     let server = server();
-    create(server.socket(), "broken");
-    let (_world, path) = backup(&server.options(), &["broken"], Container::TarZst);
+    let (_world, path) = create_and_backup(server, "broken");
     let whole = std::fs::read(&path).unwrap();
     let other = path.with_file_name("other.tar.zst");
     let mut random = fastrand::Rng::with_seed(11);
@@ -150,8 +150,7 @@ fn a_server_that_takes_only_small_packets_is_refused() {
         .start()
         .unwrap();
     let server = server();
-    create(server.socket(), "packets");
-    let (_world, path) = backup(&server.options(), &["packets"], Container::TarZst);
+    let (_world, path) = create_and_backup(server, "packets");
     let text = of_archive(&path);
     let bench = Bench::new(small.options());
     let error = bench.run(&policy("packets"), &text).unwrap_err();
@@ -334,8 +333,7 @@ fn an_archive_without_the_dump_that_is_asked_for_is_refused() {
 fn a_side_database_that_somebody_removes_is_no_exchange() {
     let server = server();
     let socket = server.socket();
-    create(socket, "removed");
-    let (_world, path) = backup(&server.options(), &["removed"], Container::TarZst);
+    let (_world, path) = create_and_backup(server, "removed");
     mariadb(socket, "removed", super::CHANGES);
     let live = portrait(socket, "removed");
     let text = of_archive(&path);

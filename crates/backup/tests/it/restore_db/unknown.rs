@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use elpis_backup::archive::Container;
 use elpis_backup::restore::{Restore, RestoreError, RestoreEvent};
 use elpis_run::{Journal, Observer, Query, StopToken};
 
-use super::{Bench, backup, create, mariadb, of_archive, policy, portrait, same, server};
+use super::{Bench, create_and_backup, mariadb, of_archive, policy, portrait, same, server};
 
 /// Asks the run to stop when it begins to compare.
 struct Stopping(StopToken);
@@ -22,8 +21,7 @@ impl Observer<RestoreEvent> for Stopping {
 #[test]
 fn another_journal_does_not_begin_over_it() {
     let socket = server().socket();
-    create(socket, "unknown");
-    let (_world, path) = backup(&server().options(), &["unknown"], Container::TarZst);
+    let (_world, path) = create_and_backup(server(), "unknown");
     mariadb(socket, "unknown", "DELETE FROM samples WHERE m > 3");
     let before = portrait(socket, "unknown");
     let text = of_archive(&path);

@@ -89,15 +89,9 @@ fn carry_out(args: Arguments, printer: Printer) -> Result<Verdict> {
     } = args;
     match verb {
         Some(Verb::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), PROGRAM, &mut script);
-            printer.data(&String::from_utf8(script)?)?;
-            return Ok(Verdict::silent(Code::Done));
+            return program::completions(shell, Arguments::command(), printer);
         }
-        Some(Verb::Man) => {
-            printer.data(&crate::manual::page(Arguments::command())?)?;
-            return Ok(Verdict::silent(Code::Done));
-        }
+        Some(Verb::Man) => return program::man(Arguments::command(), printer),
         _ => {}
     }
     // What else runs on this host goes first, above all the server that is read. Threads inherit

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use elpis_backup::archive::{Archive, Verified, VerifyError};
-use elpis_backup::{CheckResult, Inspector, ObjectStore, Rehearsal, RehearsalReport};
+use elpis_backup::{
+    CheckResult, Inspector, ObjectStore, Rehearsal, RehearsalReport, RehearseError,
+};
 use elpis_pandora::{RestoreSet, rehearsal_probes};
 use elpis_run::Clock;
 
@@ -17,14 +19,24 @@ use crate::exit::{Code, Verdict};
 use crate::output::{number, seconds};
 
 pub(super) fn run(context: &Context, args: &Rehearse) -> Result<Verdict> {
-    let mut reports = Vec::new();
-    for archive in chosen(context, args)? {
-        let found = context.find(&archive, args.target.target.clone())?;
-        let report =
-            rehearse(context, args, &found).or_else(|error| broken(context, &found, error))?;
-        if report.databases + report.files > 0 {
-            note(context, &found, &report);
-        }
+    let archives = chosen(context, args)?;
+    let (mut reports, mut not_held) = (Vec::new(), Vec::new());
+    for archive in &archives {
+        let found = context.find(archive, args.target.target.clone())?;
+        let report = match rehearse(context, args, &found) {
+            Ok(report) => {
+                note(context, &found, &report);
+                report
+            }
+            // There may be room, or memory, for another one.
+            Err(error) if is_of_this_one(&error) && archives.len() > 1 => {
+                let said = format!("{}: not rehearsed: {error:#}", name(archive));
+                context.printer.say(&said);
+                not_held.push(error);
+                continue;
+            }
+            Err(error) => broken(context, &found, error)?,
+        };
         if !context.printer.json {
             context.printer.data(&lines(&report))?;
         }
@@ -32,18 +44,26 @@ pub(super) fn run(context: &Context, args: &Rehearse) -> Result<Verdict> {
     }
     if context.printer.json {
         context.printer.document(&reports)?;
-    } else if reports.is_empty() {
+    } else if archives.is_empty() {
         context.printer.say("every archive was rehearsed before");
     }
     let failed = reports.iter().filter(|report| !report.is_passed()).count();
-    Ok(match failed {
-        0 => Verdict::silent(Code::Done),
-        failed => Verdict::new(
+    if failed > 0 {
+        return Ok(Verdict::new(
             Code::Partial,
             format!("{failed} of {} archives have failed", reports.len()),
             "do not rely on them: make another backup and rehearse that",
-        ),
-    })
+        ));
+    }
+    match not_held.into_iter().next() {
+        Some(first) => Err(first),
+        None => Ok(Verdict::silent(Code::Done)),
+    }
+}
+
+/// Whether the rehearsal of one archive could not be held, and that of another may.
+fn is_of_this_one(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(RehearseError::NotHeld { .. }))
 }
 
 /// The archives that the arguments mean.
@@ -127,9 +147,9 @@ fn broken(context: &Context, found: &Found, error: anyhow::Error) -> Result<Rehe
     })
 }
 
-/// Notes the outcome if the archive is in a store.
+/// Notes the outcome if the archive is in a store and had anything to look at.
 fn note(context: &Context, found: &Found, report: &RehearsalReport) {
-    let Some((store, name)) = &found.stored else {
+    let Some((store, name)) = found.stored.as_ref().filter(|_| !report.checks.is_empty()) else {
         return;
     };
     let inspector = Inspector {

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use elpis_backup::restore::{FilesError, RestoreError, TextError};
-use elpis_backup::{CommandError, RehearseError};
+use elpis_backup::{CommandError, Hindrance, RehearseError};
+use elpis_mysql::ServerError;
 use elpis_run::LockError;
 
 use super::Judgement;
@@ -50,17 +51,7 @@ pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
         return text(error);
     }
     if let Some(error) = error.downcast_ref::<RehearseError>() {
-        return match error {
-            RehearseError::Server(_) => Some((
-                Code::Usage,
-                Some(
-                    "install mariadb-server, name its program with --mariadbd, or use --side-database",
-                ),
-            )),
-            RehearseError::Session(_) => Some((Code::Unreachable, Some("rehearse it again"))),
-            RehearseError::Stopped => Some((Code::Interrupted, Some("nothing is left of it"))),
-            _ => None,
-        };
+        return rehearsal(error);
     }
     if error.is::<LockError>() {
         return Some((Code::Locked, Some("wait for it to end")));
@@ -73,6 +64,39 @@ pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Judgement> {
         return Some((Code::Stopped, Some(hint)));
     }
     None
+}
+
+fn rehearsal(error: &RehearseError) -> Option<Judgement> {
+    match error {
+        RehearseError::Server(ServerError::Missing { .. }) => Some((
+            Code::Usage,
+            Some(
+                "install mariadb-server, name its program with --mariadbd, or use --side-database",
+            ),
+        )),
+        RehearseError::Server(_) => Some((
+            Code::Stopped,
+            Some(
+                "see to what its log says: memory, or room in --scratch and /tmp; then rehearse again",
+            ),
+        )),
+        RehearseError::NotHeld { what, .. } => {
+            let hint = match what {
+                Hindrance::Room => "make room, or name another directory with --scratch",
+                Hindrance::Unfit => {
+                    "use --mariadbd with a server as new as the backup's and with its engines"
+                }
+                Hindrance::File => "see to the disk, then rehearse again",
+                _ => "see whether the host has memory for it, then rehearse again",
+            };
+            Some((Code::Stopped, Some(hint)))
+        }
+        RehearseError::Left { .. } => {
+            Some((Code::NeedsPerson, Some("drop them once the server answers")))
+        }
+        RehearseError::Stopped => Some((Code::Interrupted, Some("nothing is left of it"))),
+        _ => None,
+    }
 }
 
 fn files(error: &FilesError) -> Option<Judgement> {

@@ -63,15 +63,9 @@ fn carry_out(args: Arguments, printer: Printer) -> Result<Verdict> {
     let Arguments { global, verb } = args;
     match verb {
         Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), PROGRAM, &mut script);
-            printer.data(&String::from_utf8(script)?)?;
-            return Ok(Verdict::silent(Code::Done));
+            return program::completions(shell, Arguments::command(), printer);
         }
-        Verb::Man => {
-            printer.data(&crate::manual::page(Arguments::command())?)?;
-            return Ok(Verdict::silent(Code::Done));
-        }
+        Verb::Man => return program::man(Arguments::command(), printer),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -90,3 +90,17 @@ fn an_interrupted_filling_goes_on_or_back() {
     assert_eq!(case.again("undo").code, 0);
     case.expect(Live, Live);
 }
+
+#[test]
+fn what_is_taken_back_cannot_be_resumed() {
+    let case = Case::new();
+    let args = ["restore", case.name(), "-f", "-b", "-c", "pandora_console"];
+    let said = case.site.run(&[&args[..], &ADMIN].concat());
+    assert_eq!(said.code, 0, "{said:?}");
+    case.expect(Live, Archived);
+    assert_eq!(case.again("undo").code, 0);
+    let said = case.again("resume");
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.err.contains("is taken back"), "{said:?}");
+    case.expect(Live, Live);
+}

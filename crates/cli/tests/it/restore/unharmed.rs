@@ -1,8 +1,24 @@
 //! Everything that must not happen: what is no archive, or none that would work, changes nothing.
 
+use std::path::{Path, PathBuf};
+
 use super::{ADMIN, Case, Live};
-use crate::backup::archives;
+use crate::backup::{Site, archives};
 use crate::backup_server::{config_php, site};
+
+/// A backup of the files alone.
+#[track_caller]
+fn of_files(site: &Site) -> PathBuf {
+    let said = site.run(&["-c", "pandora_console", "-d", "dest", "-b"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    archives(&site.path("dest")).remove(0)
+}
+
+/// Puts them back.
+fn back(archive: &Path) -> [&str; 6] {
+    let archive = archive.to_str().unwrap();
+    ["restore", archive, "-f", "-b", "-c", "pandora_console"]
+}
 
 /// A missing archive is an error, whatever the arguments look like, and never a backup.
 #[test]
@@ -65,22 +81,12 @@ fn a_broken_archive_changes_nothing() {
 fn files_that_would_not_work_are_refused_with_the_database() {
     let (site, server) = site();
     site.write("pandora_console/include/config.php", "<?php // lost\n");
-    let said = site.run(&["-c", "pandora_console", "-d", "dest", "-b"]);
-    assert_eq!(said.code, 0, "{said:?}");
-    let archive = archives(&site.path("dest")).remove(0);
+    let archive = of_files(&site);
     site.write(
         "pandora_console/include/config.php",
         &config_php("127.0.0.1", server.port()),
     );
-    let args = [
-        "restore",
-        archive.to_str().unwrap(),
-        "-f",
-        "-b",
-        "-c",
-        "pandora_console",
-    ];
-    let said = site.run(&args);
+    let said = site.run(&back(&archive));
     assert_eq!(said.code, 3, "{said:?}");
     assert!(
         said.err.contains("would not work as it is in the archive"),
@@ -127,20 +133,9 @@ fn a_link_out_of_the_tree_is_taken_by_its_name() {
     let case = Case::new();
     let link = case.site.path("pandora_console/out");
     std::os::unix::fs::symlink("/var/spool", &link).unwrap();
-    let made = case
-        .site
-        .run(&["-c", "pandora_console", "-d", "dest", "-b"]);
-    assert_eq!(made.code, 0, "{made:?}");
+    let archive = of_files(&case.site);
     std::fs::remove_file(&link).unwrap();
-    let archive = archives(&case.site.path("dest")).remove(0);
-    let args = [
-        "restore",
-        archive.to_str().unwrap(),
-        "-f",
-        "-b",
-        "-c",
-        "pandora_console",
-    ];
+    let args = back(&archive);
     let said = case.site.run(&args);
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.err.contains("1 links lead out"), "{said:?}");

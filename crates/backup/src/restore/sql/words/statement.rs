@@ -5,15 +5,14 @@ use crate::restore::sql::kind::{Kind, Object, StatementError};
 use crate::restore::sql::modes::Modes;
 use crate::restore::sql::tokens::{Token, tokens};
 
-/// What a `SET` of more than the session begins with.
-const BEYOND: [&str; 7] = [
+/// What an assignment of more than the session begins with.
+pub(in crate::restore::sql) const SCOPES: [&str; 6] = [
     "GLOBAL",
     "PERSIST",
     "PERSIST_ONLY",
     "PASSWORD",
     "ROLE",
     "RESOURCE",
-    "STATEMENT",
 ];
 
 impl Words<'_> {
@@ -245,7 +244,8 @@ impl Words<'_> {
         if replication {
             return Ok(Kind::Skip);
         }
-        let is_global = BEYOND.iter().any(|word| self.take(word)) || self.take("DEFAULT");
+        let mut beyond = SCOPES.iter().chain(&["STATEMENT", "DEFAULT"]);
+        let is_global = beyond.any(|word| self.take(word));
         if is_global || scoped.iter().any(|scope| has(scope)) || has(" global ") {
             return Err(StatementError::Global {
                 start: self.start(),

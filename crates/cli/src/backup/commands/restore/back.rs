@@ -249,15 +249,15 @@ pub(in crate::backup) fn resume(context: &Context, args: &Resume) -> Result<Verd
     }
     joined.finish().map_err(anyhow::Error::from_boxed)?;
     let files = act.result()?;
-    if was_begun && restored.is_none() && files.is_none() {
-        return Ok(Verdict::new(
-            Code::Refused,
-            format!(
-                "run {} had not come so far that it could be resumed, and nothing was changed by it",
-                together.numbers()
-            ),
-            "restore again",
-        ));
+    // An attempt before this one may have died when it had taken back what was unpacked.
+    let is_back = together.files_are(FilesState::Undone);
+    if restored.is_none() && files.is_none() && (was_begun || is_back) {
+        let why = match is_back {
+            true => "is taken back: nothing of it is left to be resumed",
+            false => "had not come so far that it could be resumed, and nothing was changed by it",
+        };
+        let what = format!("run {} {why}", together.numbers());
+        return Ok(Verdict::new(Code::Refused, what, "restore again"));
     }
     show::restored(context.printer, restored.as_ref(), files.as_ref())?;
     Ok(Verdict::silent(Code::Done))

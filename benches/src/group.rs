@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use elpis_benches::Usage;
+
+use crate::Usage;
+use crate::usage::children_cpu_seconds;
 
 /// Runs a command in a group of its own to its end, looking at the group 50 times a second. The
 /// peak is the sum of the peaks of its processes.
-pub(crate) fn run(mut command: Command) -> Result<Usage> {
-    let before = children_cpu().context("no CPU times")?;
+pub fn run_group(mut command: Command) -> Result<Usage> {
+    let before = children_cpu_seconds().context("/proc/self/stat")?;
+    let begun = Instant::now();
     let mut child = command.process_group(0).stdin(Stdio::null()).spawn()?;
     let group = child.id().to_string();
     let mut peaks: HashMap<String, f64> = HashMap::new();
@@ -25,20 +28,14 @@ pub(crate) fn run(mut command: Command) -> Result<Usage> {
         }
         std::thread::sleep(Duration::from_millis(20));
     };
+    let wall_s = begun.elapsed().as_secs_f64();
     ensure!(status.success(), "{command:?} ended with {status}");
-    let after = children_cpu().context("no CPU times")?;
+    let after = children_cpu_seconds().context("/proc/self/stat")?;
     Ok(Usage {
+        wall_s,
         cpu_s: after - before,
         peak_mb: peaks.values().sum(),
     })
-}
-
-/// User and system seconds of every descendant that has been waited for.
-fn children_cpu() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = stat.rsplit(") ").next()?.split(' ').collect();
-    let ticks = |i: usize| fields.get(i)?.parse::<f64>().ok();
-    Some((ticks(13)? + ticks(14)?) / 100.0)
 }
 
 /// The processes of a group, each with its peak memory so far in MB.
