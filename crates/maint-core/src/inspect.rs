@@ -101,21 +101,21 @@ impl Inspection<'_> {
         self.tables(policy, server, &shapes, store).await
     }
 
-    /// The same where the structures of all tables are known already; how many rows these have is
-    /// asked anew.
+    /// The same where the server and the structures of all tables are known already; how many rows
+    /// these have is asked anew.
     pub(crate) async fn knowing<S: Store>(
         &self,
         policy: &Policy,
+        server: (ServerFacts, Timestamp),
         shapes: &Shapes,
         store: &mut S,
     ) -> Result<Facts, InspectError> {
-        let server = self.server(store).await?;
         let shapes = reachable(policy, shapes);
         self.tables(policy, server, &shapes, store).await
     }
 
     /// The server, and the moment at which it was asked.
-    async fn server<S: Store>(
+    pub(crate) async fn server<S: Store>(
         &self,
         store: &mut S,
     ) -> Result<(ServerFacts, Timestamp), InspectError> {

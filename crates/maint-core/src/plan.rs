@@ -124,7 +124,7 @@ pub enum Refusal {
     /// More of a table would be deleted than the policy allows in one run.
     #[error(
         "table {table}: {due} of {rows} rows are expired ({share:.0} %), more than \
-         max_share = {max_share}: look at the cutoff, then allow it with --max-share"
+         max_share = {max_share}: look at the cutoff before you allow more"
     )]
     Share {
         /// The table.

@@ -38,7 +38,8 @@ pub use belongings::{agent_data, time_series};
 pub use compaction::{history_series_rule, kind, series_rule};
 #[cfg(feature = "maint")]
 pub use doctor::{
-    Check, DatabaseFacts, Denied, Disk, State, UnknownTable, judge_database, judge_moves,
+    Check, DatabaseFacts, Denied, Disk, SchemaVersion, State, UnknownTable, judge_database,
+    judge_history_schema, judge_moves,
 };
 pub use files::{
     ChosenHostError, ConfigError, Database, Disagreement, PhpConfig, Place, ServerConf, Tls, Token,

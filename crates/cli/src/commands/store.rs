@@ -47,3 +47,11 @@ pub(crate) async fn mysql(
     }
     Ok(MySqlStore::connect(&options, replicas).await?)
 }
+
+/// A second session of the same database, to read what does not depend on the first. A server that
+/// gives no more than one is not asked again: everything goes without it.
+pub(crate) async fn beside(server: &Server) -> Option<MySqlStore> {
+    let mut options = server.connect_options(&mut Vec::new()).ok()?;
+    options.database.clone_from(&server.name);
+    MySqlStore::connect(&options, Vec::new()).await.ok()
+}

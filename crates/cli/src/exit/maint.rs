@@ -4,7 +4,7 @@ use std::fmt;
 
 use elpis_maint_core::compact::CompactError;
 use elpis_maint_core::housekeeping::HousekeepingError;
-use elpis_maint_core::{Ended, InspectError, PurgeError, RunError, RunReport, StoreError};
+use elpis_maint_core::{Ended, InspectError, PurgeError, Refusal, RunError, RunReport, StoreError};
 use elpis_mysql::Error as MySqlError;
 use elpis_pandora::NotMaster;
 use elpis_run::{FsError, JournalError, LockError, RunSummary};
@@ -159,7 +159,14 @@ fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
 fn run<R: RunReport>(error: &RunError<R>) -> (Code, Option<String>) {
     let hint = |text: &str| Some(text.to_owned());
     match error {
-        RunError::Refused(_) => (Code::Refused, hint(REFUSED)),
+        RunError::Refused(refusals) => {
+            let by_share = |refusal: &Refusal| matches!(refusal, Refusal::Share { .. });
+            let refused = match refusals.iter().any(by_share) {
+                false => REFUSED.to_owned(),
+                true => format!("{REFUSED}; --max-share lets a larger share go"),
+            };
+            (Code::Refused, Some(refused))
+        }
         RunError::NotBegun(source) => store(source),
         RunError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
         RunError::Journal(_) => (Code::Stopped, hint(JOURNAL)),

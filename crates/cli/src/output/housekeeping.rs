@@ -4,6 +4,7 @@ use comfy_table::Cell;
 use elpis_maint_core::housekeeping::{
     HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, TaskPlan, TaskReport,
 };
+use elpis_maint_core::sweep::HeldBy;
 use elpis_maint_core::{Ended, Moment};
 use elpis_pandora::{Check, Setting, State};
 
@@ -119,7 +120,14 @@ fn planned(task: &TaskPlan) -> Vec<Vec<Cell>> {
             PartPlan::Skipped { why } => {
                 ("-".to_owned(), "-".to_owned(), format!("skipped: {why}"))
             }
-            PartPlan::Held { why } => ("-".to_owned(), "-".to_owned(), format!("HELD BACK: {why}")),
+            PartPlan::Held { by, why } => {
+                let more = match by {
+                    HeldBy::Share => " (--max-share)",
+                    _ => "",
+                };
+                let held = format!("HELD BACK: {why}{more}");
+                ("-".to_owned(), "-".to_owned(), held)
+            }
         };
         rows.push(vec![
             first(task.id.clone()),

@@ -3,7 +3,7 @@
 use elpis_run::{Clock, Observer, StopToken};
 
 use super::event::AsHousekeeping;
-use super::looks::{Found, Looks};
+use super::looks::{Found, Looking, Looks};
 use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
 use crate::inspect::{InspectError, Inspection};
 use crate::store::{Count, RelationStore, StoreError};
@@ -38,6 +38,21 @@ impl HousekeepingInspection<'_> {
         wanted: &Housekeeping,
         store: &mut S,
     ) -> Result<HousekeepingFacts, InspectError> {
+        self.run_beside(wanted, store, None).await
+    }
+
+    /// The same with the help of a second session of the same database, if there is one: what is
+    /// estimated of tables and what sweeps find does not depend on each other, so both sessions
+    /// read at a time. An exact inspection, which takes its time, makes no use of it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), of either session.
+    pub async fn run_beside<S: RelationStore>(
+        &self,
+        wanted: &Housekeeping,
+        store: &mut S,
+        beside: Option<&mut S>,
+    ) -> Result<HousekeepingFacts, InspectError> {
         let shapes = store.outline().await.map_err(at("the structure"))?;
         let rules: Vec<TableRule> = rules(wanted)
             .filter(|rule| unfit_rule(rule, &shapes).is_none())
@@ -54,22 +69,35 @@ impl HousekeepingInspection<'_> {
             stop: self.stop,
             exact: self.exact,
         };
-        let purge = inspection.knowing(&policy, &shapes, store).await?;
+        let server = inspection.server(store).await?;
+        let (_, now) = server;
+        let wanted_looks = match self.exact {
+            true => Vec::new(),
+            false => {
+                let resolved = sweeps(wanted).filter_map(|rule| resolve(rule, &shapes, now).ok());
+                resolved.map(|resolved| resolved.task).collect()
+            }
+        };
+        let looking = Looking::new(wanted_looks, &shapes, self.clock);
+        let alone = async {
+            let purge = inspection.knowing(&policy, server, &shapes, store).await?;
+            Ok::<_, InspectError>((purge, looking.take(store).await?))
+        };
+        let helped = async {
+            match beside {
+                Some(beside) => looking.take(beside).await,
+                None => Ok(Looks::default()),
+            }
+        };
+        // Both to their ends: a call that is given up costs its session, and the locks with it.
+        let (alone, helped) = tokio::join!(alone, helped);
+        let (purge, mut looks) = alone?;
+        looks.join(helped?);
         let mut facts = HousekeepingFacts {
             purge,
             tasks: Vec::with_capacity(wanted.tasks.len()),
         };
         let share = wanted.max_orphan_share;
-        let looks = match self.exact {
-            true => Looks::default(),
-            false => {
-                let sweeps = sweeps(wanted).filter_map(|rule| {
-                    let resolved = resolve(rule, &shapes, facts.purge.now);
-                    resolved.ok().map(|resolved| resolved.task)
-                });
-                Looks::take(sweeps.collect(), &shapes, self.clock, store).await?
-            }
-        };
         for task in &wanted.tasks {
             let mut parts = Vec::with_capacity(task.work.len());
             for work in &task.work {

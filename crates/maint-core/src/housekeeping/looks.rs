@@ -2,6 +2,7 @@
 //! beginning, and nothing twice.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use elpis_run::Clock;
 use jiff::Timestamp;
@@ -35,25 +36,56 @@ struct Seen {
     at: Timestamp,
 }
 
-impl Looks {
+/// The looks that are still to be taken, by one session or several.
+pub(super) struct Looking<'a> {
+    left: Mutex<std::vec::IntoIter<Vec<SweepTask>>>,
+    shapes: &'a Shapes,
+    clock: &'a dyn Clock,
+}
+
+impl<'a> Looking<'a> {
     /// Looks for what `tasks` look for in the database that `shapes` describe. Tables that several
     /// of them walk in the same way are read once.
-    pub(super) async fn take<S: RelationStore>(
+    pub(super) fn new(
         tasks: Vec<SweepTask>,
-        shapes: &Shapes,
-        clock: &dyn Clock,
+        shapes: &'a Shapes,
+        clock: &'a dyn Clock,
+    ) -> Looking<'a> {
+        Looking {
+            left: Mutex::new(groups(tasks, shapes).into_iter()),
+            shapes,
+            clock,
+        }
+    }
+
+    /// Takes one look after the other until none is left.
+    pub(super) async fn take<S: RelationStore>(
+        &self,
         store: &mut S,
     ) -> Result<Looks, InspectError> {
         let mut looks = Looks::default();
-        for group in groups(tasks, shapes) {
+        while let Some(group) = self.next() {
             let Some(table) = group.first().map(|task| task.table.clone()) else {
                 continue;
             };
-            let seen = look(&group, rows_of(shapes, &table), clock, store).await;
+            let rows = rows_of(self.shapes, &table);
+            let seen = look(&group, rows, self.clock, store).await;
             let seen = seen.map_err(|source| InspectError::Store { table, source })?;
             looks.taken.extend(group.into_iter().zip(seen));
         }
         Ok(looks)
+    }
+
+    fn next(&self) -> Option<Vec<SweepTask>> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.next()
+    }
+}
+
+impl Looks {
+    /// Those of another session too.
+    pub(super) fn join(&mut self, others: Looks) {
+        self.taken.extend(others.taken);
     }
 
     /// What is true of the table of `task`, if that is one of those that were looked for.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::settle::settle;
 use super::{Group, Housekeeping, HousekeepingFacts, ProgramTask, Work, WorkFacts};
 use crate::plan::TablePlan;
-use crate::sweep::{SweepPlan, orphan_limit};
+use crate::sweep::{HeldBy, SweepPlan, orphan_limit};
 use crate::{Plan, Policy, Rates, Refusal};
 
 /// What one run of a sequence will do.
@@ -60,6 +60,8 @@ pub enum PartPlan {
     },
     /// Nothing, until a person has looked.
     Held {
+        /// By which safety check.
+        by: HeldBy,
         /// Why.
         why: String,
     },
@@ -142,11 +144,14 @@ fn part(
                 settled: None,
             }))
         }
-        (_, WorkFacts::Skip { reason }) if reason.needs_a_person() => PartPlan::Held {
-            why: reason.to_string(),
-        },
-        (_, WorkFacts::Skip { reason }) => PartPlan::Skipped {
-            why: reason.to_string(),
+        (_, WorkFacts::Skip { reason }) => match reason.held_by() {
+            Some(by) => PartPlan::Held {
+                by,
+                why: reason.to_string(),
+            },
+            None => PartPlan::Skipped {
+                why: reason.to_string(),
+            },
         },
         _ => PartPlan::Skipped {
             why: "was inspected as something else".to_owned(),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Group;
-use crate::sweep::SweepReport;
+use crate::sweep::{HeldBy, SweepReport};
 use crate::{Ended, RunReport, TableReport};
 
 /// What a run of a sequence did.
@@ -64,6 +64,8 @@ pub enum PartReport {
     },
     /// Nothing was done, and nothing will be until a person has looked.
     Held {
+        /// By which safety check.
+        by: HeldBy,
         /// Why.
         why: String,
     },
@@ -95,6 +97,16 @@ impl HousekeepingReport {
         let parts = self.tasks.iter().flat_map(|task| &task.parts);
         parts.filter_map(PartReport::concern).collect()
     }
+
+    /// Whether something stays that would go if a larger share of a table might.
+    pub fn is_held_by_share(&self) -> bool {
+        let mut parts = self.tasks.iter().flat_map(|task| &task.parts);
+        parts.any(|part| match part {
+            PartReport::Sweep(report) => report.held.is_some(),
+            PartReport::Held { by, .. } => *by == HeldBy::Share,
+            _ => false,
+        })
+    }
 }
 
 impl TaskReport {
@@ -119,7 +131,7 @@ impl PartReport {
         match self {
             PartReport::Program { error, .. } => error.as_deref(),
             PartReport::Sweep(report) => report.held.as_deref(),
-            PartReport::Held { why } => Some(why),
+            PartReport::Held { why, .. } => Some(why),
             PartReport::Purge(_) | PartReport::Skipped { .. } => None,
         }
     }

@@ -135,6 +135,8 @@ impl Sequence<'_, '_> {
             seconds: 0.0,
         };
         let mut ended = Ok(Ended::Done);
+        // The program, and what it works on, of which one was not there: once is enough to say so.
+        let mut absent = None;
         for part in &plan.parts {
             let (part, how) = match part {
                 PartPlan::Purge(plan) if plan.cutoff.is_none() => {
@@ -159,8 +161,14 @@ impl Sequence<'_, '_> {
                     let (report, how) = self.sweep(plan, store).await?;
                     (PartReport::Sweep(report), how)
                 }
+                PartPlan::Program(ProgramTask {
+                    program, directory, ..
+                }) if absent == Some((program, directory)) => continue,
                 PartPlan::Program(program) => {
                     let part = self.program(&report.id, program).await?;
+                    if matches!(part, PartReport::Skipped { .. }) {
+                        absent = Some((&program.program, &program.directory));
+                    }
                     let ended = match self.run.stop.is_stopped() {
                         true => Ended::Interrupted,
                         false => Ended::Done,
@@ -170,12 +178,13 @@ impl Sequence<'_, '_> {
                 PartPlan::Skipped { why } => {
                     (self.skipped(&report.id, why.clone()), Ok(Ended::Done))
                 }
-                PartPlan::Held { why } => {
+                PartPlan::Held { by, why } => {
                     self.tell(&HousekeepingEvent::PartHeld {
                         id: report.id.clone(),
                         why: why.clone(),
                     });
-                    (PartReport::Held { why: why.clone() }, Ok(Ended::Done))
+                    let (by, why) = (*by, why.clone());
+                    (PartReport::Held { by, why }, Ok(Ended::Done))
                 }
             };
             report.parts.push(part);

@@ -178,7 +178,7 @@ fn too_many(plan: &SweepPlan) -> String {
     let (deleted, rows) = (plan.row_limit, plan.facts.rows.rows);
     format!(
         "{deleted} of about {rows} rows of {table} are gone and there are more, which stay: see \
-         what became of the rows they belong to, then allow it with --max-share"
+         what became of the rows they belong to before you allow more"
     )
 }
 

@@ -198,6 +198,14 @@ pub(super) fn quick_due(dialect: Dialect, task: &PurgeTask, limit: u64) -> Resul
     Ok(sql.raw(") AS looked"))
 }
 
+/// The time at both ends of the walk, then [`quick_due`], in one row.
+pub(super) fn extent(dialect: Dialect, task: &PurgeTask, limit: u64) -> Result<Sql, StoreError> {
+    let sql = Sql::new(dialect, "SELECT (").append(&edge(dialect, task, false)?);
+    let sql = sql.raw("), (").append(&edge(dialect, task, true)?);
+    let sql = sql.raw("), (").append(&quick_due(dialect, task, limit)?);
+    Ok(sql.raw(")"))
+}
+
 /// The rows on one side of the cutoff (`op` is ` < ` or ` >= `), for the optimiser to guess at.
 pub(super) fn one_side(dialect: Dialect, task: &PurgeTask, op: &str) -> Result<Sql, StoreError> {
     let sql = Sql::new(dialect, "SELECT 1 FROM ")

@@ -94,9 +94,7 @@ pub(super) async fn estimate<E: Executor>(
     task: &PurgeTask,
     total: Count,
 ) -> Result<Extent, StoreError> {
-    let oldest = value(on, &sql::edge(E::DIALECT, task, false)?).await?;
-    let newest = value(on, &sql::edge(E::DIALECT, task, true)?).await?;
-    let looked = number(on, &sql::quick_due(E::DIALECT, task, QUICK_LOOK)?).await?;
+    let (oldest, newest, looked) = extent(on, task).await?;
     let whole = match &task.walk {
         Walk::Time { .. } => looked < QUICK_LOOK,
         Walk::Key { .. } => total.exact && total.rows <= QUICK_LOOK,
@@ -124,6 +122,25 @@ pub(super) async fn estimate<E: Executor>(
         oldest,
         newest,
     })
+}
+
+/// The time at both ends of the walk and the expired rows that a quick look sees. There is no such
+/// row where one of the ends has no time, as those of an empty table: then one asks for each.
+async fn extent<E: Executor>(
+    on: &mut E,
+    task: &PurgeTask,
+) -> Result<(Option<Scalar>, Option<Scalar>, u64), StoreError> {
+    let extent = sql::extent(E::DIALECT, task, QUICK_LOOK)?;
+    if let Some(row) = first(on, &extent).await?
+        && let Ok([oldest, newest, Scalar::Int(looked)]) = <[Scalar; 3]>::try_from(row)
+        && let Ok(looked) = u64::try_from(looked)
+    {
+        return Ok((Some(oldest), Some(newest), looked));
+    }
+    let oldest = value(on, &sql::edge(E::DIALECT, task, false)?).await?;
+    let newest = value(on, &sql::edge(E::DIALECT, task, true)?).await?;
+    let looked = number(on, &sql::quick_due(E::DIALECT, task, QUICK_LOOK)?).await?;
+    Ok((oldest, newest, looked))
 }
 
 /// The optimiser's guess. InnoDB never guesses more than half a table for a range, so the side of

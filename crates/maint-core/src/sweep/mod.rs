@@ -16,6 +16,6 @@ mod task;
 pub(crate) use plan::orphan_limit;
 pub use plan::{SweepFacts, SweepPlan};
 pub use report::SweepReport;
-pub use resolve::{Resolved, SkipReason, resolve};
+pub use resolve::{HeldBy, Resolved, SkipReason, resolve};
 pub use rule::{Act, Age, Condition, Dependent, Expr, Fate, Mark, Relation, SweepRule};
 pub use task::{Join, SweepAct, SweepTask, SweepWalk};

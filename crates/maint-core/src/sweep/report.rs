@@ -27,7 +27,8 @@ pub struct SweepReport {
     pub waited_s: f64,
     /// Whether the end of the table was reached.
     pub complete: bool,
-    /// Why a person has to look before more of it is done, if so.
+    /// Why a person has to look before more of it is done, if so: as much of the table as a run may
+    /// take is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
 }

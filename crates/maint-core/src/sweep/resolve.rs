@@ -3,7 +3,7 @@
 mod dependents;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use dependents::on_one_key;
 
@@ -22,6 +22,18 @@ pub struct Resolved {
     pub task: SweepTask,
     /// What was left out or held back, in words.
     pub notes: Vec<String>,
+}
+
+/// The safety check for which rows stay until a person has looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HeldBy {
+    /// A larger share of a table would go than is believed
+    /// ([`crate::housekeeping::Housekeeping::max_orphan_share`]).
+    Share,
+    /// The table that rows are missed in is empty.
+    EmptyParent,
 }
 
 /// Why there is nothing to carry out. Never an error: editions and versions differ.
@@ -64,7 +76,7 @@ pub enum SkipReason {
     },
     /// More of the table would go as orphans than is believed without a person's look.
     #[error(
-        "{due} of {rows} rows of {table} have lost what they belong to, more than {share:.0} %: nothing is deleted; see what became of it, then allow it with --max-share"
+        "{due} of {rows} rows of {table} have lost what they belong to, more than {share:.0} %: nothing is deleted; see what became of it before you allow more"
     )]
     TooManyOrphans {
         /// The table whose rows would go.
@@ -85,12 +97,13 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// Whether a person has to look before it is done, rather than that there is nothing to do.
-    pub fn needs_a_person(&self) -> bool {
-        matches!(
-            self,
-            SkipReason::EmptyParent { .. } | SkipReason::TooManyOrphans { .. }
-        )
+    /// By which safety check it waits for a person, rather than that there is nothing to do.
+    pub fn held_by(&self) -> Option<HeldBy> {
+        match self {
+            SkipReason::EmptyParent { .. } => Some(HeldBy::EmptyParent),
+            SkipReason::TooManyOrphans { .. } => Some(HeldBy::Share),
+            _ => None,
+        }
     }
 }
 

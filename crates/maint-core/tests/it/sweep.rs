@@ -6,14 +6,17 @@ mod world;
 use std::sync::Mutex;
 
 use elpis_maint_core::housekeeping::{
-    HOUSEKEEPING_JOB, HousekeepingEvent, HousekeepingPlan, HousekeepingReport, PartPlan, PartReport,
+    HOUSEKEEPING_JOB, HousekeepingEvent, HousekeepingInspection, HousekeepingPlan,
+    HousekeepingReport, PartPlan, PartReport,
 };
-use elpis_maint_core::{Ended, Limits};
-use elpis_run::{Event, FnObserver, Journal, MemoryJournal, Outcome, Query, StopToken};
-use elpis_testkit::{Database, MariaDb};
+use elpis_maint_core::{Ended, Limits, Store};
+use elpis_run::{
+    Event, FnObserver, Journal, MemoryJournal, Outcome, Query, StopToken, VirtualClock,
+};
+use elpis_testkit::{Database, MariaDb, now};
 
 use crate::support::cutoff;
-use world::{LIMIT, Runner, fill, plan, right, runner, wrong};
+use world::{LIMIT, Runner, fill, plan, plan_beside, right, runner, wanted, wrong};
 
 fn parts(report: &HousekeepingReport, id: &str) -> Vec<PartReport> {
     let task = report.tasks.iter().find(|task| task.id == id).unwrap();
@@ -158,6 +161,35 @@ async fn the_row_limit_of_a_run_holds() {
 }
 
 #[tokio::test]
+async fn two_sessions_see_what_one_sees() {
+    let db = MariaDb::new();
+    fill(&db, 3000, 20_000);
+    let (mut store, mut other) = (db.store().await, db.store().await);
+    let seen = |plan: &HousekeepingPlan| serde_json::to_value(&plan.tasks).unwrap();
+    let alone = plan(&mut store, false).await;
+    assert!(alone.due() > 1000, "{}", alone.due());
+    let both = plan_beside(&wanted(), (&mut store, Some(&mut other)), false).await;
+    assert_eq!(seen(&both), seen(&alone));
+    // One that is lost ends the inspection, and takes nothing of the first one's session with it.
+    store.lock(&["kept".to_owned()]).await.unwrap();
+    let id = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id NOT IN \
+              (CONNECTION_ID(), IS_USED_LOCK('kept'));";
+    db.sql(&format!("KILL {};", db.sql(id).trim()));
+    let (clock, stop) = (VirtualClock::new(now()), StopToken::new());
+    let inspection = HousekeepingInspection {
+        clock: &clock,
+        observer: &(),
+        stop: &stop,
+        exact: false,
+    };
+    let wanted = wanted();
+    let lost = inspection.run_beside(&wanted, &mut store, Some(&mut other));
+    assert!(lost.await.is_err());
+    assert_eq!(db.number("SELECT IS_USED_LOCK('kept') IS NOT NULL;"), 1);
+    assert_eq!(seen(&plan(&mut store, false).await), seen(&alone));
+}
+
+#[tokio::test]
 async fn every_statement_is_bounded_and_uses_an_index() {
     let server = MariaDb::own_server(&[
         "--slow-query-log=1",
@@ -184,6 +216,11 @@ async fn every_statement_is_bounded_and_uses_an_index() {
          AND sql_text REGEXP '^(SELECT STRAIGHT|SELECT t|SELECT `|DELETE|INSERT|UPDATE)';",
         db.name()
     ));
+    // As the tables were then: of what is deleted and not yet cleared away the server knows more or
+    // less.
+    let before = MariaDb::on(&server);
+    fill(&before, 9000, 60_000);
+    before.sql(&many);
     let mut explained = std::collections::BTreeSet::new();
     for line in log.lines() {
         let mut cells = line.splitn(3, '\t');
@@ -207,7 +244,7 @@ async fn every_statement_is_bounded_and_uses_an_index() {
         if !explained.insert(kind) || text.starts_with("INSERT") {
             continue;
         }
-        for plan in db.sql(&format!("EXPLAIN {text};")).lines() {
+        for plan in before.sql(&format!("EXPLAIN {text};")).lines() {
             let cells: Vec<&str> = plan.split('\t').collect();
             let (table, access) = (cells[2], cells[3]);
             // The bounded part of a look is a table of its own, read once.

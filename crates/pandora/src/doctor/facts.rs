@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use elpis_mysql::{Error, Flavour, Params, Session, Value, now, quote};
 use jiff::Timestamp;
 
+use super::schema::SchemaVersion;
 use crate::server::last_maintenance;
 use crate::tokens::Tokens;
 
@@ -133,17 +134,13 @@ impl DatabaseFacts {
         };
         let datadir = "SELECT CAST(@@datadir AS BINARY)";
         let datadir: Option<Vec<u8>> = session.first(datadir, Params::Empty).await?;
-        let scheme = "SELECT CAST(value AS BINARY) FROM tconfig WHERE token = ? \
-                      ORDER BY id_config LIMIT 1";
-        let scheme: Option<Option<Vec<u8>>> =
-            session.first(scheme, one("db_scheme_version")).await?;
         let versions = "SELECT DISTINCT CAST(version AS BINARY) FROM tserver WHERE status = 1";
         let versions: Vec<Vec<u8>> = session.rows(versions, Params::Empty).await?;
         Ok(DatabaseFacts {
             server: format!("{:?} {}", info.flavour, info.version_text),
             has_window_functions,
             clock_skew_s: (theirs - at.as_microsecond()) as f64 / 1e6,
-            schema_version: scheme.flatten().map(lossy),
+            schema_version: SchemaVersion::read(session).await?.version,
             server_versions: versions.into_iter().map(lossy).collect(),
             missing_indexes: missing_indexes(session).await?,
             keyless_in_cluster: keyless_in_cluster(session).await?,

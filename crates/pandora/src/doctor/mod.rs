@@ -4,6 +4,7 @@
 mod database;
 mod facts;
 mod moves;
+mod schema;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use serde::Serialize;
 pub use database::judge_database;
 pub use facts::{DatabaseFacts, Denied, Disk, UnknownTable};
 pub use moves::judge_moves;
+pub use schema::{SchemaVersion, judge_history_schema};
 
 /// The maintenance runs every hour; after this long something is wrong.
 const LATE_S: i64 = 3 * 3600;

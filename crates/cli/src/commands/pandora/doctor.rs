@@ -9,8 +9,8 @@ use elpis_maint_core::housekeeping::{Housekeeping, Work};
 use elpis_maint_core::moves::pending_moves;
 use elpis_mysql::{Params, Session};
 use elpis_pandora::{
-    Check, DatabaseFacts, Disk, HistorySettings, ServerConf, State, history_locks, is_conf_d_name,
-    judge_database, judge_moves, judge_schedule, scheduled,
+    Check, DatabaseFacts, Disk, HistorySettings, SchemaVersion, ServerConf, State, history_locks,
+    is_conf_d_name, judge_database, judge_history_schema, judge_moves, judge_schedule, scheduled,
 };
 use elpis_run::{Clock, RealClock, fsx};
 use serde::Serialize;
@@ -167,7 +167,8 @@ async fn database(
     checks
 }
 
-/// The history database, and whether what moves there has arrived.
+/// The history database, whether its schema is that of the other, and whether what moves there has
+/// arrived.
 async fn history(
     (pandora, server): (&Pandora, &Server),
     place: &HistorySettings,
@@ -179,6 +180,11 @@ async fn history(
         "history.database",
         "the history database can be reached",
     )];
+    let mut here = session(server).await?;
+    let active = SchemaVersion::read(&mut here).await?;
+    here.close().await?;
+    let of_history = SchemaVersion::read(&mut asking).await?;
+    checks.push(judge_history_schema(&active, &of_history));
     let mut active = store(server).await?;
     let mut pending = pending_moves(&mut active, &mut history).await?;
     if !pending.is_empty() && is_at_work(&mut asking, &place.name).await? {

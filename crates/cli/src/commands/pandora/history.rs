@@ -133,7 +133,8 @@ impl History {
         printer: Printer,
         interrupt: &Interrupt,
     ) -> Result<HousekeepingPlan> {
-        let facts = plan::facts(&self.wanted, exact, &mut self.store, printer, interrupt).await?;
+        let alone = (&mut self.store, None);
+        let facts = plan::facts(&self.wanted, exact, alone, printer, interrupt).await?;
         Ok(HousekeepingPlan::new(&self.wanted, &facts, &measured.purge))
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct PandoraPlans {
 pub(super) async fn facts(
     wanted: &Housekeeping,
     exact: bool,
-    store: &mut MySqlStore,
+    (store, beside): (&mut MySqlStore, Option<&mut MySqlStore>),
     printer: Printer,
     interrupt: &Interrupt,
 ) -> Result<HousekeepingFacts> {
@@ -55,20 +55,22 @@ pub(super) async fn facts(
         stop: &interrupt.stop,
         exact,
     };
-    Ok(inspection.run(wanted, store).await?)
+    Ok(inspection.run_beside(wanted, store, beside).await?)
 }
 
 impl PandoraPlans {
-    /// Looks at the product's own database and makes the plans.
+    /// Looks at the product's own database, with a second session's help if there is one, and makes
+    /// the plans.
     pub(super) async fn make(
         wanted: &Wanted,
         exact: bool,
-        store: &mut MySqlStore,
+        (store, beside): (&mut MySqlStore, Option<&mut MySqlStore>),
         measured: impl FnOnce(&str) -> Result<Measured>,
         printer: Printer,
         interrupt: &Interrupt,
     ) -> Result<PandoraPlans> {
-        let facts = facts(&wanted.housekeeping, exact, store, printer, interrupt).await?;
+        let stores = (&mut *store, beside);
+        let facts = facts(&wanted.housekeeping, exact, stores, printer, interrupt).await?;
         let series = if wanted.compaction.series.is_empty() {
             None
         } else {
@@ -136,8 +138,8 @@ pub(crate) async fn plan(
         }
         Ok(rates)
     };
-    let mut plans =
-        PandoraPlans::make(&wanted, exact, &mut store, measured, printer, interrupt).await?;
+    let alone = (&mut store, None);
+    let mut plans = PandoraPlans::make(&wanted, exact, alone, measured, printer, interrupt).await?;
     if let Some(place) = &wanted.settings.history {
         let policy = moves::policy(settings, pandora, &wanted, place, selection);
         let is_meant = history::is_meant(selection);

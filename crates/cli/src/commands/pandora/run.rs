@@ -20,7 +20,7 @@ use super::{PandoraPlans, Selection, Wanted, ask, locks, master, moves, named, s
 use crate::commands::journal::{self, Measured};
 use crate::commands::plan::Jobs;
 use crate::commands::run::{self as running, Also, Job, locked, remaining_after};
-use crate::commands::store::mysql;
+use crate::commands::store::{beside, mysql};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer};
@@ -105,6 +105,8 @@ struct Half {
     ended: Ended,
     /// What a person should see to although it came to its end.
     concerns: Vec<String>,
+    /// Whether one of these is that a larger share of a table would have to go.
+    by_share: bool,
     /// Of the limits of the whole run.
     left: Limits,
 }
@@ -115,6 +117,7 @@ impl moves::Moved {
         Half {
             ended,
             concerns: Vec::new(),
+            by_share: false,
             left: self.left,
         }
     }
@@ -157,6 +160,7 @@ impl Stage<'_> {
                 let places = (pandora, place, server);
                 let half = self.history(places, main.left, &journal).await?;
                 main.ended = half.ended;
+                main.by_share |= half.by_share;
                 let known = std::mem::take(&mut main.concerns);
                 let more = half.concerns.into_iter().filter(|one| !known.contains(one));
                 main.concerns = known.iter().cloned().chain(more).collect();
@@ -167,7 +171,10 @@ impl Stage<'_> {
             Ended::Done => Verdict::new(
                 Code::Partial,
                 main.concerns.join("; "),
-                "everything else was done; see to this, the next run tries again",
+                match main.by_share {
+                    false => TRIES_AGAIN.to_owned(),
+                    true => format!("{TRIES_AGAIN}; --max-share lets a larger share go"),
+                },
             ),
             ended => Verdict::from(&ended),
         })
@@ -228,8 +235,14 @@ impl Stage<'_> {
         } = self.job;
         let exact = self.job.options.exact;
         let measured = |target: &str| Ok(Measured::read(journal, target)?);
-        let plans = PandoraPlans::make(&self.wanted, exact, store, measured, printer, interrupt);
+        let mut beside = match exact {
+            true => None,
+            false => beside(server).await,
+        };
+        let stores = (&mut *store, beside.as_mut());
+        let plans = PandoraPlans::make(&self.wanted, exact, stores, measured, printer, interrupt);
         let plans = plans.await?;
+        drop(beside);
         let refusals = plans.refusals();
         if !refusals.is_empty() {
             return Err(HousekeepingError::Refused(refusals).into());
@@ -290,6 +303,7 @@ impl Stage<'_> {
             return Ok(Half {
                 ended: Ended::Done,
                 concerns: Vec::new(),
+                by_share: false,
                 left: limits,
             });
         }
@@ -314,11 +328,14 @@ impl Stage<'_> {
         let elapsed = clock.monotonic().saturating_sub(begun);
         Ok(Half {
             concerns: report.concerns().into_iter().map(str::to_owned).collect(),
+            by_share: report.is_held_by_share(),
             left: remaining_after(limits, report.changed(), elapsed),
             ended: report.ended,
         })
     }
 }
+
+const TRIES_AGAIN: &str = "everything else was done; see to this, the next run tries again";
 
 /// Whether nothing of the limits is left.
 fn spent(left: Limits) -> bool {

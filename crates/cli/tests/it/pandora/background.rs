@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use elpis_mysql::{Params, Session, SessionSettings};
-
 use super::{Site, alone};
 
 /// The run goes on when whoever started it is gone, one at a time, and can be watched.
@@ -12,15 +10,7 @@ fn a_run_in_the_background_can_be_followed() {
     let site = Site::with(&[]);
     let _alone = alone();
     // It cannot end before it was looked at.
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut blocker = runtime.block_on(async {
-        let settings = SessionSettings::default();
-        let mut session = Session::open(&site.db.options, &settings).await.unwrap();
-        session.begin().await.unwrap();
-        let lock = "SELECT COUNT(*) FROM tsesion FOR UPDATE";
-        session.first::<u64>(lock, Params::Empty).await.unwrap();
-        session
-    });
+    let held = site.hold_sessions();
     let said = site.run(&["run", "--background", "--only", "audit"]);
     assert_eq!(said.code, 0, "{said:?}");
     let word = said.out.strip_prefix("process ").unwrap().split(' ').next();
@@ -31,7 +21,7 @@ fn a_run_in_the_background_can_be_followed() {
     assert_eq!(rest.split_whitespace().nth(3), Some(pid.as_str()), "{stat}");
     let twice = site.run(&["run", "--background"]);
     assert_eq!(twice.code, 6, "{twice:?}");
-    runtime.block_on(blocker.rollback()).unwrap();
+    held.release();
     let followed = site.run(&["status", "--follow"]);
     assert_eq!(followed.code, 0, "{followed:?}");
     let log = site.world.path("state/background.log");

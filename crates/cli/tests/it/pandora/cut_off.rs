@@ -1,4 +1,5 @@
-//! The doctor tells of a move that died between copy and deletion.
+//! What the doctor tells of the history database: a move that died between copy and deletion, and
+//! a schema that is another one.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -7,21 +8,57 @@ use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
 
 use super::moved::{Moving, STEPS};
-use super::{alone, json, schema};
+use super::{Site, alone, json, schema};
 use crate::crash::wait_for_free_lock;
 
-/// What the doctor says of the moves, by people and by programs.
-fn diagnosis(moving: &Moving) -> Vec<serde_json::Value> {
+/// What the doctor says of `name`, by people and by programs.
+fn diagnosis_of(moving: &Moving, name: &str) -> Vec<serde_json::Value> {
     let said = moving.site.run(&["doctor", "--format", "json"]);
     let report = json(&said.out);
     let violations = schema::violations(&schema::schema("doctor"), &report);
     assert_eq!(violations, [""; 0], "{report}");
     let mut checks = report["checks"].as_array().unwrap().clone();
-    checks.retain(|check| check["check"] == "history.moves");
+    checks.retain(|check| check["check"] == name);
     if checks.iter().any(|check| check["state"] != "ok") {
         assert_eq!(said.code, 7, "{said:?}");
     }
     checks
+}
+
+fn diagnosis(moving: &Moving) -> Vec<serde_json::Value> {
+    diagnosis_of(moving, "history.moves")
+}
+
+#[test]
+fn the_doctor_compares_the_schemas() {
+    let moving = Moving::new(Site::server(), &[("MR", "70")]);
+    let state = || {
+        let found = diagnosis_of(&moving, "history.schema");
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(), "ok", "it says nothing");
+    // The manual's minimal configuration.
+    moving
+        .history
+        .sql("INSERT INTO tconfig (token, value) VALUES ('MR', '0');");
+    assert_eq!(state(), "warning");
+    let found = diagnosis_of(&moving, "history.schema");
+    let text = |name: &str| found[0][name].as_str().unwrap().to_owned();
+    assert!(
+        text("what").contains("MR 0") && text("what").contains("MR 70"),
+        "{found:?}"
+    );
+    assert!(text("remedy").contains("elpis-maint plan"), "{found:?}");
+    moving.history.sql(
+        "UPDATE tconfig SET value = '70' WHERE token = 'MR'; \
+         INSERT INTO tconfig (token, value) VALUES ('db_scheme_version', '7.0NG');",
+    );
+    assert_eq!(state(), "ok");
+    moving
+        .history
+        .sql("UPDATE tconfig SET value = '6.0' WHERE token = 'db_scheme_version';");
+    assert_eq!(state(), "warning");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! against plain SQL that knows the modules of the other database.
 
 mod halves;
+mod inspecting;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

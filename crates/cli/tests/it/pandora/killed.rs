@@ -1,7 +1,9 @@
-//! `kill -9` of the whole maintenance at random moments, then the same command again, and the
-//! database is held against one that nobody disturbed. Six kills; `ELPIS_SOAK=1` makes it 120. A
+//! `kill -9` of the whole maintenance at random moments (moving to the history database, purge,
+//! checks, compaction, then purge and compaction there), then the same command again, and both
+//! databases are held against two that nobody disturbed. Four kills; `ELPIS_SOAK=1` makes it 200. A
 //! kill counts only if the run was not at its end.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +12,8 @@ use elpis_testkit::pandora::Installation;
 use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
 
-use super::{Site, alone};
+use super::moved::Moving;
+use super::{Site, alone, json};
 use crate::crash::wait_for_free_lock;
 
 /// Small chunks, so that a kill has many places to fall into.
@@ -19,19 +22,21 @@ pub(super) const CHUNKS: &str = "[state]\ndirectory = \"state\"\n[policy.throttl
 
 fn kills() -> u64 {
     match std::env::var_os("ELPIS_SOAK") {
-        Some(_) => 120,
-        None => 6,
+        Some(_) => 200,
+        None => 4,
     }
 }
 
-/// Starts a run in small chunks (`killed.toml`) and kills it after so many events and a little more;
-/// whether it was still at work. The dead run has no locks of `databases` any more.
+/// Starts a run in small chunks (`killed.toml`) and kills it after so many events, from the first on
+/// that `counts`, and a little more. If it was still at work: the last of these events. The dead run has no locks of `databases` any
+/// more.
 pub(super) fn run_and_kill(
     site: &Site,
     args: &[&str],
     databases: &[&MariaDb],
+    counts: impl Fn(&str) -> bool,
     (events, more): (usize, Duration),
-) -> bool {
+) -> Option<String> {
     let _alone = alone();
     let config = site.world.path("killed.toml").display().to_string();
     let told = ["run", "--format", "json", "-v", "--config", &config];
@@ -42,34 +47,139 @@ pub(super) fn run_and_kill(
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let seen = lines.take(events).map(Result::unwrap).count();
+    let lines = lines.map(Result::unwrap).skip_while(|line| !counts(line));
+    let seen: Vec<String> = lines.take(events).collect();
     std::thread::sleep(more);
     child.kill().unwrap();
     let ended = child.wait().unwrap();
     for db in databases {
         wait_for_free_lock(*db, Some(&format!("{}_elpis_maint", db.name())));
     }
-    seen == events && ended.code().is_none()
+    let at_work = seen.len() == events && ended.code().is_none();
+    seen.into_iter().next_back().filter(|_| at_work)
 }
 
-/// In how many tables the two differ, the moments of the runs themselves left out.
-pub(super) fn differing(one: &Site, other: &Site) -> Vec<String> {
+/// In which tables the two differ, the moments of the runs themselves left out.
+pub(super) fn differing(one: &MariaDb, other: &MariaDb) -> Vec<String> {
     let states = "SELECT CONCAT_WS(',', COUNT(*), SUM(CRC32(CONCAT_WS(',', id_agente_modulo, id_agente, \
                   datos, estado, known_status, utimestamp)))) FROM tagente_estado;";
-    let content = |site: &Site, table: &str| match table {
+    let content = |db: &MariaDb, table: &str| match table {
         "tconfig" => String::new(),
-        "tagente_estado" => site.db.sql(states),
+        "tagente_estado" => db.sql(states),
         _ => {
-            let sum = site.db.checksum(table);
+            let sum = db.checksum(table);
             sum.split_once('\t').map(|(_, sum)| sum.to_owned()).unwrap()
         }
     };
-    let tables = one.db.sql("SHOW TABLES;");
+    let tables = one.sql("SHOW TABLES;");
     let tables = tables.lines().map(str::to_owned);
     tables
         .filter(|table| !table.starts_with("elpis_"))
         .filter(|table| content(one, table) != content(other, table))
         .collect()
+}
+
+/// In which tables the two differ once the maintenance of both has come to its end.
+pub(super) fn completed(one: &Site, other: &Site) -> Vec<String> {
+    let mut left = Vec::new();
+    // Rows grow old while all this goes on: both have to be looked at in one and the same second
+    // or so.
+    for _ in 0..10 {
+        for site in [one, other] {
+            let said = site.run(&["run", "--no-throttle", "-q"]);
+            assert_eq!(said.code, 0, "{said:?}");
+        }
+        left = differing(&one.db, &other.db);
+        if left.is_empty() {
+            break;
+        }
+    }
+    left
+}
+
+/// An installation in which every part of a run has something to do, and whose history database is
+/// purged and compacted by settings of its own.
+fn made(now: Timestamp) -> Moving {
+    let tokens = [
+        ("days_compact", "20"),
+        ("days_purge", "35"),
+        ("history_db_days", "30"),
+        ("string_purge", "12"),
+        ("history_db_string_days", "10"),
+        ("event_purge", "12"),
+        ("history_event_days", "10"),
+    ];
+    let installation = Installation {
+        now,
+        numeric: 8000,
+        strings: 1600,
+        events: 2400,
+        ..Installation::small()
+    };
+    let moving = Moving::of(installation, (Site::server(), Site::server()), &tokens);
+    moving.history.sql(
+        "INSERT INTO tconfig (token, value) VALUES ('days_purge', '50'), ('days_compact', '40'), \
+           ('step_compact', '6'), ('string_purge', '13'), ('event_purge', '13');",
+    );
+    // What passes a limit while all this goes on is moved by one before it is compacted by the
+    // other.
+    let near = format!("ABS({} - 30 * 86400 - utimestamp) < 7200", now.as_second());
+    let near = format!("DELETE FROM tagente_datos WHERE {near};");
+    moving.site.db.sql(&near);
+    moving.site.world.write("killed.toml", CHUNKS);
+    moving
+}
+
+/// The rows that move and then stay as they are: table, row, and the ages between which that is so.
+const WITNESSES: [(&str, &str, u64, u64); 3] = [
+    (
+        "tagente_datos",
+        "id_agente_modulo, IFNULL(datos, 'none'), utimestamp",
+        31,
+        39,
+    ),
+    (
+        "tagente_datos_string",
+        "id_agente_modulo, IFNULL(datos, 'none'), utimestamp",
+        11,
+        12,
+    ),
+    ("tevento", "id_evento, utimestamp, evento", 11, 12),
+];
+
+/// How many of the rows that the history database of `calm` holds now, and that age does not touch
+/// meanwhile, there are: those that are in neither database of `moving`, or less often than there.
+fn lost(calm: &Moving, moving: &Moving, now: Timestamp) -> (u64, u64) {
+    let now = now.as_second();
+    let mut sums = (0, 0);
+    for (table, row, from, to) in WITNESSES {
+        let counted = |databases: &[&MariaDb]| {
+            let rows = databases.iter().map(|db| {
+                format!(
+                    "SELECT CONCAT_WS(',', {row}) AS content FROM {}.{table} WHERE utimestamp \
+                     BETWEEN {now} - {to} * 86400 AND {now} - {from} * 86400",
+                    db.name()
+                )
+            });
+            let rows: Vec<String> = rows.collect();
+            format!(
+                "(SELECT content, COUNT(*) AS n FROM ({}) AS r GROUP BY content)",
+                rows.join(" UNION ALL ")
+            )
+        };
+        let (there, both) = (
+            counted(&[&calm.history]),
+            counted(&[&moving.site.db, &moving.history]),
+        );
+        // Root's session, which sees every database.
+        let root = &calm.history;
+        sums.0 += root.number(&format!("SELECT COALESCE(SUM(n), 0) FROM {there} AS t;"));
+        sums.1 += root.number(&format!(
+            "SELECT COUNT(*) FROM {there} AS t LEFT JOIN {both} AS b ON b.content = t.content \
+             WHERE b.n IS NULL OR b.n < t.n;"
+        ));
+    }
+    sums
 }
 
 #[test]
@@ -80,43 +190,71 @@ fn a_killed_maintenance_is_completed_as_if_nobody_had_disturbed_it() {
         .unwrap_or(13);
     let mut random = fastrand::Rng::with_seed(seed);
     let now = Timestamp::now();
-    let made = || {
-        let installation = Installation {
-            now,
-            ..Installation::small()
-        };
-        let site = Site::of(installation.token("days_compact", "20"));
-        site.world.write("killed.toml", CHUNKS);
-        site
+    let (calm, mut moving) = (made(now), made(now));
+    let sides = |one: &Moving, other: &Moving| {
+        let mut left = differing(&one.site.db, &other.site.db);
+        left.extend(differing(&one.history, &other.history));
+        left
     };
-    let (calm, mut site) = (made(), made());
-    assert_eq!(differing(&calm, &site), [""; 0], "they begin alike");
+    assert_eq!(sides(&calm, &moving), [""; 0], "they begin alike");
+    let config = calm.site.world.path("killed.toml").display().to_string();
+    let args = ["run", "--format", "json", "-v", "--config", &config];
+    let said = calm.site.run(&args);
+    assert_eq!(said.code, 0, "{said:?}");
+    // The parts of a run: what moves, everything, and what comes after it in the history database.
+    let is_there = |moving: &Moving, line: &str| {
+        line.contains("housekeeping_started") && line.contains(moving.history.name())
+    };
+    let lines: Vec<&str> = said.out.lines().collect();
+    let moves = lines.iter().rposition(|line| line.contains("\"moved\""));
+    let there = lines.iter().position(|line| is_there(&calm, line));
+    let (moves, there) = (moves.unwrap(), lines.len() - there.unwrap());
+    let (witnesses, _) = lost(&calm, &calm, now);
+    assert!(witnesses > 500, "{witnesses} rows moved and stayed");
+
     let (mut counted, mut tried, mut whole) = (0, 0, 0);
+    let mut at: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    let mut is_fresh = true;
     while counted < kills() {
         tried += 1;
-        assert!(tried <= 3 * kills(), "{counted} of {tried} kills counted");
+        assert!(tried <= 4 * kills(), "{counted} of {tried} kills counted");
         let more = Duration::from_micros(random.u64(0..4000));
-        if run_and_kill(&site, &[], &[&site.db], (random.usize(1..150), more)) {
-            counted += 1;
-        } else {
-            // It came to its end: once more from the beginning.
-            whole += 1;
-            site = made();
+        let databases = [&moving.site.db, &moving.history];
+        let (part, events) = match random.bool() {
+            _ if is_fresh => ("moves", moves),
+            true => ("all", lines.len()),
+            false => ("history", there),
+        };
+        let counts = |line: &str| part != "history" || is_there(&moving, line);
+        let place = (random.usize(1..events), more);
+        is_fresh = false;
+        match run_and_kill(&moving.site, &[], &databases, counts, place) {
+            Some(last) => {
+                counted += 1;
+                let name = json(&last)["event"].as_str().unwrap().to_owned();
+                *at.entry((part, name)).or_default() += 1;
+                assert_eq!(lost(&calm, &moving, now).1, 0, "seed {seed}, after {last}");
+            }
+            None => {
+                // It came to its end: once more from the beginning.
+                whole += 1;
+                moving = made(now);
+                is_fresh = true;
+            }
         }
     }
-    // Rows grow old while all this goes on: both have to be looked at in one and the same second
-    // or so.
     let mut left = Vec::new();
-    for _ in 0..10 {
-        for site in [&calm, &site] {
-            let said = site.run(&["run", "--no-throttle", "-q"]);
-            assert_eq!(said.code, 0, "{said:?}");
-        }
-        left = differing(&calm, &site);
+    for _ in 0..3 {
+        left = completed(&calm.site, &moving.site);
+        left.extend(differing(&calm.history, &moving.history));
         if left.is_empty() {
             break;
         }
     }
     assert_eq!(left, [""; 0], "seed {seed}");
-    println!("seed {seed}: {counted} of {tried} kills hit unfinished work, {whole} began anew");
+    println!(
+        "seed {seed}: {counted} of {tried} kills hit unfinished work, {whole} began anew; \
+         {witnesses} rows looked for each time, {} events of a run; after: {at:?}",
+        lines.len()
+    );
 }

@@ -22,10 +22,11 @@ mod whole;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use elpis_mysql::PrivateServer;
+use elpis_mysql::{Params, PrivateServer, Session, SessionSettings};
 use elpis_testkit::pandora::Installation;
 use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
+use tokio::runtime::Runtime;
 
 use crate::harness::{Said, World};
 
@@ -162,6 +163,20 @@ impl Site {
         said
     }
 
+    /// Holds the rows of the console's audit trail until they are released.
+    fn hold_sessions(&self) -> Held {
+        let runtime = Runtime::new().unwrap();
+        let session = runtime.block_on(async {
+            let settings = SessionSettings::default();
+            let mut session = Session::open(&self.db.options, &settings).await.unwrap();
+            session.begin().await.unwrap();
+            let lock = "SELECT COUNT(*) FROM tsesion FOR UPDATE";
+            session.first::<u64>(lock, Params::Empty).await.unwrap();
+            session
+        });
+        Held { runtime, session }
+    }
+
     fn number(&self, sql: &str) -> u64 {
         self.db.number(sql)
     }
@@ -173,6 +188,18 @@ impl Site {
             .lines()
             .map(|line| line.parse().unwrap())
             .collect()
+    }
+}
+
+/// A transaction that holds rows.
+struct Held {
+    runtime: Runtime,
+    session: Session,
+}
+
+impl Held {
+    fn release(mut self) {
+        self.runtime.block_on(self.session.rollback()).unwrap();
     }
 }
 

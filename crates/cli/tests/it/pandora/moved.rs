@@ -41,6 +41,18 @@ impl Moving {
         server: &PrivateServer,
         tokens: &[(&str, &str)],
     ) -> Moving {
+        let installation = Installation {
+            now: Timestamp::now(),
+            ..Installation::small()
+        };
+        Moving::of(installation, (active, server), tokens)
+    }
+
+    pub(super) fn of(
+        mut installation: Installation,
+        (active, server): (&PrivateServer, &PrivateServer),
+        tokens: &[(&str, &str)],
+    ) -> Moving {
         let history = MariaDb::on(server);
         history.sql(&tables(&[
             "tconfig",
@@ -72,10 +84,6 @@ impl Moving {
         let given = |token: &str| tokens.iter().any(|(other, _)| *other == token);
         all.retain(|(token, _)| !given(token));
         all.extend(tokens);
-        let mut installation = Installation {
-            now: Timestamp::now(),
-            ..Installation::small()
-        };
         for (token, value) in all {
             installation = installation.token(token, value);
         }
@@ -356,7 +364,8 @@ fn kill_nine_at_any_moment_loses_and_doubles_nothing() {
         let spread = (tried * 7919) % 14;
         let more = Duration::from_micros((tried * 104_729) % 9_000);
         let (only, sides) = (["--only", "history"], [&moving.site.db, &moving.history]);
-        if !run_and_kill(&moving.site, &only, &sides, (3 + spread as usize, more)) {
+        let at = (3 + spread as usize, more);
+        if run_and_kill(&moving.site, &only, &sides, |_| true, at).is_none() {
             continue;
         }
         counted += u64::from(moving.misplaced() > 0);

@@ -56,6 +56,18 @@ fn a_program_that_fails_is_7_and_one_that_runs_ends_with_the_run() {
     }
 }
 
+#[test]
+fn a_directory_that_is_not_there_is_said_once() {
+    let site = Site::with(&[]);
+    site.expire_flows_with("exit 3");
+    let flows = site.world.path("flows");
+    std::fs::remove_dir_all(&flows).unwrap();
+    let said = site.run(&["run", "--only", "netflow", "--no-throttle"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let told = "there is no directory [DIR]/flows";
+    assert_eq!(said.err.matches(told).count(), 1, "{said:?}");
+}
+
 /// Statement 4: neither the program nor whoever lists processes sees it, nor is it kept anywhere.
 #[test]
 fn the_password_is_seen_nowhere() {

@@ -1,7 +1,5 @@
 //! What somebody sees who watches the whole maintenance.
 
-use elpis_mysql::{Params, Session, SessionSettings};
-
 use super::{Site, alone};
 use crate::terminal::{on_a_terminal, watch};
 
@@ -15,15 +13,7 @@ fn a_terminal_shows_how_far_a_task_is() {
     let old = format!("SELECT COUNT(*) FROM tsesion WHERE utimestamp < {border};");
     assert_ne!(site.number(&old), 0);
     // It stands still as long as somebody else holds its rows.
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut blocker = runtime.block_on(async {
-        let settings = SessionSettings::default();
-        let mut session = Session::open(&site.db.options, &settings).await.unwrap();
-        session.begin().await.unwrap();
-        let lock = "SELECT COUNT(*) FROM tsesion FOR UPDATE";
-        session.first::<u64>(lock, Params::Empty).await.unwrap();
-        session
-    });
+    let held = site.hold_sessions();
     site.world
         .write("state.toml", "[state]\ndirectory = \"state\"\n");
     let args = "run --only audit --pandora pandora_server.conf --config state.toml";
@@ -34,7 +24,7 @@ fn a_terminal_shows_how_far_a_task_is() {
     };
     let seen = watch(&mut child, |text| text.split('\r').any(is_bar));
     assert!(seen.split('\r').any(is_bar), "no bar in {seen:?}");
-    runtime.block_on(blocker.rollback()).unwrap();
+    held.release();
     let rest = watch(&mut child, |_| false);
     assert!(child.wait().unwrap().success(), "{rest}");
     assert!(rest.contains("[PURGE]   tsesion: "), "{rest:?}");

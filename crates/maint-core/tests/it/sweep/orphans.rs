@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use elpis_maint_core::housekeeping::{Housekeeping, HousekeepingPlan, PartPlan, PartReport, Work};
-use elpis_maint_core::sweep::{SweepWalk, resolve};
+use elpis_maint_core::sweep::{HeldBy, SweepWalk, resolve};
 use elpis_maint_core::{Ended, RelationStore, Scalar};
 use elpis_mysql::{Params, Session, SessionSettings};
 use elpis_run::{Journal, MemoryJournal, Outcome, Query};
@@ -122,7 +122,7 @@ async fn nothing_is_an_orphan_of_an_empty_table() {
         let planned = plan(&mut store, exact).await;
         let task = planned.tasks.iter().find(|task| task.id == "orphans");
         for (part, table) in task.unwrap().parts.iter().zip(["vals", "states"]) {
-            let PartPlan::Held { why } = part else {
+            let PartPlan::Held { why, .. } = part else {
                 panic!("{part:?}")
             };
             assert!(
@@ -166,12 +166,12 @@ async fn more_orphans_than_are_believed_wait_for_a_person() {
     for exact in [false, true] {
         let planned = plan_of(&believing(0.5), &mut store, exact).await;
         let part = states(&planned);
-        let PartPlan::Held { why } = &part else {
+        let PartPlan::Held { why, by } = &part else {
             panic!("{part:?}")
         };
         assert!(
-            why.contains("6000 of ") && why.contains("--max-share"),
-            "{why}"
+            why.contains("6000 of ") && *by == HeldBy::Share,
+            "{why}: {by:?}"
         );
         let report = runner(&journal, &()).run(&planned, &mut store).await;
         assert_eq!((report.ended, db.number(orphans)), (Ended::Done, 6000));

@@ -24,18 +24,18 @@ pub(super) const LIMIT: u64 = 200;
 pub(super) fn fill(db: &MariaDb, modules: u64, values: u64) {
     let cutoff = cutoff();
     db.sql(&format!(
-        "CREATE TABLE agents (id INT PRIMARY KEY, name VARCHAR(40) NOT NULL) ENGINE=InnoDB;
+        "CREATE TABLE agents (id INT PRIMARY KEY, name VARCHAR(40) NOT NULL) ENGINE=InnoDB STATS_AUTO_RECALC=0;
          CREATE TABLE modules (id INT UNSIGNED PRIMARY KEY, agent INT NOT NULL,
-           pending INT NOT NULL, KEY by_agent (agent)) ENGINE=InnoDB;
+           pending INT NOT NULL, KEY by_agent (agent)) ENGINE=InnoDB STATS_AUTO_RECALC=0;
          CREATE TABLE vals (module INT UNSIGNED NOT NULL, v DOUBLE, utimestamp BIGINT,
            KEY by_module (module, utimestamp)) ENGINE=InnoDB STATS_AUTO_RECALC=0;
          CREATE TABLE states (id INT AUTO_INCREMENT PRIMARY KEY, module INT NOT NULL,
-           state INT NOT NULL, KEY by_module (module)) ENGINE=InnoDB;
+           state INT NOT NULL, KEY by_module (module)) ENGINE=InnoDB STATS_AUTO_RECALC=0;
          CREATE TABLE alerts (id INT AUTO_INCREMENT PRIMARY KEY, module INT UNSIGNED NOT NULL,
            KEY by_module (module), FOREIGN KEY (module) REFERENCES modules (id)
-           ON DELETE CASCADE) ENGINE=InnoDB;
+           ON DELETE CASCADE) ENGINE=InnoDB STATS_AUTO_RECALC=0;
          CREATE TABLE events (id INT PRIMARY KEY, utimestamp BIGINT, KEY by_time (utimestamp))
-           ENGINE=InnoDB;
+           ENGINE=InnoDB STATS_AUTO_RECALC=0;
          INSERT INTO agents SELECT seq, CONCAT('agent ', seq) FROM seq_1_to_300 WHERE seq % 3 > 0;
          INSERT INTO modules SELECT seq, seq % 300 + 1, seq % 50 = 0 FROM seq_1_to_{modules};
          INSERT INTO vals SELECT seq * seq % ({modules} * 2) + 1, seq, {cutoff} + seq
@@ -185,6 +185,14 @@ pub(super) async fn plan_of<S: RelationStore>(
     store: &mut S,
     exact: bool,
 ) -> HousekeepingPlan {
+    plan_beside(wanted, (store, None), exact).await
+}
+
+pub(super) async fn plan_beside<S: RelationStore>(
+    wanted: &Housekeeping,
+    (store, beside): (&mut S, Option<&mut S>),
+    exact: bool,
+) -> HousekeepingPlan {
     let (clock, stop) = (VirtualClock::new(now()), StopToken::new());
     let inspection = HousekeepingInspection {
         clock: &clock,
@@ -192,7 +200,8 @@ pub(super) async fn plan_of<S: RelationStore>(
         stop: &stop,
         exact,
     };
-    let facts = inspection.run(wanted, store).await.unwrap();
+    let facts = inspection.run_beside(wanted, store, beside).await;
+    let facts = facts.unwrap();
     HousekeepingPlan::new(wanted, &facts, &Rates::new())
 }
 

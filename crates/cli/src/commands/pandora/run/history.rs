@@ -26,6 +26,7 @@ impl Stage<'_> {
         let left_alone = |error: anyhow::Error| Half {
             ended: Ended::Done,
             concerns: vec![format!("the history database: {error:#}")],
+            by_share: false,
             left: limits,
         };
         Ok(done.unwrap_or_else(left_alone))
@@ -52,6 +53,7 @@ impl Stage<'_> {
             return Ok(Half {
                 ended: Ended::Interrupted,
                 concerns: Vec::new(),
+                by_share: false,
                 left: limits,
             });
         }
