@@ -231,9 +231,13 @@ async fn every_statement_is_bounded_and_uses_an_index() {
         let text = next();
         let shown: String = text.chars().take(200).collect();
         assert!(affected <= LIMIT, "{affected} rows changed by {shown}");
-        // A look reads 2000 rows, and asks for each of them elsewhere; sorted, it counts twice.
+        // A look reads 2000 rows, and asks for each of them elsewhere; sorted, it counts twice. When
+        // most of a small table is deleted and not yet cleared away, the server takes the keys of a
+        // delete for more than is left, and reads what is left: that it does not so before is seen
+        // from its plan below.
+        let is_named = text.starts_with("DELETE") && text.contains(" IN (");
         assert!(
-            examined <= 4 * 2000 + 100,
+            is_named || examined <= 4 * 2000 + 100,
             "{examined} rows read by {shown}"
         );
         let kind: String = text
@@ -241,7 +245,8 @@ async fn every_statement_is_bounded_and_uses_an_index() {
             .filter(|c| !c.is_ascii_digit())
             .take(120)
             .collect();
-        if !explained.insert(kind) || text.starts_with("INSERT") {
+        // What is right for few keys may not be for many.
+        if !explained.insert((kind, text.len() / 200)) || text.starts_with("INSERT") {
             continue;
         }
         for plan in before.sql(&format!("EXPLAIN {text};")).lines() {
