@@ -1,5 +1,6 @@
 //! One database of a rehearsal.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use elpis_mysql::{ConnectOptions, Error, Params, Session, SessionSettings, quote};
@@ -56,7 +57,8 @@ impl One<'_> {
         }
         // Nobody else's database has such a name, and only this one is dropped.
         let database = format!("elpis_rehearsal_{}", random_name());
-        let looked = match self.restore(&text, &database) {
+        let begun = Cell::new(false);
+        let looked = match self.restore(&text, &database, &begun) {
             Ok((restored, seconds)) => {
                 report.databases += 1;
                 report.databases_s += seconds;
@@ -72,9 +74,9 @@ impl One<'_> {
                 .found(error)
                 .map(|said| report.failed(&shown, said)),
         };
-        let dropped = match self.is_private {
-            true => Ok(()),
-            false => self.drop_all(&database),
+        let dropped = match begun.get() && !self.is_private {
+            true => self.drop_all(&database),
+            false => Ok(()),
         };
         // What is left on somebody's server is worth more than a word about the archive.
         dropped.and(looked)
@@ -97,11 +99,13 @@ impl One<'_> {
         }
     }
 
-    /// What came out and after how many seconds, or what failed and what that is about.
+    /// What came out and after how many seconds, or what failed and what that is about. From
+    /// `begun` on there may be databases.
     fn restore(
         &self,
         text: &SqlText<Surveyed>,
         database: &str,
+        begun: &Cell<bool>,
     ) -> Result<(RestoreReport, f64), (Blame, RestoreError)> {
         let by = self.by;
         let judged = |error: RestoreError| (held::of_restore(&error), error);
@@ -132,6 +136,7 @@ impl One<'_> {
             return Err((blame, RestoreError::Refused { refusals }));
         }
         let start = by.clock.monotonic();
+        begun.set(true);
         let report = engine.run(&plan, text).map_err(judged)?;
         Ok((report, (by.clock.monotonic() - start).as_secs_f64()))
     }

@@ -102,7 +102,13 @@ pub(super) fn of_text(error: &TextError) -> Blame {
         TextError::Stopped => Stopped,
         TextError::Fs(error) => of_fs(error),
         TextError::Archive(error) => of_read(error),
-        TextError::Split(SplitError::Read(error)) => of_io(error.kind()),
+        TextError::Split(SplitError::Read(error)) => {
+            let inner = error.get_ref();
+            match inner.and_then(|inner| inner.downcast_ref::<ReadError>()) {
+                Some(error) => of_read(error),
+                None => of_io(error),
+            }
+        }
         _ => Archive,
     }
 }
@@ -129,7 +135,7 @@ pub(super) fn of_extract(error: &ExtractError) -> Blame {
 
 fn of_read(error: &ReadError) -> Blame {
     match error {
-        ReadError::Stream(error) => of_io(error.kind()),
+        ReadError::Stream(error) => of_io(error),
         _ => Archive,
     }
 }
@@ -141,13 +147,19 @@ pub(super) fn of_fs(error: &FsError) -> Blame {
     }
 }
 
-/// What decoders say of a damaged stream is the archive's; everything else is the disk's.
-fn of_io(kind: ErrorKind) -> Blame {
-    match kind {
-        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => Archive,
+/// What the system says is the disk's; what decoders say of a damaged stream is the archive's.
+fn of_io(error: &std::io::Error) -> Blame {
+    match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Other(Hindrance::Room),
-        _ => Other(Hindrance::File),
+        _ if is_of_system(error) => Other(Hindrance::File),
+        _ => Archive,
     }
+}
+
+fn is_of_system(error: &std::io::Error) -> bool {
+    let inner = error.get_ref();
+    let inner = inner.and_then(|inner| inner.downcast_ref::<std::io::Error>());
+    error.raw_os_error().is_some() || inner.is_some_and(is_of_system)
 }
 
 pub(super) fn of_start(error: &ServerError) -> Option<Hindrance> {
@@ -163,6 +175,7 @@ pub(super) fn of_server(error: &Error) -> Blame {
     };
     match code {
         _ if is_full(message) => Other(Hindrance::Room),
+        1005 if is_of_files(message) => Other(Hindrance::Server),
         // The disk is full; a table or the system tablespace is.
         1021 | 1114 => Other(Hindrance::Room),
         // What the server's file library says; files that cannot be made, opened, read, renamed.
@@ -178,6 +191,15 @@ pub(super) fn of_server(error: &Error) -> Blame {
         1115 | 1273 | 1286 | 1289 => Other(Hindrance::Unfit),
         _ => Archive,
     }
+}
+
+/// Whether a table cannot be made for what the system says of its files: engines' own numbers begin
+/// at 120.
+fn is_of_files(message: &str) -> bool {
+    let number = message.split("errno: ").nth(1).unwrap_or_default();
+    let end = number.find(|sign: char| !sign.is_ascii_digit());
+    let number: Result<u32, _> = number[..end.unwrap_or(number.len())].parse();
+    number.is_ok_and(|number| number < 120)
 }
 
 /// Whether it speaks of a full disk or an exhausted quota, in words or by the system's number.
@@ -240,6 +262,11 @@ mod tests {
                 "Got error 175 \"File too short\" from storage engine Aria",
                 server_s,
             ),
+            (
+                1005,
+                "Can't create table `d`.`t` (errno: 24 \"Too many open files\")",
+                server_s,
+            ),
             (1041, "Out of memory.", server_s),
             (1030, "Got error 281 from storage engine", server_s),
             (1317, "Query execution was interrupted", server_s),
@@ -268,8 +295,14 @@ mod tests {
             of_restore(&RestoreError::Different { differences }),
             Archive
         );
-        let damaged = std::io::Error::from(ErrorKind::InvalidData);
-        let broken = TextError::Archive(ReadError::Stream(damaged));
-        assert_eq!(of_text(&broken), Archive);
+        // As the reader of a member passes it on.
+        let read = |error: std::io::Error| {
+            let error = std::io::Error::other(ReadError::Stream(error));
+            of_text(&TextError::Split(SplitError::Read(error)))
+        };
+        assert_eq!(read(ErrorKind::InvalidData.into()), Archive);
+        assert_eq!(read(std::io::Error::other("corrupted block")), Archive);
+        let disk = std::io::Error::from_raw_os_error(5);
+        assert_eq!(read(disk), Other(Hindrance::File));
     }
 }

@@ -45,7 +45,7 @@ impl Work<'_> {
         // Whatever the answer was: what is, is what counts.
         let is_old = match self.reconnect() {
             Ok(()) => !self.is_exchanged()?,
-            Err(_) => !self.steps.was_announced("rename"),
+            Err(_) => !self.steps.is_renaming(),
         };
         if is_old {
             match self.put_back() {
@@ -57,12 +57,14 @@ impl Work<'_> {
     }
 
     /// The live database is as it was, and whoever stood still for its exchange works again. It is
-    /// noted first: should a service not start, the next try takes everything down once more.
+    /// noted first: should a service not start, the next try takes everything down once more. A
+    /// journal that takes no note is no reason to let anybody stand still.
     pub(super) fn release(&mut self, why: &RestoreError) -> Result<(), RestoreError> {
-        self.steps.note_put_back(why)?;
+        let noted = self.steps.note_put_back(why);
         let why = with_causes(why);
         self.restore.observer.on(&RestoreEvent::PutBack { why });
-        self.start_services()
+        self.start_services()?;
+        noted
     }
 
     /// The tables are the old ones, and not everything besides them could be made again. Whoever
@@ -122,7 +124,13 @@ impl Work<'_> {
         if !self.steps.is_down() {
             self.capture_old()?;
         }
-        self.exchange_step("take down", |work| work.take_down())
+        let was_down = self.steps.is_done(&self.steps.of_exchange("take down"));
+        self.exchange_step("take down", |work| work.take_down())?;
+        if was_down && !self.is_exchanged()? {
+            // Putting back may have come half the way.
+            self.take_down()?;
+        }
+        Ok(())
     }
 
     fn capture_old(&mut self) -> Result<(), RestoreError> {

@@ -102,6 +102,11 @@ impl<'a> Steps<'a> {
         self.announced.contains(&self.of_exchange("take down"))
     }
 
+    /// Whether the tables may have been exchanged in this try.
+    pub(super) fn is_renaming(&self) -> bool {
+        self.announced.contains(&self.of_exchange("rename"))
+    }
+
     pub(super) fn announce(&mut self, step: &str) -> Result<(), RestoreError> {
         self.observer.on(&RestoreEvent::Step {
             step: step.to_owned(),

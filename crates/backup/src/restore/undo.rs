@@ -87,15 +87,24 @@ impl Work<'_> {
             self.release(&error)?;
             return Err(error);
         }
-        if self.reconnect().is_ok() && !self.is_old()? {
-            let last = self.last()?;
-            let (runtime, control, plan) = self.parts();
-            match runtime.block_on(last.put_back(control, &plan.policy.database)) {
+        let is_new = match self.reconnect() {
+            Ok(()) => !self.is_old()?,
+            Err(_) => !self.steps.is_renaming(),
+        };
+        if is_new {
+            match self.put_new_back() {
                 Ok(()) => self.release(&error)?,
                 Err(failed) => self.start_without(failed)?,
             }
         }
         Err(error)
+    }
+
+    /// What was taken down comes back.
+    fn put_new_back(&mut self) -> Result<(), RestoreError> {
+        let last = self.last()?;
+        let (runtime, control, plan) = self.parts();
+        runtime.block_on(last.put_back(control, &plan.policy.database))
     }
 
     /// Everything of it but the exchange.
@@ -111,7 +120,12 @@ impl Work<'_> {
         if !self.steps.is_down() {
             self.capture_last()?;
         }
-        self.exchange_step("take down", |work| work.take_new_down())
+        let was_down = self.steps.is_done(&self.steps.of_exchange("take down"));
+        self.exchange_step("take down", |work| work.take_new_down())?;
+        if was_down && !self.is_old()? {
+            self.take_new_down()?;
+        }
+        Ok(())
     }
 
     /// Keeps what the live database has besides tables in the database that will keep its tables: it

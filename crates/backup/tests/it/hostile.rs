@@ -333,7 +333,7 @@ fn flipped_bits_are_noticed() {
             );
         }
         assert!(
-            harmless * 20 < flips,
+            harmless * 10 < flips,
             "{container}: {harmless} of {flips} went unnoticed"
         );
     }

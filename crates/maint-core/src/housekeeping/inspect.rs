@@ -46,7 +46,7 @@ impl HousekeepingInspection<'_> {
     /// read at a time. An exact inspection, which takes its time, makes no use of it.
     ///
     /// # Errors
-    /// As [`run`](Self::run), of either session.
+    /// As [`run`](Self::run).
     pub async fn run_beside<S: RelationStore>(
         &self,
         wanted: &Housekeeping,
@@ -92,7 +92,8 @@ impl HousekeepingInspection<'_> {
         // Both to their ends: a call that is given up costs its session, and the locks with it.
         let (alone, helped) = tokio::join!(alone, helped);
         let (purge, mut looks) = alone?;
-        looks.join(helped?);
+        // What a helper that failed has not told is counted below.
+        looks.join(helped.unwrap_or_default());
         let mut facts = HousekeepingFacts {
             purge,
             tasks: Vec::with_capacity(wanted.tasks.len()),

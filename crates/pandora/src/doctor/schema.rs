@@ -16,14 +16,18 @@ pub struct SchemaVersion {
 }
 
 impl SchemaVersion {
-    /// Asks the database that `session` uses. Of rows with the same token the first one counts.
+    /// Asks the database that `session` uses. Of rows with the same token the first one counts; a
+    /// database whose `tconfig` is not there or must not be read says nothing.
     ///
     /// # Errors
     /// What the server answers.
     pub async fn read(session: &mut Session) -> Result<SchemaVersion, Error> {
         let sql = "SELECT CAST(token AS BINARY), CAST(value AS BINARY) FROM tconfig \
                    WHERE token IN ('db_scheme_version', 'MR') ORDER BY id_config";
-        let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = session.rows(sql, Params::Empty).await?;
+        let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = match session.rows(sql, Params::Empty).await {
+            Err(error) if matches!(error.code(), Some(1142 | 1146)) => Vec::new(),
+            rows => rows?,
+        };
         let token = |wanted: &str| {
             let mut rows = rows.iter();
             let (_, value) = rows.find(|(token, _)| token == wanted.as_bytes())?;

@@ -45,9 +45,13 @@ impl Infiles {
             true => control.ask_first(sql, Params::Empty).await?,
             false => None,
         };
+        // Galera before 10.4.3 commits a file in parts.
+        let split = "SHOW GLOBAL VARIABLES LIKE 'wsrep_load_data_splitting'";
+        let split: Option<(String, String)> = control.ask_first(split, Params::Empty).await?;
+        let is_split = split.is_some_and(|(_, value)| value == "ON");
         Ok(Infiles {
             side: plan.side.clone(),
-            tables: (is_taken == Some(true)).then(Mutex::default),
+            tables: (is_taken == Some(true) && !is_split).then(Mutex::default),
         })
     }
 
