@@ -124,13 +124,7 @@ impl Work<'_> {
         if !self.steps.is_down() {
             self.capture_old()?;
         }
-        let was_down = self.steps.is_done(&self.steps.of_exchange("take down"));
-        self.exchange_step("take down", |work| work.take_down())?;
-        if was_down && !self.is_exchanged()? {
-            // Putting back may have come half the way.
-            self.take_down()?;
-        }
-        Ok(())
+        self.exchange_step("take down", |work| work.take_down())
     }
 
     fn capture_old(&mut self) -> Result<(), RestoreError> {

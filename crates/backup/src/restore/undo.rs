@@ -120,12 +120,7 @@ impl Work<'_> {
         if !self.steps.is_down() {
             self.capture_last()?;
         }
-        let was_down = self.steps.is_done(&self.steps.of_exchange("take down"));
-        self.exchange_step("take down", |work| work.take_new_down())?;
-        if was_down && !self.is_old()? {
-            self.take_new_down()?;
-        }
-        Ok(())
+        self.exchange_step("take down", |work| work.take_new_down())
     }
 
     /// Keeps what the live database has besides tables in the database that will keep its tables: it
