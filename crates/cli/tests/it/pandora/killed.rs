@@ -246,7 +246,12 @@ fn a_killed_maintenance_is_completed_as_if_nobody_had_disturbed_it() {
     let mut left = Vec::new();
     for _ in 0..3 {
         left = completed(&calm.site, &moving.site);
-        left.extend(differing(&calm.history, &moving.history));
+        let there = differing(&calm.history, &moving.history);
+        left.extend(
+            there
+                .into_iter()
+                .map(|table| format!("{table} of the history")),
+        );
         if left.is_empty() {
             break;
         }
