@@ -121,11 +121,18 @@ fn made(now: Timestamp) -> Moving {
         "INSERT INTO tconfig (token, value) VALUES ('days_purge', '50'), ('days_compact', '40'), \
            ('step_compact', '6'), ('string_purge', '13'), ('event_purge', '13');",
     );
-    // What passes a limit while all this goes on is moved by one before it is compacted by the
-    // other.
-    let near = format!("ABS({} - 30 * 86400 - utimestamp) < 7200", now.as_second());
-    let near = format!("DELETE FROM tagente_datos WHERE {near};");
-    moving.site.db.sql(&near);
+    // What passes a limit while all this goes on is moved by one before it is compacted, or swept
+    // with its module, by the other.
+    for (table, days) in [
+        ("tagente_datos", 30),
+        ("tagente_datos_string", 10),
+        ("tevento", 10),
+    ] {
+        let limit = now.as_second() - days * 86_400;
+        let (from, to) = (limit - 7200, limit + 7200);
+        let near = format!("DELETE FROM {table} WHERE utimestamp BETWEEN {from} AND {to};");
+        moving.site.db.sql(&near);
+    }
     moving.site.world.write("killed.toml", CHUNKS);
     moving
 }
