@@ -36,6 +36,21 @@ pub struct Limits {
     pub max_rows: Option<u64>,
 }
 
+impl Limits {
+    /// What is left of them after `rows` and `elapsed`.
+    pub fn after(self, rows: u64, elapsed: Duration) -> Limits {
+        Limits {
+            max_time: self.max_time.map(|time| time.saturating_sub(elapsed)),
+            max_rows: self.max_rows.map(|left| left.saturating_sub(rows)),
+        }
+    }
+
+    /// Whether nothing more may be done: no row, or no time, is left.
+    pub fn are_spent(&self) -> bool {
+        self.max_rows == Some(0) || self.max_time.is_some_and(|time| time.is_zero())
+    }
+}
+
 impl<E> Run<'_, E> {
     /// The same run with another audience, for a part of it that tells other events.
     pub(crate) fn heard_by<'b, F>(&'b mut self, observer: &'b dyn Observer<F>) -> Run<'b, F> {

@@ -6,6 +6,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_filter;
 mod validate_series;
 
 use std::time::Duration;

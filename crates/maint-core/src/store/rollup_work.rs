@@ -1,7 +1,7 @@
 //! Compaction with the side table: roll up, change the table, note what is left.
 
 use super::sql::rollup_fill::{self, From};
-use super::sql::{rollup, series};
+use super::sql::{envelope, rollup};
 use super::walk::{Executor, number};
 use super::{BucketRollup, Compacted, SeriesChunk, StoreError};
 use crate::Mode;
@@ -26,7 +26,7 @@ pub(super) async fn compact<E: Executor>(
     let mut done = Compacted::default();
     match task.mode {
         Mode::Envelope => {
-            done.removed = on.change(&series::thin(E::DIALECT, task, chunk)?).await?;
+            done.removed = on.change(&envelope::thin(E::DIALECT, task, chunk)?).await?;
             on.change(&rollup::close_thinned(E::DIALECT, task, chunk)?)
                 .await?;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::named;
-use super::sql::series as sql;
+use super::sql::{envelope, series as sql};
 use super::walk::{Executor, value};
 use super::{
     BucketPreview, Compacted, Mark, Part, Pass, PastLength, SeriesChunk, SeriesWork, StoreError,
@@ -190,7 +190,7 @@ pub(super) async fn compact_chunk<E: Executor>(
 ) -> Result<Compacted, StoreError> {
     let done = match (task.mode, task.rollup) {
         (Mode::Envelope, false) => Compacted {
-            removed: on.change(&sql::thin(E::DIALECT, task, chunk)?).await?,
+            removed: on.change(&envelope::thin(E::DIALECT, task, chunk)?).await?,
             ..Compacted::default()
         },
         _ => super::rollup_work::compact(on, task, chunk).await?,
@@ -206,7 +206,9 @@ pub(super) async fn preview<E: Executor>(
     task: &CompactTask,
     chunk: &SeriesChunk,
 ) -> Result<Vec<BucketPreview>, StoreError> {
-    let rows = on.reals(&sql::preview(E::DIALECT, task, chunk)?).await?;
+    let rows = on
+        .reals(&envelope::preview(E::DIALECT, task, chunk)?)
+        .await?;
     let bucket = |row: &Vec<Option<f64>>| {
         let at = |i: usize| row.get(i).copied().flatten().unwrap_or(0.0);
         let (rows, gone, nulls) = (at(0) as u64, at(1) as u64, at(3) as u64);

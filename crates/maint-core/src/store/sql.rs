@@ -1,6 +1,7 @@
 //! The SQL that both stores speak, one function a statement.
 
 mod builder;
+pub(super) mod envelope;
 pub(super) mod looks;
 pub(super) mod purge;
 pub(super) mod relations;

@@ -18,7 +18,7 @@ use elpis_run::{Clock, FnObserver, RealClock, Throttle};
 
 use super::history::History;
 use super::{Selection, Wanted, locks};
-use crate::commands::run::{Job, locked, remaining_after};
+use crate::commands::run::{Job, locked};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer, Spinner};
 use crate::settings::{Pandora, Settings};
@@ -152,7 +152,7 @@ pub(super) async fn run(
                     .into_iter()
                     .map(|concern| format!("moving to the history database: {concern}"))
                     .collect(),
-                left: remaining_after(limits, report.moved(), elapsed),
+                left: limits.after(report.moved(), elapsed),
                 ended: report.ended,
                 reached,
             }

@@ -19,7 +19,7 @@ use super::history::{History, is_meant};
 use super::{PandoraPlans, Selection, Wanted, ask, locks, master, moves, named, session};
 use crate::commands::journal::{self, Measured};
 use crate::commands::plan::Jobs;
-use crate::commands::run::{self as running, Also, Job, locked, remaining_after};
+use crate::commands::run::{self as running, Also, Job, locked};
 use crate::commands::store::{beside, mysql};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::Interrupt;
@@ -141,7 +141,7 @@ impl Stage<'_> {
         }
         let moved = self.moves(pandora, &journal, &mut store).await;
         let main = match moved.ended {
-            Ended::Done if spent(moved.left) => Ok(moved.half(all_taken())),
+            Ended::Done if moved.left.are_spent() => Ok(moved.half(all_taken())),
             Ended::Done => self.main(server, &journal, &mut store, moved.left).await,
             ref ended => Ok(moved.half(ended.clone())),
         };
@@ -154,7 +154,7 @@ impl Stage<'_> {
             && let Some(place) = &self.wanted.settings.history
             && is_meant(self.selection)
         {
-            if spent(main.left) {
+            if main.left.are_spent() {
                 main.ended = all_taken();
             } else {
                 let places = (pandora, place, server);
@@ -275,7 +275,7 @@ impl Stage<'_> {
         journal: &SqliteJournal,
         store: &mut MySqlStore,
     ) -> Result<()> {
-        if spent(half.left) {
+        if half.left.are_spent() {
             half.ended = all_taken();
             return Ok(());
         }
@@ -283,7 +283,7 @@ impl Stage<'_> {
         let begun = clock.monotonic();
         let report = self.job.compact(plan, half.left, journal, store).await?;
         let elapsed = clock.monotonic().saturating_sub(begun);
-        half.left = remaining_after(half.left, report.removed(), elapsed);
+        half.left = half.left.after(report.removed(), elapsed);
         half.ended = report.ended.clone();
         if !self.job.printer.json {
             let result = output::compacted(&report);
@@ -329,18 +329,13 @@ impl Stage<'_> {
         Ok(Half {
             concerns: report.concerns().into_iter().map(str::to_owned).collect(),
             by_share: report.is_held_by_share(),
-            left: remaining_after(limits, report.changed(), elapsed),
+            left: limits.after(report.changed(), elapsed),
             ended: report.ended,
         })
     }
 }
 
 const TRIES_AGAIN: &str = "everything else was done; see to this, the next run tries again";
-
-/// Whether nothing of the limits is left.
-fn spent(left: Limits) -> bool {
-    left.max_rows == Some(0) || left.max_time.is_some_and(|time| time.is_zero())
-}
 
 /// How a run ends whose first parts took all that it may.
 fn all_taken() -> Ended {

@@ -5,8 +5,8 @@
 //! to its first item, the value before stands.
 
 use super::builder::{Dialect, Sql};
+use super::envelope::instants;
 use super::rollup::levels;
-use super::series::instants;
 use crate::Mode;
 use crate::compact::CompactTask;
 use crate::store::{SeriesChunk, StoreError};
