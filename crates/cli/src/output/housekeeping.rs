@@ -123,6 +123,7 @@ fn planned(task: &TaskPlan) -> Vec<Vec<Cell>> {
             PartPlan::Held { by, why } => {
                 let more = match by {
                     HeldBy::Share => " (--max-share)",
+                    HeldBy::EmptyParent => " (--max-share 1)",
                     _ => "",
                 };
                 let held = format!("HELD BACK: {why}{more}");

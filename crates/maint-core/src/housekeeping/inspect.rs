@@ -7,7 +7,9 @@ use super::looks::{Found, Looking, Looks};
 use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
 use crate::inspect::{InspectError, Inspection};
 use crate::store::{Count, RelationStore, StoreError};
-use crate::sweep::{SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, orphan_limit, resolve};
+use crate::sweep::{
+    Resolved, SkipReason, SweepAct, SweepFacts, SweepRule, SweepTask, orphan_limit, resolve,
+};
 use crate::task::Shapes;
 use crate::{Policy, TableRule};
 
@@ -142,7 +144,7 @@ impl HousekeepingInspection<'_> {
                     Some(Ok(_)) => Ok(WorkFacts::Retention {
                         table: rule.name.clone(),
                     }),
-                    Some(Err(reason)) => skip(SkipReason::Unfit {
+                    Some(Err(reason)) => skip(SkipReason::UnfitAge {
                         table: rule.name.clone(),
                         reason: reason.clone(),
                     }),
@@ -164,7 +166,8 @@ impl HousekeepingInspection<'_> {
                     None => self.count(rule, task, rows, store).await?,
                 };
                 if facts.due.rows > 0
-                    && let Some(reason) = empty_parent(task, store).await?
+                    && share < 1.0
+                    && let Some(reason) = empty_parent(&resolved, store).await?
                 {
                     return skip(reason);
                 }
@@ -236,17 +239,17 @@ impl HousekeepingInspection<'_> {
 
 /// Why orphans are not to be believed: the table of their parents has no row at all.
 async fn empty_parent<S: RelationStore>(
-    task: &SweepTask,
+    Resolved { task, parents, .. }: &Resolved,
     store: &mut S,
 ) -> Result<Option<SkipReason>, InspectError> {
     if !matches!(task.act, SweepAct::Delete { .. } | SweepAct::Clear { .. }) {
         return Ok(None);
     }
-    for join in &task.missing {
-        if store.is_empty(&join.table).await.map_err(at(&join.table))? {
+    for parent in parents {
+        if store.is_empty(parent).await.map_err(at(parent))? {
             return Ok(Some(SkipReason::EmptyParent {
                 table: task.table.clone(),
-                parent: join.table.clone(),
+                parent: parent.clone(),
             }));
         }
     }

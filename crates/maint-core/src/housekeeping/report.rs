@@ -98,12 +98,13 @@ impl HousekeepingReport {
         parts.filter_map(PartReport::concern).collect()
     }
 
-    /// Whether something stays that would go if a larger share of a table might.
+    /// Whether something stays that would go if a larger share of a table might (all of it, where
+    /// the table of its parents is empty).
     pub fn is_held_by_share(&self) -> bool {
         let mut parts = self.tasks.iter().flat_map(|task| &task.parts);
         parts.any(|part| match part {
             PartReport::Sweep(report) => report.held.is_some(),
-            PartReport::Held { by, .. } => *by == HeldBy::Share,
+            PartReport::Held { by, .. } => matches!(by, HeldBy::Share | HeldBy::EmptyParent),
             _ => false,
         })
     }

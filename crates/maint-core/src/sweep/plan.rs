@@ -67,7 +67,7 @@ pub(crate) fn orphan_limit(rule: &SweepRule, rows: Count, share: f64) -> u64 {
     let finds_orphans = rule
         .when
         .iter()
-        .any(|condition| matches!(condition, Condition::Missing(_)));
+        .any(|condition| matches!(condition, Condition::Missing(_) | Condition::Without(_)));
     if !finds_orphans || !matches!(rule.act, Act::Delete { .. }) || share >= 1.0 {
         return u64::MAX;
     }

@@ -20,6 +20,9 @@ const MAX_DEPTH: usize = 8;
 pub struct Resolved {
     /// What a store carries out.
     pub task: SweepTask,
+    /// The tables that rows are orphans of. A table of children may be empty, one of parents
+    /// hardly.
+    pub parents: Vec<String>,
     /// What was left out or held back, in words.
     pub notes: Vec<String>,
 }
@@ -34,6 +37,8 @@ pub enum HeldBy {
     Share,
     /// The table that rows are missed in is empty.
     EmptyParent,
+    /// The table has a form in which what is too old cannot be told or deleted: it grows for ever.
+    Form,
 }
 
 /// Why there is nothing to carry out. Never an error: editions and versions differ.
@@ -54,6 +59,14 @@ pub enum SkipReason {
         table: String,
         /// The column.
         column: String,
+    },
+    /// As [`SkipReason::Unfit`], of a table whose rows have a limit.
+    #[error("table {table} {reason}: nothing of it is deleted")]
+    UnfitAge {
+        /// The table.
+        table: String,
+        /// Why, and what to do.
+        reason: String,
     },
     /// No bounded walk is possible, or what hangs on the rows cannot be taken along.
     #[error("table {table} {reason}")]
@@ -102,6 +115,7 @@ impl SkipReason {
         match self {
             SkipReason::EmptyParent { .. } => Some(HeldBy::EmptyParent),
             SkipReason::TooManyOrphans { .. } => Some(HeldBy::Share),
+            SkipReason::UnfitAge { .. } => Some(HeldBy::Form),
             _ => None,
         }
     }
@@ -124,6 +138,7 @@ pub fn resolve(rule: &SweepRule, shapes: &Shapes, now: Timestamp) -> Result<Reso
         notes: Vec::new(),
     };
     let (mut filters, mut missing, mut present) = (Vec::new(), Vec::new(), Vec::new());
+    let mut parents = Vec::new();
     for condition in &rule.when {
         match condition {
             Condition::Own(filter) => {
@@ -135,7 +150,11 @@ pub fn resolve(rule: &SweepRule, shapes: &Shapes, now: Timestamp) -> Result<Reso
             }
             Condition::IfKnown(_) => {}
             Condition::Older(age) => filters.push(resolver.aged(&rule.table, age)?),
-            Condition::Missing(relation) => missing.push(resolver.join(relation)?),
+            Condition::Missing(relation) => {
+                missing.push(resolver.join(relation)?);
+                parents.push(relation.table.clone());
+            }
+            Condition::Without(relation) => missing.push(resolver.join(relation)?),
             Condition::Present(relation) => present.push(resolver.join(relation)?),
         }
     }
@@ -155,6 +174,7 @@ pub fn resolve(rule: &SweepRule, shapes: &Shapes, now: Timestamp) -> Result<Reso
     };
     Ok(Resolved {
         task,
+        parents,
         notes: resolver.notes,
     })
 }

@@ -29,8 +29,12 @@ pub enum Condition {
     IfKnown(Filter),
     /// Its own time is older than this.
     Older(Age),
-    /// The relation's columns are not NULL, and no such row is there: the row is an orphan.
+    /// The relation's columns are not NULL, and no such row is there: the row is an orphan. Where the
+    /// other table is empty, that is asked of a person first
+    /// ([`SkipReason::EmptyParent`](super::SkipReason::EmptyParent)).
     Missing(Relation),
+    /// No such row is there, as may well be: what could hang on the row does not.
+    Without(Relation),
     /// Such a row is there.
     Present(Relation),
 }

@@ -111,6 +111,9 @@ pub(super) fn orphan_increments() -> Task {
     task(Group::Integrity, "orphan_increments", title, work)
 }
 
+/// The event that a column points at.
+const EVENT: (&str, &str) = ("tevento", "id_evento");
+
 /// Settings of modules and agents that name a module: a parent, or the one whose failure silences the
 /// agent.
 const NAME_A_MODULE: [(&str, &str); 3] = [
@@ -138,13 +141,10 @@ pub(super) fn orphan_references(s: &HousekeepingSettings) -> Task {
             AGENT,
             OrNone::Allowed,
         ),
-        (
-            "tmodule_synth",
-            "id_agent_module_source",
-            MODULE,
-            OrNone::Allowed,
-        ),
         ("taddress_agent", "id_agent", AGENT, OrNone::Never),
+        // Where tables came without their foreign keys.
+        ("tevent_extended", "id_evento", EVENT, OrNone::Never),
+        ("tevent_comment", "id_event", EVENT, OrNone::Never),
     ];
     let mut rules = reports::left_behind(s, id);
     if !s.metaconsole {

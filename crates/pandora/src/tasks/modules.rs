@@ -83,6 +83,8 @@ fn silent_agents(id: &str, zone: &TimeZone, mode: Filter, days: u32) -> Vec<Work
     let contact = older("ultimo_contacto", TimeUnit::Datetime(zone.clone()), days);
     let when = vec![
         Condition::Own(is("disabled", 1)),
+        // A planned downtime disables agents, and enables them again when it is over.
+        Condition::IfKnown(is("disabled_by_downtime", 0)),
         Condition::Own(mode),
         Condition::Older(contact),
     ];
@@ -118,13 +120,15 @@ fn counted_anew() -> Mark {
     }
 }
 
-/// Enabled modules in such a state, deleted with what belongs to them. Modules that a policy has
-/// given an agent stay: the policy would find them missing.
+/// Enabled modules of enabled agents in such a state, deleted with what belongs to them: nothing is
+/// asked of a disabled agent, so that the state of its modules says nothing. Modules that a policy
+/// has given an agent stay: the policy would find them missing.
 fn in_state(id: &str, state: Relation, more: Vec<Condition>) -> Vec<Work> {
     let mut when = vec![
         Condition::Own(is("disabled", 0)),
         Condition::Own(is("delete_pending", 0)),
         Condition::IfKnown(is("id_policy_module", 0)),
+        Condition::Present(Relation::to("id_agente", AGENT.0, AGENT.1).and(is("disabled", 0))),
         Condition::Present(state),
     ];
     when.extend(more);
@@ -174,11 +178,9 @@ pub(super) fn not_initialised(s: &HousekeepingSettings) -> Task {
         let work = skip("delete_notinit is not 1");
         return task(group, id, "Ignoring not-init data.", work);
     }
-    let agent = Relation::to("id_agente", AGENT.0, AGENT.1).and(is("disabled", 0));
-    let more = [often(), vec![Condition::Present(agent)]].concat();
     // The missing-status task writes this state too, and its modules get a day to start.
     let state = state(&[NOT_INITIALISED]).older(changed(1));
-    let work = in_state(id, state, more);
+    let work = in_state(id, state, often());
     task(group, id, "Deleting not-init data.", work)
 }
 

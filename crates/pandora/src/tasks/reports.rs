@@ -74,7 +74,7 @@ fn empty_rules(prefix: &str) -> Vec<SweepRule> {
     ]
     .map(|(kind, items)| {
         let item = Relation::to("id_rc", items, "id_report_content");
-        let when = vec![Condition::Own(is("type", kind)), Condition::Missing(item)];
+        let when = vec![Condition::Own(is("type", kind)), Condition::Without(item)];
         delete(&format!("{prefix}/{kind}"), CONTENT, when, Vec::new())
     })
     .into()

@@ -249,13 +249,14 @@ impl Rules<'_> {
         )
     }
 
-    /// The day 0001-01-01 stands for *every year* and stays.
+    /// Days of the year 1 are days of *every* year (the console writes `*-12-25` as `0001-12-25`)
+    /// and stay.
     pub(super) fn special_days(&self) -> Task {
         let work = self.keep(
             ("num_past_special_days", self.settings.num_past_special_days),
             "talert_special_days",
             ("date", TimeUnit::Date(self.zone.clone())),
-            vec![compare("date", ">", "0001-01-01")],
+            vec![compare("date", ">=", "0002-01-01")],
         );
         task(
             Group::Purge,

@@ -154,6 +154,98 @@ fn checksums(db: &MariaDb) -> String {
     db.sql(&format!("CHECKSUM TABLE {tables};"))
 }
 
+/// Rows that have a limit and cannot be told by it stay, and somebody has to hear of that: a table
+/// that lacks is another edition's, one that lacks its index grows for ever.
+#[tokio::test]
+async fn tables_that_cannot_be_purged_are_a_concern() {
+    let db = Installation::small().install();
+    let index = db.sql(
+        "SELECT DISTINCT index_name FROM information_schema.statistics \
+         WHERE table_schema = DATABASE() AND table_name = 'tagente_datos_string' \
+           AND column_name = 'utimestamp';",
+    );
+    let drops: Vec<String> = index
+        .lines()
+        .map(|name| format!("DROP INDEX `{name}`"))
+        .collect();
+    db.sql(&format!(
+        "ALTER TABLE tagente_datos_string {}; \
+         ALTER TABLE tsesion MODIFY utimestamp VARCHAR(20) NOT NULL; \
+         DROP TABLE tserver_export_data;",
+        drops.join(", ")
+    ));
+    let before = db.sql("SELECT COUNT(*) FROM tsesion;");
+    let report = Ask::default().run(&db).await;
+    let concerns = report.concerns();
+    assert_eq!(concerns.len(), 2, "{concerns:?}");
+    for table in ["tagente_datos_string", "tsesion"] {
+        let told = |why: &&str| why.contains(&format!("table {table} "));
+        assert!(concerns.iter().any(told), "{table}: {concerns:?}");
+    }
+    assert_eq!(db.sql("SELECT COUNT(*) FROM tsesion;"), before);
+    assert!(!report.is_held_by_share());
+}
+
+/// What may hang on a row often does not, anywhere: nothing was lost, and nobody has to look.
+#[tokio::test]
+async fn tables_of_children_may_be_empty() {
+    let db = Installation::small().install();
+    db.sql(
+        "CREATE TABLE tplugin_of_ours (id INT PRIMARY KEY AUTO_INCREMENT, module INT UNSIGNED, \
+           FOREIGN KEY (module) REFERENCES tagente_modulo (id_agente_modulo)); \
+         TRUNCATE treport_content_sla_combined; TRUNCATE treport_content_item;",
+    );
+    let report = Ask::default().run(&db).await;
+    assert_eq!(report.concerns(), [""; 0]);
+    for left in [
+        "tagente_modulo WHERE delete_pending = 1",
+        "treport_content WHERE type IN ('SLA', 'exception')",
+    ] {
+        assert_eq!(
+            db.number(&format!("SELECT COUNT(*) FROM {left};")),
+            0,
+            "{left}"
+        );
+    }
+}
+
+/// Tables that moved from server to server often came without their foreign keys.
+#[tokio::test]
+async fn what_hangs_on_events_goes_without_foreign_keys_too() {
+    let db = Installation::small().install();
+    let children = [
+        ("tevent_extended", "id_evento"),
+        ("tevent_comment", "id_event"),
+    ];
+    for (table, column) in children {
+        let key = db.sql(&format!(
+            "SELECT constraint_name FROM information_schema.key_column_usage \
+             WHERE table_schema = DATABASE() AND table_name = '{table}' \
+               AND referenced_table_name = 'tevento';"
+        ));
+        db.sql(&format!(
+            "ALTER TABLE {table} DROP FOREIGN KEY {};",
+            key.trim()
+        ));
+        let old = format!(
+            "SELECT COUNT(*) FROM {table} JOIN tevento ON tevento.id_evento = {table}.{column} \
+             WHERE tevento.utimestamp < UNIX_TIMESTAMP('{}') - 8 * 86400;",
+            elpis_testkit::now().strftime("%F %T")
+        );
+        assert!(db.number(&old) > 0, "{table}");
+    }
+    Ask::default().run(&db).await;
+    for (table, column) in children {
+        let of = |word: &str| {
+            db.number(&format!(
+                "SELECT COUNT(*) FROM {table} WHERE {column} {word} (SELECT id_evento FROM tevento);"
+            ))
+        };
+        assert_eq!(of("NOT IN"), 0, "{table}");
+        assert!(of("IN") > 0, "{table}");
+    }
+}
+
 /// A foreign key that our facts do not know is obeyed: it is read from the live schema.
 #[tokio::test]
 async fn foreign_keys_nobody_told_us_about_are_obeyed() {

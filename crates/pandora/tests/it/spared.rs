@@ -15,11 +15,30 @@ async fn finished() -> &'static MariaDb {
             "CREATE TABLE was AS \
              SELECT id_agente_modulo, id_agente, nombre, delete_pending FROM tagente_modulo;",
         );
+        // Under repair, each with a module that was unknown, or without data, for long.
+        for behind in [38, 53] {
+            db.sql(&format!(
+                "UPDATE tagente JOIN was USING (id_agente) SET disabled = 1 WHERE was.nombre = '{}';",
+                module(behind)
+            ));
+        }
+        db.sql(&format!(
+            "UPDATE tagente SET disabled = 1, disabled_by_downtime = 1, \
+               ultimo_contacto = '2001-01-01', modo = 1 + id_agente % 2 WHERE id_agente IN ({DOWN});"
+        ));
+        db.sql(&format!(
+            "INSERT INTO tmodule_synth (id_agent_module_source, id_agent_module_target) \
+             SELECT 5800000 + seq, id_agente_modulo FROM was JOIN seq_1_to_3 WHERE nombre = '{}';",
+            module(160)
+        ));
         Ask::default().run(&db).await;
         db
     };
     FINISHED.get_or_init(finish).await
 }
+
+/// Agents whose planned downtime has lasted for years.
+const DOWN: &str = "5041, 5042";
 
 fn lines(db: &MariaDb, query: &str) -> Vec<String> {
     db.sql(query).lines().map(str::to_owned).collect()
@@ -75,6 +94,37 @@ async fn modules_of_policies_stay() {
     assert_eq!(there(41), 1);
     // To be deleted is to be deleted.
     assert_eq!(there(5), 0);
+}
+
+/// Nothing is asked of them, so that their state says nothing.
+#[tokio::test]
+async fn modules_of_disabled_agents_stay() {
+    let db = finished().await;
+    for (stays, goes) in [(38, 39), (53, 54)] {
+        let there = [stays, goes].map(|behind| {
+            let name = module(behind);
+            db.number(&format!(
+                "SELECT COUNT(*) FROM tagente_modulo WHERE nombre = '{name}';"
+            ))
+        });
+        assert_eq!(there, [1, 0], "{stays}");
+    }
+}
+
+/// Their downtime enables them again.
+#[tokio::test]
+async fn agents_that_a_downtime_disabled_stay() {
+    let db = finished().await;
+    let there = format!("SELECT COUNT(*) FROM tagente WHERE id_agente IN ({DOWN});");
+    assert_eq!(db.number(&there), 2);
+}
+
+/// A module that reckons with values of others reckons on without those that are gone, as before.
+#[tokio::test]
+async fn operands_of_synthetic_modules_stay() {
+    let db = finished().await;
+    let all = "SELECT COUNT(*) FROM tmodule_synth WHERE id_agent_module_source >= 5800000;";
+    assert_eq!(db.number(all), 3);
 }
 
 /// Agents that lost a module to these tasks are counted anew by their server, and no others are.

@@ -196,14 +196,14 @@ pub const RULES: &[Rule] = &[
     deleting(
         "disabled_agents",
         Marks::Agents(
-            "SELECT id_agente FROM `tagente` WHERE disabled = 1 AND modo <> 2
+            "SELECT id_agente FROM `tagente` WHERE disabled = 1 AND disabled_by_downtime = 0 AND modo <> 2
              AND ultimo_contacto < FROM_UNIXTIME({now} - {delete_disabled_agents} * 86400)",
         ),
     ),
     deleting(
         "autodisabled_agents",
         Marks::Agents(
-            "SELECT id_agente FROM `tagente` WHERE disabled = 1 AND modo = 2
+            "SELECT id_agente FROM `tagente` WHERE disabled = 1 AND disabled_by_downtime = 0 AND modo = 2
              AND ultimo_contacto < FROM_UNIXTIME({now} - {days_autodisable_deletion} * 86400)",
         ),
     ),
@@ -211,7 +211,7 @@ pub const RULES: &[Rule] = &[
         "special_days",
         &[(
             "talert_special_days",
-            "DELETE FROM `talert_special_days` WHERE `date` <> '0001-01-01'
+            "DELETE FROM `talert_special_days` WHERE YEAR(`date`) > 1
          AND `date` < DATE(FROM_UNIXTIME({now})) - INTERVAL {num_past_special_days} DAY",
         )],
     ),
@@ -296,8 +296,8 @@ pub const RULES: &[Rule] = &[
         Marks::Counted(
             "SELECT m.id_agente_modulo FROM `tagente_modulo` AS m
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
-             LEFT JOIN `tagente` AS a ON a.id_agente = m.id_agente
-             WHERE {delete_notinit} AND m.disabled = 0 AND e.estado IN (4, 5)
+             JOIN `tagente` AS a ON a.id_agente = m.id_agente
+             WHERE {delete_notinit} AND m.disabled = 0 AND a.disabled = 0 AND e.estado IN (4, 5)
                AND m.id_policy_module = 0 AND (e.last_status_change > 0
                  OR m.module_interval <= 86400 AND a.intervalo <= 86400 AND m.cron_interval IN ('', '* * * * *'))
                AND e.utimestamp < {now} - {days_delete_not_initialized} * 86400
@@ -308,6 +308,7 @@ pub const RULES: &[Rule] = &[
         "unknown",
         Marks::Counted(
             "SELECT m.id_agente_modulo FROM `tagente_modulo` AS m
+             JOIN `tagente` AS a ON a.id_agente = m.id_agente AND a.disabled = 0
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
              WHERE m.disabled = 0 AND e.estado = 3 AND m.id_policy_module = 0
                AND e.utimestamp < {now} - {days_delete_unknown} * 86400",
