@@ -54,6 +54,8 @@ fn main() -> Result<()> {
         "| run | rows gone | wall s | client CPU s | server CPU s | client MB | longest statement ms | {HEAD} |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    site.restore()?;
+    idle(&runtime, &site)?;
     for _ in 0..args.repeat {
         for (kind, more) in [("unthrottled", &["--no-throttle"][..]), ("default", &[])] {
             if !args.only.iter().any(|only| only == kind) {
@@ -75,6 +77,20 @@ fn main() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// What the foreground takes by itself.
+fn idle(runtime: &tokio::runtime::Runtime, site: &Site) -> Result<()> {
+    let foreground = Foreground::start(runtime, site.options());
+    std::thread::sleep(Duration::from_secs(2));
+    foreground.reset();
+    std::thread::sleep(Duration::from_secs(15));
+    let latencies = foreground.stop(runtime)?;
+    println!(
+        "| nothing (idle) | - | 15.0 | - | - | - | - | {} |",
+        latencies.figures()
+    );
     Ok(())
 }
 

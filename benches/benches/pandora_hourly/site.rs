@@ -82,7 +82,15 @@ impl Site {
                JOIN tagente_modulo AS m ON m.id_agente_modulo = 163 + seq % 30; \
              INSERT INTO tevento (utimestamp, event_type) SELECT {}, 'system' FROM seq_1_to_{}; \
              INSERT INTO tsesion (utimestamp) SELECT {} FROM seq_1_to_{}; \
-             INSERT INTO ttrap (`timestamp`) SELECT FROM_UNIXTIME({}) FROM seq_1_to_{};",
+             INSERT INTO ttrap (`timestamp`) SELECT FROM_UNIXTIME({}) FROM seq_1_to_{}; \
+             INSERT INTO tsessions_php (id_session, last_active, data) \
+               SELECT CONCAT({now}, '-', seq), {now} - 86400, 'x' FROM seq_1_to_50; \
+             INSERT INTO tgis_data_history (longitude, latitude, start_timestamp, end_timestamp, \
+                                            tagente_id_agente) \
+               SELECT 1, 1, FROM_UNIXTIME({}), FROM_UNIXTIME({}), 1 FROM seq_1_to_50; \
+             UPDATE tagente_modulo SET delete_pending = 1 \
+               WHERE id_agente_modulo > 3000 AND delete_pending = 0 \
+               ORDER BY id_agente_modulo LIMIT 3;",
             age(30),
             hours(of.numeric, of.days.numeric),
             age(7),
@@ -93,6 +101,8 @@ impl Site {
             hours(of.audit, of.days.audit),
             age(7),
             hours(of.traps, of.days.traps),
+            age(300),
+            age(299),
         ));
     }
 

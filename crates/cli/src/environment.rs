@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The part of the environment that means something to us.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,9 @@ pub(crate) struct Environment {
     pub(crate) state_home: Option<PathBuf>,
     pub(crate) home: Option<PathBuf>,
     pub(crate) is_root: bool,
+    /// Where the system lies whose files are meant, if it is not the running one: the root of an
+    /// image. Never from the environment.
+    pub(crate) root: Option<PathBuf>,
 }
 
 impl Environment {
@@ -33,7 +36,15 @@ impl Environment {
             home: path("HOME"),
             // The owner of our own entry in /proc is our effective user.
             is_root: std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0),
+            root: None,
         }
+    }
+
+    /// Where a file of the system that is meant lies.
+    #[cfg(feature = "maint")]
+    pub(crate) fn below(&self, path: &Path) -> PathBuf {
+        let root = self.root.as_deref().unwrap_or(Path::new("/"));
+        elpis_pandora::below(root, path)
     }
 
     /// Where runs are remembered if the configuration does not say.

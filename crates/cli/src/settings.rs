@@ -3,32 +3,39 @@
 mod error;
 mod pandora;
 mod raw;
+mod server;
 
-use std::os::unix::fs::MetadataExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use elpis_maint_core::Policy;
 use elpis_maint_core::policy::PolicyError;
-use elpis_mysql::{ConnectOptions, Tls, read_option_file};
-use elpis_run::{FsError, Secret, fsx};
+use elpis_run::fsx;
 
 pub(crate) use crate::environment::Environment;
 pub(crate) use error::ConfigError;
 pub(crate) use pandora::Pandora;
 use raw::{Check, RawConfig};
+pub(crate) use server::Server;
 
 /// Where the configuration is when nobody says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/elpis/maint.toml";
-/// The groups of an option file that are ours to read.
-const OPTION_GROUPS: [&str; 3] = ["client", "client-mariadb", "elpis"];
 /// How long the journal remembers a run unless the configuration says otherwise.
 const KEEP_DAYS: u32 = 400;
+
+/// Where our own configuration is looked for.
+struct Place<'a> {
+    /// By the operator's word: it has to be there.
+    named: Option<&'a Path>,
+    /// Where nobody named one.
+    default: &'a Path,
+}
 
 /// Everything a command needs to know.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// The file that was read.
-    pub(crate) config: PathBuf,
+    /// Our own file that was read; `None` where the product's is all there is.
+    pub(crate) config: Option<PathBuf>,
     pub(crate) database: Database,
     pub(crate) replicas: Vec<Server>,
     pub(crate) state: State,
@@ -45,25 +52,6 @@ pub(crate) enum Database {
     MySql(Server),
 }
 
-/// Where a server is, as far as the configuration itself says.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Server {
-    /// The database's name; for a replica, what it is called in messages.
-    pub(crate) name: Option<String>,
-    pub(crate) option_file: Option<PathBuf>,
-    pub(crate) host: Option<String>,
-    pub(crate) port: Option<u16>,
-    pub(crate) socket: Option<PathBuf>,
-    pub(crate) user: Option<String>,
-    /// Only from the product's own configuration; ours cannot hold one.
-    pub(crate) password: Option<Secret<String>>,
-    pub(crate) password_file: Option<PathBuf>,
-    pub(crate) tls: Option<Tls>,
-    /// What holds where neither this nor the option file says otherwise: the product's own
-    /// configuration.
-    pub(crate) under: Option<Box<Server>>,
-}
-
 /// Where runs are remembered.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
@@ -78,8 +66,9 @@ impl State {
 }
 
 impl Settings {
-    /// Reads and checks the configuration that `argument` names, or the environment, or nobody;
-    /// and the product's own that `pandora` or the configuration names.
+    /// Reads and checks the configuration that `argument` names, or the environment, or else the
+    /// one in the usual place, which only need not be there beside the product's own; and that,
+    /// which `pandora` or the configuration names.
     ///
     /// # Errors
     /// [`ConfigError`] with every problem found.
@@ -88,14 +77,47 @@ impl Settings {
         pandora: Option<&Path>,
         environment: &Environment,
     ) -> Result<Settings, ConfigError> {
-        let named = argument.or(environment.config.as_deref());
-        if let (None, Some(conf)) = (named, pandora) {
-            // The product's own configuration is enough.
-            return Settings::parse(conf, "", Some(conf), environment);
+        let place = Place {
+            named: argument.or(environment.config.as_deref()),
+            default: Path::new(DEFAULT_CONFIG),
+        };
+        Settings::at(&place, pandora, environment)
+    }
+
+    fn at(
+        place: &Place<'_>,
+        pandora: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Settings, ConfigError> {
+        let path = place.named.unwrap_or(place.default);
+        match (fsx::read_to_string(&environment.below(path)), pandora) {
+            (Ok(text), Some(conf))
+                if place.named.is_none() && is_of_another(path, &text, conf, environment) =>
+            {
+                let mut settings = Settings::parse(conf, "", Some(conf), environment)?;
+                if let Some(pandora) = &mut settings.pandora {
+                    pandora.warnings.push(format!(
+                        "{} names another installation or database and is not read: name it with \
+                         --config if it is meant",
+                        path.display()
+                    ));
+                }
+                Ok(settings)
+            }
+            (Ok(text), _) => {
+                let mut settings = Settings::parse(path, &text, pandora, environment)?;
+                settings.config = Some(path.to_owned());
+                Ok(settings)
+            }
+            // The product's own configuration is enough. What is there and cannot be read is not
+            // passed over: it may hold a limit.
+            (Err(error), Some(conf))
+                if place.named.is_none() && error.source.kind() == ErrorKind::NotFound =>
+            {
+                Settings::parse(conf, "", Some(conf), environment)
+            }
+            (Err(error), _) => Err(ConfigError::Missing(error)),
         }
-        let path = named.unwrap_or(Path::new(DEFAULT_CONFIG));
-        let text = fsx::read_to_string(path).map_err(ConfigError::Missing)?;
-        Settings::parse(path, &text, pandora, environment)
     }
 
     fn parse(
@@ -116,7 +138,7 @@ impl Settings {
             None => check.database(raw.database.as_ref()).map(|own| (own, None)),
             Some(added) => {
                 let own = check.over_pandora(raw.database.as_ref());
-                let (server, pandora) = Pandora::read(added, own)?;
+                let (server, pandora) = Pandora::read(added, own, environment)?;
                 Some((Database::MySql(server), Some(pandora)))
             }
         };
@@ -137,7 +159,7 @@ impl Settings {
         match (database, state, policy) {
             (Some((database, pandora)), Some(state), Some(policy)) if check.problems.is_empty() => {
                 Ok(Settings {
-                    config: path.to_owned(),
+                    config: None,
                     database,
                     replicas,
                     state,
@@ -154,93 +176,57 @@ impl Settings {
         }
     }
 
-    /// Lets every table lose up to `share` of its rows: the operator's explicit consent.
+    /// What names this configuration on a command line, wherever that is given.
+    pub(crate) fn arguments(&self) -> String {
+        let mut words = Vec::new();
+        if let Some(pandora) = &self.pandora {
+            words.push(("--pandora", &pandora.conf));
+        }
+        words.extend(self.config.as_ref().map(|config| ("--config", config)));
+        let words = words.into_iter().map(|(option, path)| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            format!("{option} {}", elpis_pandora::shell_word(&path))
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Lets every table lose up to `share` of its rows and no more, whatever was configured: the
+    /// operator's own word.
     pub(crate) fn consent(&mut self, share: Option<f64>) {
-        if let (Some(pandora), Some(share)) = (&mut self.pandora, share) {
-            pandora.max_share = pandora.max_share.map(|own| own.max(share));
-            pandora.max_orphan_share = pandora.max_orphan_share.max(share);
+        let Some(share) = share else {
+            return;
+        };
+        if let Some(pandora) = &mut self.pandora {
+            pandora.max_share = Some(share);
+            pandora.max_orphan_share = share;
         }
         for rule in &mut self.policy.tables {
-            rule.max_share = rule.max_share.max(share.unwrap_or(0.0));
+            rule.max_share = share;
         }
     }
 }
 
-impl Server {
-    /// How to connect: what the option file says, and over it what the configuration says.
-    /// `warnings` gets what an operator should know.
-    ///
-    /// # Errors
-    /// When a file cannot be used, or nobody names an account.
-    pub(crate) fn connect_options(
-        &self,
-        warnings: &mut Vec<String>,
-    ) -> Result<ConnectOptions, ConfigError> {
-        let mut options = match &self.under {
-            Some(under) => under.connect_options(warnings)?,
-            None => ConnectOptions {
-                program: "elpis-maint".to_owned(),
-                ..ConnectOptions::default()
-            },
-        };
-        if let Some(path) = &self.option_file {
-            let file = read_option_file(path, &OPTION_GROUPS, options)
-                .map_err(|source| ConfigError::OptionFile(Box::new(source)))?;
-            options = file.options;
-            warnings.extend(file.warnings);
-        }
-        if let Some(host) = &self.host {
-            // A host in the configuration is not to be outdone by a socket in the option file.
-            options.host.clone_from(host);
-            options.socket = None;
-        }
-        if let Some(port) = self.port {
-            options.port = port;
-        }
-        if let Some(socket) = &self.socket {
-            options.socket = Some(socket.clone());
-        }
-        if let Some(user) = &self.user {
-            options.user.clone_from(user);
-        }
-        if let Some(password) = &self.password {
-            options.password = Some(password.clone());
-        }
-        if let Some(path) = &self.password_file {
-            options.password = Some(read_password(path)?);
-        }
-        if let Some(tls) = &self.tls {
-            options.tls = tls.clone();
-        }
-        if options.user.is_empty() {
-            return Err(ConfigError::NoUser);
-        }
-        Ok(options)
+/// Whether the file in the usual place, which nobody has named, is about something else than the
+/// installation of `conf`: it names another one, or a database without one.
+fn is_of_another(path: &Path, text: &str, conf: &Path, environment: &Environment) -> bool {
+    let Ok(raw) = toml::from_str::<RawConfig>(text) else {
+        // Its problems are told by whoever reads it in earnest.
+        return false;
+    };
+    let real = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = environment.below(&path);
+        path.canonicalize().unwrap_or(path)
+    };
+    match raw.conf() {
+        Some(named) => real(&path.parent().unwrap_or(Path::new("")).join(named)) != real(conf),
+        None => raw.names_a_database(),
     }
-}
-
-/// A file that holds a password and nothing else; one line end after it does not count.
-fn read_password(path: &Path) -> Result<Secret<String>, ConfigError> {
-    let found = std::fs::metadata(path)
-        .map_err(|source| ConfigError::Missing(FsError::new("read", path, source)))?;
-    let mode = found.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(ConfigError::PasswordMode {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    let text = Secret::new(fsx::read_to_string(path).map_err(ConfigError::Missing)?);
-    let line = text.expose();
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    Ok(Secret::new(line.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     const POLICY: &str = "[[policy.table]]\nname = 't'\ntime = { column = 'at', unit = \
                           'epoch_seconds' }\nkeep = { days = 30 }\n";
@@ -278,6 +264,74 @@ mod tests {
             Path::new("/home/me/.local/state/elpis")
         );
         assert_eq!(settings.state.keep_days, 400);
+    }
+
+    #[test]
+    fn the_usual_file_counts_beside_the_products_unless_another_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let write = |name: &str, text: &str| {
+            fsx::write_durable(&path(name), text.as_bytes(), 0o600).unwrap();
+        };
+        let conf = "dbname p\ndbuser u\ndbpass hush\ndbhost h\nha_hosts_file /nowhere/ha\n";
+        write("p.conf", conf);
+        write("named.toml", "[pandora.tokens]\nevent_purge = 9\n");
+        let (default, conf) = (path("maint.toml"), path("p.conf"));
+        let at = |named: Option<&Path>| {
+            let place = Place {
+                named,
+                default: &default,
+            };
+            Settings::at(&place, Some(&conf), &environment())
+        };
+        let token = |settings: &Settings| {
+            let pandora = settings.pandora.as_ref().unwrap();
+            pandora.tokens.get("event_purge").cloned()
+        };
+        let alone = at(None).unwrap();
+        assert_eq!((alone.config.as_ref(), token(&alone)), (None, None));
+        write("maint.toml", "[pandora.tokens]\nevent_purge = 90\n");
+        let usual = at(None).unwrap();
+        assert_eq!(usual.config.as_ref(), Some(&default));
+        assert_eq!(token(&usual).as_deref(), Some("90"));
+        let named = path("named.toml");
+        let named = at(Some(&named)).unwrap();
+        assert_eq!(named.config, Some(path("named.toml")));
+        assert_eq!(token(&named).as_deref(), Some("9"));
+        // What is named has to be there, and what is there has to be right.
+        assert!(matches!(
+            at(Some(&path("none.toml"))),
+            Err(ConfigError::Missing(_))
+        ));
+        // One of another installation, or of a database without one, is not meant.
+        for (text, is_meant) in [
+            ("conf = 'other.conf'", false),
+            ("conf = 'p.conf'", true),
+            ("[database]\nkind = 'sqlite'\npath = 'm'", false),
+            ("[database]\nname = 'other'", false),
+            ("[database]\nhost = 'near'", true),
+        ] {
+            write(
+                "maint.toml",
+                &format!("[pandora]\ntokens = {{ event_purge = 90 }}\n{text}\n"),
+            );
+            let found = at(None).unwrap();
+            let warned = |found: &Settings| {
+                let warnings = &found.pandora.as_ref().unwrap().warnings;
+                warnings.iter().any(|one| one.contains("maint.toml"))
+            };
+            assert_eq!(token(&found).is_some(), is_meant, "{text}");
+            assert_eq!(warned(&found), !is_meant, "{text}");
+        }
+        write("maint.toml", "[pandora]\ntokns = 1\n");
+        let said = at(None).unwrap_err().to_string();
+        assert!(
+            said.contains("maint.toml") && said.contains("tokns"),
+            "{said}"
+        );
+        std::fs::remove_file(&default).unwrap();
+        fsx::create_private_dir(&default).unwrap();
+        assert!(matches!(at(None), Err(ConfigError::Missing(_))));
     }
 
     #[test]
@@ -325,51 +379,5 @@ mod tests {
         assert!(said.contains("line 4, column 8: database.port"), "{said}");
         let said = problems("[database]\nkind = 'mysql'\nname = 'p'\n[[replica]]\nname = 'r'\n");
         assert!(said.contains("line 4"), "{said}");
-    }
-
-    #[test]
-    fn the_configuration_goes_before_the_option_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let cnf = dir.path().join("my.cnf");
-        let text = "[client]\nsocket=/run/s.sock\nuser=filed\npassword=hush\n";
-        fsx::write_durable(&cnf, text.as_bytes(), 0o600).unwrap();
-        let server = Server {
-            name: Some("pandora".to_owned()),
-            option_file: Some(cnf),
-            ..Server::default()
-        };
-        let mut warnings = Vec::new();
-        let options = server.connect_options(&mut warnings).unwrap();
-        assert_eq!(options.user, "filed");
-        assert_eq!(options.socket.as_deref(), Some(Path::new("/run/s.sock")));
-        let tcp = Server {
-            host: Some("db1".to_owned()),
-            user: Some("named".to_owned()),
-            ..server
-        };
-        let options = tcp.connect_options(&mut warnings).unwrap();
-        assert_eq!((options.host.as_str(), options.socket), ("db1", None));
-        assert_eq!(options.user, "named");
-        assert_eq!(options.password.unwrap().expose(), "hush");
-        assert_eq!(warnings, [""; 0]);
-    }
-
-    #[test]
-    fn a_password_file_is_private_and_loses_only_its_line_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("password");
-        for (written, meant) in [
-            ("hush\n", "hush"),
-            ("hush\r\n", "hush"),
-            (" hush \n\n", " hush \n"),
-            ("hush", "hush"),
-        ] {
-            fsx::write_durable(&path, written.as_bytes(), 0o600).unwrap();
-            assert_eq!(read_password(&path).unwrap().expose(), meant);
-        }
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        let error = read_password(&path).unwrap_err();
-        assert!(error.to_string().contains("640"), "{error}");
-        assert!(error.hint().contains("chmod 600"), "{}", error.hint());
     }
 }

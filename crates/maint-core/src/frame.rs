@@ -118,7 +118,10 @@ impl<E> Run<'_, E> {
     ) -> Result<R, RunError<R>> {
         let ended = walked.and_then(|(report, failure)| {
             let outcome = report.outcome();
-            self.journal.finish(run, report.finished(), &outcome)?;
+            match outcome == Outcome::Done && report.changed() == 0 {
+                true => self.journal.finish_idle(run, report.finished(), &outcome)?,
+                false => self.journal.finish(run, report.finished(), &outcome)?,
+            }
             Ok((report, failure))
         });
         give_back(store).await;

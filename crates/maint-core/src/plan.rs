@@ -72,6 +72,10 @@ pub struct TablePlan {
     pub rate_measured: bool,
     /// The most rows a run may delete here without more consent.
     pub row_limit: u64,
+    /// In the plan of a sequence the earlier tasks that take rows that were counted here; else
+    /// empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overlaps: Vec<String>,
 }
 
 /// A time as the column holds it, and as an instant if it is one.
@@ -301,14 +305,21 @@ fn table_plan(
         duration_s: with_children as f64 / rate,
         rate_measured: measured.is_some(),
         row_limit: row_limit(rule, rows),
+        overlaps: Vec::new(),
     }
 }
 
-/// The most rows that may go. Estimates of a table's size get a margin: they were just good
-/// enough to let the run begin, and a run never counts first.
+/// As many may go of a table that was empty, or so small that its size was estimated to be 0.
+const FEW: u64 = 1000;
+
+/// The most rows that may go, never 0: an empty table has lost nothing. Estimates of a table's size
+/// get a margin: they were just good enough to let the run begin, and a run never counts first.
 fn row_limit(rule: &TableRule, rows: Count) -> u64 {
     if rule.max_share >= 1.0 {
         return u64::MAX;
+    }
+    if rows.rows == 0 {
+        return FEW;
     }
     let margin = if rows.exact { 1.0 } else { 1.25 };
     (rows.rows as f64 * rule.max_share * margin).ceil() as u64

@@ -101,7 +101,7 @@ impl Session {
         let wait = self.settings.lock_wait_seconds();
         let set = format!(
             "SET SESSION {limit}, innodb_lock_wait_timeout = {wait}, lock_wait_timeout = {wait}, \
-             time_zone = '+00:00', autocommit = 1"
+             time_zone = '+00:00', autocommit = 1, sql_safe_updates = 0"
         );
         self.execute(&set, Params::Empty).await?;
         let isolation = self.settings.isolation.sql();

@@ -23,7 +23,8 @@ impl Isolation {
 
 /// Limits and isolation of a [`Session`](crate::Session), set when it opens.
 ///
-/// The time zone of every session is `+00:00`, autocommit is on.
+/// The time zone of every session is `+00:00`, autocommit is on; `sql_safe_updates`, with which a
+/// server keeps people from changing a table without naming a key, is off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
     /// The longest time one statement may run; at least a millisecond. MariaDB ends any

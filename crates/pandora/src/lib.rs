@@ -43,18 +43,22 @@ pub use doctor::{
 };
 pub use files::{
     ChosenHostError, ConfigError, Database, Disagreement, PhpConfig, Place, ServerConf, Tls, Token,
-    chosen_host, console_database, is_conf_d_name,
+    below, chosen_host, chosen_host_below, console_database, ha_host, is_conf_d_name,
 };
 #[cfg(feature = "maint")]
 pub use moves::{move_rules, move_steps};
 #[cfg(feature = "backup")]
 pub use restore_set::{RestoreSet, WorkingFiles, rehearsal_probes};
 #[cfg(feature = "maint")]
-pub use schedule::{By, FileToWrite, HourlyJob, ScheduledJob, Starts, judge_schedule, scheduled};
+pub use schedule::{
+    By, FileToWrite, HourlyJob, Lack, LinkToMake, Schedule, ScheduledJob, Starts, Subject,
+    is_as_written, is_signed, judge_schedule, resolved, scheduled, shell_word,
+};
 #[cfg(feature = "maint")]
 pub use server::{
-    Installation, ModuleType, NotMaster, PATIENCE, check_master, history_locks, is_brief,
-    last_maintenance, locks, record_maintenance, server_name,
+    Installation, ModuleType, NotMaster, PATIENCE, check_master, history_locks,
+    hold_what_is_denied, is_brief, last_maintenance, locks, may_create_progress,
+    record_maintenance, server_name,
 };
 #[cfg(feature = "maint")]
 pub use tasks::{
@@ -62,6 +66,6 @@ pub use tasks::{
 };
 #[cfg(feature = "maint")]
 pub use tokens::{
-    CompactionSettings, HistoryRetention, HistorySettings, Origin, PandoraSettings, Password,
-    Setting, TokenFinding, TokenRow, Tokens,
+    CompactionSettings, HistoryRetention, HistorySettings, Junk, Origin, PandoraSettings, Password,
+    Setting, TokenFinding, TokenRow, Tokens, UnusableHistory,
 };

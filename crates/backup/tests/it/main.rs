@@ -13,7 +13,6 @@
 mod age;
 mod archives;
 mod backups;
-mod checklist;
 #[cfg(feature = "remote")]
 mod elsewhere;
 mod foreign;

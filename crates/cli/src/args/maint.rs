@@ -107,7 +107,7 @@ pub(crate) struct Parts {
 
 #[derive(Debug, Args)]
 pub(crate) struct Consent {
-    /// Let a run delete up to this share (above 0, up to 1) of any table
+    /// Let a run delete up to this share (above 0, up to 1) of any table, and no more
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) max_share: Option<f64>,
 }
@@ -154,7 +154,7 @@ pub(crate) struct Status {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Look for files under this directory instead of the system's root
+    /// Look at the system whose root is this directory; --pandora and --config name files inside it
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 }
@@ -164,14 +164,14 @@ pub(crate) struct Install {
     /// Write /etc/cron.hourly/elpis-maint
     #[arg(long, required_unless_present = "systemd_timer")]
     pub(crate) cron: bool,
-    /// Write elpis-maint.service and elpis-maint.timer to /etc/systemd/system
+    /// Write elpis-maint.service and elpis-maint.timer to /etc/systemd/system, enable and start them
     #[arg(long, conflicts_with = "cron")]
     pub(crate) systemd_timer: bool,
     /// Keep the hourly job of the tool that Elpis replaces from running: its file stays, and loses
     /// its executable bits
     #[arg(long)]
     pub(crate) disable_incumbent: bool,
-    /// Write files under this directory instead of the system's root
+    /// Write to the system whose root is this directory; --pandora and --config name files inside it
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 }

@@ -12,7 +12,7 @@ use elpis_run::{Clock, FileLock, Holder, RealClock, fsx};
 use super::store::PROGRAM;
 use crate::exit::{Code, Verdict};
 use crate::output::Printer;
-use crate::settings::State;
+use crate::settings::{Settings, State};
 
 /// How often a log is looked at, and how often a new run.
 const POLL: Duration = Duration::from_millis(50);
@@ -38,10 +38,11 @@ fn at_work(state: &State) -> Option<Holder> {
 }
 
 /// Starts this very command once more, in the background.
-pub(crate) async fn start(state: &State, printer: Printer) -> Result<Verdict> {
+pub(crate) async fn start(settings: &Settings, printer: Printer) -> Result<Verdict> {
+    let (state, arguments) = (&settings.state, settings.arguments());
     fsx::create_private_dir(&state.directory)?;
     if let Some(holder) = at_work(state) {
-        return Ok(taken(&holder));
+        return Ok(taken(&holder, &arguments));
     }
     let path = log(state);
     let file = fsx::open_private(&path)?;
@@ -69,8 +70,8 @@ pub(crate) async fn start(state: &State, printer: Printer) -> Result<Verdict> {
         tokio::time::sleep(POLL).await;
     }
     printer.data(&format!(
-        "process {pid} works in the background and writes to {}\n`elpis-maint status --follow` \
-         shows how far it is, `kill {pid}` stops it at the next safe point",
+        "process {pid} works in the background and writes to {}\n`elpis-maint status --follow \
+         {arguments}` shows how far it is, `kill {pid}` stops it at the next safe point",
         path.display()
     ))?;
     Ok(Verdict::silent(Code::Done))
@@ -79,10 +80,32 @@ pub(crate) async fn start(state: &State, printer: Printer) -> Result<Verdict> {
 /// A run that was over before anybody looked.
 fn over(log: &Path, code: Option<i32>, printer: Printer) -> Result<Verdict> {
     let said = fsx::read(log)?;
-    printer.always(String::from_utf8_lossy(&said).trim_end());
     let known = crate::exit::TABLE.iter().map(|(code, _)| *code);
     let mut same = known.filter(|known| code == Some(i32::from(*known as u8)));
-    Ok(Verdict::silent(same.next().unwrap_or(Code::Internal)))
+    let code = same.next().unwrap_or(Code::Internal);
+    if said.is_empty() && code != Code::Done {
+        return Ok(Verdict::new(
+            code,
+            format!(
+                "the run ended at once and could not write why to {}",
+                log.display()
+            ),
+            "see whether its file system is full; the same command without --background says why",
+        ));
+    }
+    if !said.is_empty() {
+        printer.always(String::from_utf8_lossy(&said).trim_end());
+    }
+    Ok(Verdict::silent(code))
+}
+
+/// What is said to whoever stops watching: the run has not heard of it.
+pub(crate) fn left() -> Verdict {
+    Verdict::new(
+        Code::Interrupted,
+        "no longer watching; the run goes on",
+        "the same command shows it again; `kill` with its process number stops it",
+    )
 }
 
 /// Leaves the terminal, and holds the lock of the background until dropped.
@@ -96,16 +119,17 @@ pub(crate) fn detach(state: &State) -> Result<FileLock> {
     Ok(FileLock::acquire(&lock(state), &holder)?)
 }
 
-fn taken(holder: &Holder) -> Verdict {
+fn taken(holder: &Holder, arguments: &str) -> Verdict {
     Verdict::new(
         Code::Locked,
         format!("{holder} works in the background already"),
-        "`elpis-maint status --follow` shows how far it is",
+        format!("`elpis-maint status --follow {arguments}` shows how far it is"),
     )
 }
 
 /// Shows what the run in the background says, until it ends.
-pub(crate) async fn follow(state: &State, printer: Printer) -> Result<Verdict> {
+pub(crate) async fn follow(settings: &Settings, printer: Printer) -> Result<Verdict> {
+    let state = &settings.state;
     let path = log(state);
     let Some(holder) = at_work(state) else {
         return Ok(Verdict::new(
@@ -126,7 +150,10 @@ pub(crate) async fn follow(state: &State, printer: Printer) -> Result<Verdict> {
         }
         tokio::time::sleep(POLL).await;
     }
-    printer.say("the run is over; `elpis-maint status` says how it ended");
+    let arguments = settings.arguments();
+    printer.say(&format!(
+        "the run is over; `elpis-maint status {arguments}` says how it ended"
+    ));
     Ok(Verdict::silent(Code::Done))
 }
 

@@ -28,9 +28,16 @@ impl Measured {
     }
 }
 
+/// How long the plan of a run is kept that is over: long enough to see what was meant, where
+/// something went wrong. A run of every task has 70 KB of it, 24 times a day.
+const PLAN_DAYS: u32 = 7;
+
 /// Opens the journal to write, creating it if need be.
 pub(crate) fn open(state: &State) -> Result<SqliteJournal, JournalError> {
-    SqliteJournal::open(&state.journal(), Some(state.keep_days))
+    let journal = SqliteJournal::open(&state.journal(), Some(state.keep_days))?;
+    // Old plans harm nobody: what cannot be removed now goes with a later run.
+    let _ = journal.forget_plans(&JOBS, PLAN_DAYS);
+    Ok(journal)
 }
 
 /// Opens the journal to read; `None` if there is none yet. Creates nothing.
@@ -66,6 +73,13 @@ pub(crate) fn runs(journal: &dyn Journal, query: &Query) -> Result<Vec<RunSummar
     }
     runs.sort_by_key(|run| std::cmp::Reverse(run.id));
     runs.truncate(query.limit.map_or(usize::MAX, |limit| limit as usize));
+    Ok(runs)
+}
+
+/// The newest run of each of our jobs on every target, newest first.
+pub(crate) fn latest(journal: &dyn Journal) -> Result<Vec<RunSummary>, JournalError> {
+    let mut runs = journal.latest()?;
+    runs.retain(|run| JOBS.contains(&run.job.as_str()));
     Ok(runs)
 }
 

@@ -20,7 +20,7 @@ use clap::{CommandFactory, Parser};
 use crate::args::maint::{Global, Maint, Parts, PolicyVerb, Verb};
 use crate::exit::{Code, Verdict};
 use crate::interrupt::{Interrupt, LeftAtOnce};
-use crate::output::Printer;
+use crate::output::{self, Printer};
 use crate::program;
 use crate::settings::{Environment, Settings};
 
@@ -37,7 +37,7 @@ pub fn maint() -> ExitCode {
     };
     let printer = args.global.manners.printer();
     let verdict = carry_out(args, printer).unwrap_or_else(|error| Verdict::from(&error));
-    program::conclude(printer, &verdict)
+    program::conclude(printer, &verdict.without(output::lost()))
 }
 
 fn carry_out(args: Maint, printer: Printer) -> Result<Verdict> {
@@ -47,12 +47,16 @@ fn carry_out(args: Maint, printer: Printer) -> Result<Verdict> {
         .enable_all()
         .build()?;
     let interrupt = Interrupt::new();
+    let watches = matches!(&args.verb, Verb::Status(status) if status.follow);
     let result = runtime.block_on(async {
         let watch = tokio::spawn(interrupt.clone().watch(printer));
         tokio::select! {
             result = dispatch(args, printer, &interrupt) => result,
             watched = watch => {
                 watched??;
+                if watches {
+                    return Ok(background::left());
+                }
                 Err(LeftAtOnce.into())
             }
         }
@@ -79,7 +83,7 @@ async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Resul
             settings.consent(args.consent.max_share);
             // Held until the run is over.
             let _background = match (args.background, args.detached) {
-                (true, false) => return background::start(&settings.state, printer).await,
+                (true, false) => return background::start(&settings, printer).await,
                 (true, true) => Some(background::detach(&settings.state)?),
                 _ => None,
             };
@@ -112,26 +116,27 @@ async fn dispatch(args: Maint, printer: Printer, interrupt: &Interrupt) -> Resul
             run::run(&settings, options, printer, interrupt).await
         }
         Verb::Verify => verify::verify(&settings(&global)?, printer, interrupt).await,
-        Verb::Status(args) if args.follow => {
-            background::follow(&settings(&global)?.state, printer).await
-        }
+        Verb::Status(args) if args.follow => background::follow(&settings(&global)?, printer).await,
         Verb::Status(_) => status::status(&settings(&global)?, printer),
         Verb::Doctor(args) => {
-            let settings = Settings::load(
-                global.config.as_deref(),
-                global.pandora.as_deref(),
-                &Environment::read(),
-            );
-            pandora::doctor(settings, args.root.as_deref(), printer).await
+            let rooted = pandora::Rooted {
+                root: args.root,
+                config: global.config,
+                pandora: global.pandora,
+            };
+            pandora::doctor(&rooted, printer).await
         }
         Verb::Install(args) => {
             let options = pandora::InstallOptions {
                 timer: args.systemd_timer,
                 disable_incumbent: args.disable_incumbent,
-                root: args.root,
-                config: global.config.clone(),
+                rooted: pandora::Rooted {
+                    root: args.root,
+                    config: global.config,
+                    pandora: global.pandora,
+                },
             };
-            pandora::install(&settings(&global)?, &options, printer)
+            pandora::install(&options, printer)
         }
         Verb::History(args) => {
             let settings = settings(&global)?;

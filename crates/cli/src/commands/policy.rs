@@ -24,7 +24,11 @@ pub(crate) fn check(settings: &Settings, printer: Printer) -> Result<Verdict> {
 }
 
 fn words(settings: &Settings) -> String {
-    let mut lines = vec![format!("{} is valid.", settings.config.display())];
+    let product = settings.pandora.iter().map(|pandora| &pandora.conf);
+    let files = settings.config.iter().chain(product);
+    let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
+    let be = if files.len() > 1 { "are" } else { "is" };
+    let mut lines = vec![format!("{} {be} valid.", files.join(" and "))];
     let database = match &settings.database {
         Database::Sqlite(path) => format!("the SQLite file {}", path.display()),
         Database::MySql(server) => {

@@ -155,9 +155,7 @@ impl Work for Both<'_> {
         let mut compaction = plans.compaction;
         if jobs.purge {
             let report = job.purge(&plans.purge, limits, &journal, store).await?;
-            if !job.printer.json {
-                job.printer.data(&output::result(&report))?;
-            }
+            job.printer.result(&output::result(&report));
             if !jobs.compact {
                 return Ok(report.ended);
             }
@@ -181,11 +179,9 @@ impl Work for Both<'_> {
             return Ok(Ended::Done);
         };
         let report = job.compact(&plan, left, &journal, store).await?;
-        if !job.printer.json {
-            let gap = if jobs.purge { "\n" } else { "" };
-            job.printer
-                .data(&format!("{gap}{}", output::compacted(&report)))?;
-        }
+        let gap = if jobs.purge { "\n" } else { "" };
+        let result = format!("{gap}{}", output::compacted(&report));
+        job.printer.result(&result);
         Ok(report.ended)
     }
 }

@@ -1,10 +1,8 @@
 //! `status`: the last run of every job on every target, and whether one is at work.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 use elpis_run::RunSummary;
-use elpis_run::journal::{Journal, Query};
+use elpis_run::journal::Journal;
 use serde::Serialize;
 
 use super::journal;
@@ -38,10 +36,7 @@ pub(crate) fn status(settings: &Settings, printer: Printer) -> Result<Verdict> {
 }
 
 fn targets(journal: &dyn Journal) -> Result<Vec<TargetStatus>> {
-    let mut seen = BTreeSet::new();
-    let newest = journal::runs(journal, &Query::default())?
-        .into_iter()
-        .filter(|run| seen.insert((run.target.clone(), run.job.clone())));
+    let newest = journal::latest(journal)?.into_iter();
     Ok(newest
         .map(|last| TargetStatus {
             running: match last.finished {

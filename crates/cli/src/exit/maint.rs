@@ -7,11 +7,12 @@ use elpis_maint_core::housekeeping::HousekeepingError;
 use elpis_maint_core::{Ended, InspectError, PurgeError, Refusal, RunError, RunReport, StoreError};
 use elpis_mysql::Error as MySqlError;
 use elpis_pandora::NotMaster;
-use elpis_run::{FsError, JournalError, LockError, RunSummary};
+use elpis_run::{FsError, JournalError, LockError, RunSummary, with_causes};
 
 use super::{Code, Verdict};
 use crate::commands::{Unknown, WrongPart};
 use crate::interrupt::LeftAtOnce;
+use crate::output::Unwritten;
 use crate::settings::ConfigError;
 
 /// A run was refused because of another one, which the journal may know.
@@ -30,6 +31,31 @@ impl fmt::Display for LockedBy {
 impl std::error::Error for LockedBy {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.source()
+    }
+}
+
+impl Verdict {
+    /// The same of a run that went on although some of what it had to say is `lost`.
+    pub(crate) fn without(self, lost: Option<&Unwritten>) -> Verdict {
+        let Some(lost) = lost else {
+            return self;
+        };
+        let lost = with_causes(lost);
+        let kept = "`elpis-maint history` lists what was done, `elpis-maint history RUN` all of it";
+        Verdict {
+            code: match self.code {
+                Code::Done => Code::Partial,
+                code => code,
+            },
+            message: Some(match self.message {
+                None => lost,
+                Some(message) => format!("{message}; {lost}"),
+            }),
+            hint: Some(match self.hint {
+                None => kept.to_owned(),
+                Some(hint) => format!("{hint}; {kept}"),
+            }),
+        }
     }
 }
 
@@ -150,6 +176,12 @@ fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
             ),
         };
     }
+    if error.is::<Unwritten>() {
+        return (
+            Code::Internal,
+            hint("see where standard output goes to: its disk may be full"),
+        );
+    }
     if error.is::<FsError>() {
         return (Code::Usage, hint("check the path and its permissions"));
     }
@@ -168,6 +200,7 @@ fn run<R: RunReport>(error: &RunError<R>) -> (Code, Option<String>) {
             (Code::Refused, Some(refused))
         }
         RunError::NotBegun(source) => store(source),
+        RunError::Stopped { source, .. } if is_denied(source) => (Code::Stopped, hint(DENIED)),
         RunError::Stopped { .. } => (Code::Stopped, hint(STOPPED)),
         RunError::Journal(_) => (Code::Stopped, hint(JOURNAL)),
         _ => (Code::Internal, None),
@@ -193,8 +226,22 @@ fn mysql(error: &MySqlError) -> (Code, Option<String>) {
 }
 
 const REFUSED: &str = "`elpis-maint plan` shows every reason beside the numbers";
+const DENIED: &str = "grant the account what the server says is missing; the next run continues \
+     where this one ended";
 const STOPPED: &str = "see to the database; the next run continues where this one ended";
 const JOURNAL: &str = "see to the state directory; the next run continues where this one ended";
+
+/// Whether the server says that the account may not do this.
+fn is_denied(error: &StoreError) -> bool {
+    let StoreError::Failed { source, .. } = error else {
+        return false;
+    };
+    let code = source
+        .downcast_ref::<MySqlError>()
+        .and_then(MySqlError::code);
+    // The whole server, a database, a table, a column, a routine.
+    matches!(code, Some(1227 | 1044 | 1142 | 1143 | 1370))
+}
 
 /// Nothing was touched yet.
 fn store(error: &StoreError) -> (Code, Option<String>) {
@@ -226,10 +273,22 @@ fn journal(error: &JournalError) -> (Code, Option<String>) {
             Code::Usage,
             hint("check directory under [state] in the configuration, and its permissions"),
         ),
+        JournalError::Database { .. } => (
+            Code::Usage,
+            hint(
+                "see whether the file system of directory under [state] is full or broken; nothing \
+                 was begun",
+            ),
+        ),
+        JournalError::Busy { .. } => (
+            Code::Locked,
+            hint("another program of Elpis writes to it: try again later"),
+        ),
         JournalError::UnknownRun(_) => (Code::Usage, hint("`elpis-maint history` lists the runs")),
         JournalError::Foreign { .. }
         | JournalError::Corrupt { .. }
         | JournalError::Newer { .. }
+        | JournalError::Unreadable { .. }
         | JournalError::Illegal { .. } => (
             Code::Refused,
             hint("the journal is evidence: move it away rather than delete it"),
@@ -295,10 +354,38 @@ mod tests {
             tables: Vec::new(),
             ended: Ended::Done,
         };
-        let stopped = PurgeError::Stopped {
-            report: Box::new(report),
-            source: lost,
+        let stopped = |source| PurgeError::Stopped {
+            report: Box::new(report.clone()),
+            source,
         };
-        assert_eq!(code(stopped.into()), Code::Stopped);
+        assert_eq!(code(stopped(lost).into()), Code::Stopped);
+        let denied = MySqlError::Server {
+            code: 1142,
+            state: "42000".to_owned(),
+            message: "DELETE command denied".to_owned(),
+        };
+        let denied = StoreError::Failed {
+            doing: "deleting".to_owned(),
+            source: denied.into(),
+        };
+        let verdict = Verdict::from(&anyhow::Error::from(stopped(denied)));
+        assert_eq!(verdict.code, Code::Stopped);
+        assert!(verdict.hint.unwrap().starts_with("grant the account"));
+    }
+
+    #[test]
+    fn a_journal_that_is_full_is_2_and_one_that_is_busy_6() {
+        let path = || "/var/lib/elpis/journal.db".into();
+        let full = JournalError::Database {
+            path: path(),
+            doing: "apply the schema",
+            source: "database or disk is full".into(),
+        };
+        let busy = JournalError::Busy { path: path() };
+        for (error, expected) in [(full, Code::Usage), (busy, Code::Locked)] {
+            let verdict = Verdict::from(&anyhow::Error::from(error));
+            assert_eq!(verdict.code, expected);
+            assert!(verdict.hint.is_some());
+        }
     }
 }

@@ -1,15 +1,15 @@
-//! The tasks of a profile on standard output: their plan, their report, their settings.
+//! A profile on standard output: its plans, the report of its tasks, its settings.
 
 use comfy_table::Cell;
+use elpis_maint_core::Ended;
 use elpis_maint_core::housekeeping::{
-    HousekeepingPlan, HousekeepingReport, PartPlan, PartReport, TaskPlan, TaskReport,
+    HousekeepingPlan, HousekeepingReport, PartReport, TaskReport,
 };
-use elpis_maint_core::sweep::HeldBy;
-use elpis_maint_core::{Ended, Moment};
 use elpis_pandora::{Check, Setting, State};
 
-use super::grid::{PLAIN, RULED, right, table, text};
-use super::{bytes, compaction, count, number, seconds};
+use super::grid::{PLAIN, RULED, right, table, text, wrapped};
+use super::tasks::tasks;
+use super::{compaction, number, seconds};
 use crate::commands::{HistoryPlan, PandoraPlans};
 
 /// The plans of both halves of a run.
@@ -44,103 +44,6 @@ pub(crate) fn pandora_plans(plans: &PandoraPlans) -> String {
     parts.join("\n\n")
 }
 
-fn tasks(plan: &HousekeepingPlan) -> String {
-    let header = ["task", "group", "table", "rows", "how"];
-    let rows: Vec<Vec<Cell>> = plan.tasks.iter().flat_map(planned).collect();
-    let estimated = plan
-        .tasks
-        .iter()
-        .flat_map(|task| &task.parts)
-        .any(|part| match part {
-            PartPlan::Purge(plan) => !plan.due.exact,
-            PartPlan::Sweep(plan) => !plan.facts.due.exact,
-            _ => false,
-        });
-    let mark = if estimated { "~" } else { "" };
-    let mut sum = format!("{mark}{} rows to delete or change", number(plan.due()));
-    let purges = || {
-        let parts = plan.tasks.iter().flat_map(|task| &task.parts);
-        parts.filter_map(|part| match part {
-            PartPlan::Purge(plan) if plan.due.rows > 0 => Some(plan),
-            _ => None,
-        })
-    };
-    let freed: u64 = purges().filter_map(|plan| plan.bytes).sum();
-    if freed > 0 {
-        sum.push_str(&format!("; the old ones free ~{}", bytes(freed)));
-    }
-    let took: f64 = purges().map(|plan| plan.duration_s).sum();
-    if purges().next().is_some() {
-        sum.push_str(&format!(" in about {}", seconds(took)));
-    }
-    if purges().any(|plan| !plan.rate_measured) {
-        sum.push_str(", a guess until a run has measured it");
-    }
-    if estimated {
-        sum.push_str("; ~ marks estimates, --exact counts");
-    }
-    format!("{}\n{sum}", table(PLAIN, &header, rows))
-}
-
-/// A row a part; the task's name stands before its first.
-fn planned(task: &TaskPlan) -> Vec<Vec<Cell>> {
-    let mut rows = Vec::with_capacity(task.parts.len());
-    for (i, part) in task.parts.iter().enumerate() {
-        let first = |word: String| text(if i == 0 { word } else { String::new() });
-        let (table, due, how) = match part {
-            PartPlan::Purge(plan) => {
-                let mut how = format!("keeps {}, {}", plan.keep, plan.method);
-                if let Some(Moment {
-                    instant: Some(at), ..
-                }) = &plan.oldest
-                {
-                    how.push_str(&format!(", oldest {}", at.strftime("%F")));
-                }
-                for (child, rows) in plan.cascaded.iter().flatten().filter(|(_, rows)| *rows > 0) {
-                    how.push_str(&format!(", {} of {child} first", number(*rows)));
-                }
-                (plan.task.table.clone(), count(plan.due), how)
-            }
-            PartPlan::Sweep(plan) => {
-                let mut notes = plan.notes.clone();
-                let counted = plan.facts.dependents.iter().flatten();
-                let counted = counted.filter(|(_, rows)| *rows > 0);
-                notes.extend(counted.map(|(child, rows)| format!("{} of {child}", number(*rows))));
-                (
-                    plan.task.table.clone(),
-                    count(plan.facts.due),
-                    notes.join("; "),
-                )
-            }
-            PartPlan::Program(program) => (
-                "-".to_owned(),
-                "-".to_owned(),
-                program.program.display().to_string(),
-            ),
-            PartPlan::Skipped { why } => {
-                ("-".to_owned(), "-".to_owned(), format!("skipped: {why}"))
-            }
-            PartPlan::Held { by, why } => {
-                let more = match by {
-                    HeldBy::Share => " (--max-share)",
-                    HeldBy::EmptyParent => " (--max-share 1)",
-                    _ => "",
-                };
-                let held = format!("HELD BACK: {why}{more}");
-                ("-".to_owned(), "-".to_owned(), held)
-            }
-        };
-        rows.push(vec![
-            first(task.id.clone()),
-            first(task.group.to_string()),
-            text(table),
-            right(due),
-            text(how),
-        ]);
-    }
-    rows
-}
-
 /// What a run did: the tasks that changed something, and how many had nothing to do.
 pub(crate) fn housekept(report: &HousekeepingReport) -> String {
     let header = ["task", "group", "rows", "time", ""];
@@ -163,7 +66,7 @@ pub(crate) fn housekept(report: &HousekeepingReport) -> String {
     if rows.is_empty() {
         return sum;
     }
-    format!("{}\n{sum}", table(PLAIN, &header, rows))
+    format!("{}\n{sum}", wrapped(PLAIN, &header, rows))
 }
 
 /// Whether a part is worth a line although it changed nothing.

@@ -15,8 +15,7 @@ pub(super) struct JsonLines(pub(super) Printer);
 impl JsonLines {
     fn write(&self, event: &impl Serialize) {
         if let Ok(line) = serde_json::to_string(event) {
-            // A full disk behind standard output is no reason to leave a table half purged.
-            let _ = self.0.data(&line);
+            self.0.tell(&line);
         }
     }
 }

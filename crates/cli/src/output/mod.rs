@@ -25,6 +25,8 @@ mod spinner;
 mod table;
 #[cfg(feature = "maint")]
 mod task_bars;
+#[cfg(feature = "maint")]
+mod tasks;
 mod words;
 
 #[cfg(feature = "maint")]
@@ -33,7 +35,7 @@ pub(crate) use compaction::{compacted, compaction, rollups_verified};
 pub(crate) use housekeeping::{checks, housekept, pandora_plans, settings};
 #[cfg(feature = "maint")]
 pub(crate) use moves::{moved, moves};
-pub(crate) use printer::Printer;
+pub(crate) use printer::{Printer, Unwritten, lost};
 #[cfg(feature = "maint")]
 pub(crate) use progress::{compact_progress, housekeeping_progress, move_progress, progress};
 pub(crate) use spinner::Spinner;

@@ -3,7 +3,7 @@
 use elpis_maint_core::Ended;
 use elpis_maint_core::moves::{MovePlan, MoveReport, MoveTablePlan, MovedTable};
 
-use super::grid::{PLAIN, right, table, text};
+use super::grid::{PLAIN, right, text, wrapped};
 use super::{count, number, seconds};
 
 /// What a run would move.
@@ -22,7 +22,7 @@ pub(crate) fn moves(plan: &MovePlan) -> String {
     if !due.exact {
         sum.push_str("; ~ marks estimates, --exact counts");
     }
-    format!("{}\n{sum}", table(PLAIN, &header, rows.collect()))
+    format!("{}\n{sum}", wrapped(PLAIN, &header, rows.collect()))
 }
 
 fn how(plan: &MoveTablePlan) -> String {
@@ -71,7 +71,7 @@ pub(crate) fn moved(report: &MoveReport) -> String {
     );
     match rows.is_empty() {
         true => sum,
-        false => format!("{}\n{sum}", table(PLAIN, &header, rows)),
+        false => format!("{}\n{sum}", wrapped(PLAIN, &header, rows)),
     }
 }
 

@@ -5,12 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use elpis_mysql::Tls;
-use elpis_pandora::{Disagreement, Origin, ServerConf, Setting, chosen_host, server_name};
+use elpis_pandora::{Disagreement, Origin, ServerConf, Setting, chosen_host_below, server_name};
 use elpis_run::{FsError, fsx};
 use jiff::tz::TimeZone;
 
 use super::raw::Added;
-use super::{ConfigError, Server};
+use super::{ConfigError, Environment, Server};
 
 /// The share of a table that is believed to be orphans where nobody says otherwise.
 const MAX_ORPHAN_SHARE: f64 = 0.5;
@@ -28,6 +28,8 @@ pub(crate) struct Pandora {
     pub(crate) zone: TimeZone,
     /// Tokens that our own configuration sets.
     pub(crate) tokens: BTreeMap<String, String>,
+    /// The same of the history database's own.
+    pub(crate) history_tokens: BTreeMap<String, String>,
     /// The history database's password, where our own configuration names it.
     pub(crate) history_password_file: Option<PathBuf>,
     /// The largest share of a table that one run may delete, if there is a limit.
@@ -45,12 +47,17 @@ pub(crate) struct Pandora {
 impl Pandora {
     /// Reads the product's files, and puts what our own configuration says of the server over
     /// what they say.
-    pub(super) fn read(added: &Added, own: Server) -> Result<(Server, Pandora), ConfigError> {
-        let bytes = fsx::read(&added.conf).map_err(ConfigError::Missing)?;
+    pub(super) fn read(
+        added: &Added,
+        own: Server,
+        environment: &Environment,
+    ) -> Result<(Server, Pandora), ConfigError> {
+        let path = environment.below(&added.conf);
+        let bytes = fsx::read(&path).map_err(ConfigError::Missing)?;
         let conf = ServerConf::parse(&added.conf, bytes);
         let mut warnings = Vec::new();
-        let found = std::fs::metadata(&added.conf)
-            .map_err(|source| ConfigError::Missing(FsError::new("read", &added.conf, source)))?;
+        let found = std::fs::metadata(&path)
+            .map_err(|source| ConfigError::Missing(FsError::new("read", &path, source)))?;
         if found.mode() & 0o004 != 0 {
             warnings.push(format!(
                 "{} holds the database's password and everybody may read it (mode {:03o}): chmod \
@@ -59,7 +66,8 @@ impl Pandora {
                 found.mode() & 0o777
             ));
         }
-        let host = chosen_host(&conf).map_err(ConfigError::Chosen)?;
+        let root = environment.below(Path::new("/"));
+        let host = chosen_host_below(&root, &conf).map_err(ConfigError::Chosen)?;
         let theirs = server(&conf, host.as_deref())?;
         let name = server_name(&conf, this_host().trim()).map_err(ConfigError::Product)?;
         let zone = added.zone.clone().unwrap_or_else(TimeZone::system);
@@ -69,6 +77,7 @@ impl Pandora {
             under: Some(Box::new(theirs)),
             ..own
         };
+        let server = server.below(environment);
         let pandora = Pandora {
             conf: added.conf.clone(),
             server_name: name,
@@ -77,7 +86,11 @@ impl Pandora {
                 .is_some_and(|t| !t.value.is_empty()),
             zone,
             tokens: added.tokens.clone(),
-            history_password_file: added.history_password_file.clone(),
+            history_tokens: added.history_tokens.clone(),
+            history_password_file: added
+                .history_password_file
+                .as_deref()
+                .map(|path| environment.below(path)),
             max_share: added.max_share,
             max_orphan_share: added.max_share.unwrap_or(MAX_ORPHAN_SHARE),
             settings,

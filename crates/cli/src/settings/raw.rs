@@ -27,6 +27,20 @@ pub(super) struct RawConfig {
     pub(super) policy: RawPolicy,
 }
 
+impl RawConfig {
+    /// The product's configuration that it names, as it stands there.
+    pub(super) fn conf(&self) -> Option<&Path> {
+        let conf = self.pandora.as_ref()?.conf.as_ref()?;
+        Some(conf.get_ref())
+    }
+
+    /// Whether it says which database is meant, rather than how to get at the product's.
+    pub(super) fn names_a_database(&self) -> bool {
+        let database = self.database.as_ref().map(Spanned::get_ref);
+        database.is_some_and(|own| own.kind.is_some() || own.path.is_some() || own.name.is_some())
+    }
+}
+
 /// `[pandora]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +52,9 @@ struct RawPandora {
     /// Values of tokens of `tconfig`.
     #[serde(default)]
     tokens: BTreeMap<String, Spanned<RawToken>>,
+    /// The same for the history database's own.
+    #[serde(default)]
+    history_tokens: BTreeMap<String, Spanned<RawToken>>,
     /// The password of the history database.
     history_password_file: Option<Spanned<PathBuf>>,
 }
@@ -57,6 +74,7 @@ pub(super) struct Added {
     pub(super) conf: PathBuf,
     pub(super) zone: Option<TimeZone>,
     pub(super) tokens: BTreeMap<String, String>,
+    pub(super) history_tokens: BTreeMap<String, String>,
     pub(super) history_password_file: Option<PathBuf>,
     pub(super) max_share: Option<f64>,
 }
@@ -149,10 +167,29 @@ impl<'a> Check<'a> {
             }
             found
         });
-        let tokens = own.tokens.iter().map(|(token, value)| {
+        let tokens = self.tokens("pandora.tokens", &own.tokens);
+        let history_tokens = self.tokens("pandora.history_tokens", &own.history_tokens);
+        let file = own.history_password_file.as_ref();
+        Some(Added {
+            conf,
+            zone,
+            tokens,
+            history_tokens,
+            history_password_file: file.map(|path| self.resolve(path)),
+            max_share: raw.policy.max_share(),
+        })
+    }
+
+    /// Tokens as the product would write them.
+    fn tokens(
+        &mut self,
+        table: &str,
+        written: &BTreeMap<String, Spanned<RawToken>>,
+    ) -> BTreeMap<String, String> {
+        let tokens = written.iter().map(|(token, value)| {
             if token.eq_ignore_ascii_case("history_db_pass") {
                 let reason = "is a password and does not belong here: use history_password_file";
-                self.add(value.span(), "pandora.tokens", reason);
+                self.add(value.span(), table, reason);
             }
             let value = match value.get_ref() {
                 RawToken::Switch(on) => i64::from(*on).to_string(),
@@ -161,15 +198,7 @@ impl<'a> Check<'a> {
             };
             (token.clone(), value)
         });
-        let tokens = tokens.collect();
-        let file = own.history_password_file.as_ref();
-        Some(Added {
-            conf,
-            zone,
-            tokens,
-            history_password_file: file.map(|path| self.resolve(path)),
-            max_share: raw.policy.max_share(),
-        })
+        tokens.collect()
     }
 
     /// What `[database]` says over the product's own configuration.

@@ -89,11 +89,13 @@ impl World {
         }
     }
 
-    /// Without what differs from run to run on its own account.
+    /// Without what differs from run to run on its own account. Nobody looks at it on a terminal, so
+    /// that nothing may draw.
     fn tidy(&self, bytes: &[u8]) -> String {
-        String::from_utf8(bytes.to_vec())
-            .unwrap()
-            .replace(&self.dir.path().display().to_string(), "[DIR]")
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let drawn = text.find(|c: char| c.is_control() && !['\n', '\t'].contains(&c));
+        assert_eq!(drawn, None, "a control character: {text:?}");
+        text.replace(&self.dir.path().display().to_string(), "[DIR]")
     }
 }
 

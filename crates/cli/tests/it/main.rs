@@ -26,6 +26,7 @@ mod compact_crash;
 mod crash;
 #[cfg(feature = "maint")]
 mod demo;
+mod documents;
 mod exits;
 #[cfg(feature = "failover")]
 mod failover;
@@ -52,5 +53,7 @@ mod secrets;
 mod server;
 #[cfg(feature = "maint")]
 mod terminal;
+#[cfg(feature = "maint")]
+mod unwritten;
 #[cfg(feature = "maint")]
 mod verify;

@@ -13,6 +13,7 @@ mod event;
 mod facts;
 mod inspect;
 mod looks;
+mod overlap;
 mod plan;
 mod program;
 mod report;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::overlap::overlap;
 use super::settle::settle;
 use super::{Group, Housekeeping, HousekeepingFacts, ProgramTask, Work, WorkFacts};
 use crate::plan::TablePlan;
@@ -93,6 +94,7 @@ impl HousekeepingPlan {
         });
         let mut tasks: Vec<TaskPlan> = tasks.collect();
         settle(&mut tasks);
+        overlap(&mut tasks);
         HousekeepingPlan {
             tasks,
             product: purge.product,
@@ -103,6 +105,18 @@ impl HousekeepingPlan {
             refusals: purge.refusals,
             warnings: purge.warnings,
         }
+    }
+
+    /// Rows to delete, change or add, and what hangs on them as far as that was counted. A row that
+    /// is due under two tasks counts in both; of those tasks the later one has `overlaps`.
+    pub fn all_due(&self) -> u64 {
+        let parts = self.tasks.iter().flat_map(|task| &task.parts);
+        let more = parts.filter_map(|part| match part {
+            PartPlan::Purge(plan) => plan.cascaded.as_deref(),
+            PartPlan::Sweep(plan) => plan.facts.dependents.as_deref(),
+            PartPlan::Program(_) | PartPlan::Skipped { .. } | PartPlan::Held { .. } => None,
+        });
+        self.due() + more.flatten().map(|(_, rows)| rows).sum::<u64>()
     }
 
     /// Rows to delete, change or add, what hangs on them not included, as far as they are known.
@@ -142,6 +156,7 @@ fn part(
                 notes: resolved.notes.clone(),
                 row_limit: orphan_limit(rule, facts.rows, wanted.max_orphan_share),
                 settled: None,
+                overlaps: Vec::new(),
             }))
         }
         (_, WorkFacts::Skip { reason }) => match reason.held_by() {

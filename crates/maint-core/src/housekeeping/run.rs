@@ -4,10 +4,12 @@
 //! of those that had nothing to do; the database knows the rest. A killed run needs no repair: the
 //! next one looks again and goes on.
 
+use std::collections::BTreeMap;
+
 use elpis_run::journal::{Event, JournalError};
 use elpis_run::{Observer, RunId, with_causes};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::event::AsHousekeeping;
 use super::sweep::{SweepError, Sweeper};
@@ -51,7 +53,7 @@ impl Run<'_, HousekeepingEvent> {
             id,
             programs,
             pacer: Pacer::new(self.limits, self.clock),
-            idle: Vec::new(),
+            idle: BTreeMap::new(),
             run: &mut *self,
         };
         let walked = sequence.tasks(started, plan, store).await;
@@ -67,8 +69,9 @@ struct Sequence<'r, 'a> {
     id: RunId,
     programs: &'r dyn ProgramRunner,
     pacer: Pacer,
-    /// The parts that had nothing to do.
-    idle: Vec<Value>,
+    /// The parts that had nothing to do: by kind and name, and of sweeps how many rows they looked
+    /// at. Most parts are that every hour, so it is kept short.
+    idle: BTreeMap<&'static str, Map<String, Value>>,
 }
 
 impl Sequence<'_, '_> {
@@ -105,7 +108,7 @@ impl Sequence<'_, '_> {
         if !self.idle.is_empty() {
             let note = Event::Note {
                 step: "nothing to do".to_owned(),
-                detail: Value::Array(self.idle),
+                detail: json!(self.idle),
             };
             self.run.journal.append(self.id, report.finished, &note)?;
         }
@@ -147,7 +150,7 @@ impl Sequence<'_, '_> {
                 // the next run sees it.
                 PartPlan::Purge(plan) if plan.due.exact && plan.due.rows == 0 => {
                     let report = self.none_due(plan);
-                    self.idle.push(json!({ "purge": plan.task.table }));
+                    self.idle("purge", plan.task.table.clone(), json!(0));
                     (PartReport::Purge(report), Ok(Ended::Done))
                 }
                 PartPlan::Purge(plan) => {
@@ -195,6 +198,10 @@ impl Sequence<'_, '_> {
         }
         report.seconds = self.run.since(begun).as_secs_f64();
         Ok((report, ended))
+    }
+
+    fn idle(&mut self, kind: &'static str, name: String, detail: Value) {
+        self.idle.entry(kind).or_default().insert(name, detail);
     }
 
     fn skipped(&self, id: &str, why: String) -> PartReport {
@@ -274,9 +281,10 @@ impl Sequence<'_, '_> {
             let detail = serde_json::to_value(&report).unwrap_or_default();
             self.run.conclude(id, step, detail, error)?;
         } else {
-            let nothing =
-                json!({ "sweep": report.name, "examined": report.examined, "error": error });
-            self.idle.push(nothing);
+            self.idle("sweep", report.name.clone(), json!(report.examined));
+            if let Some(error) = error {
+                self.idle("error", report.name.clone(), json!(error));
+            }
         }
         self.tell(&HousekeepingEvent::SweepFinished(report.clone()));
         Ok((report, ended))

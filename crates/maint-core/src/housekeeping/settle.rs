@@ -148,6 +148,7 @@ mod tests {
             notes: Vec::new(),
             row_limit: u64::MAX,
             settled: None,
+            overlaps: Vec::new(),
         }))
     }
 

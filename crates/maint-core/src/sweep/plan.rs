@@ -56,6 +56,10 @@ pub struct SweepPlan {
     /// part of the plan can give more to do. The run looks for nothing else then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Vec<RowKey>>,
+    /// The earlier tasks of the same plan that take, make or change rows that were counted here: as
+    /// many as counted are done only if these tasks do nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overlaps: Vec<String>,
 }
 
 /// Orphans up to this number are never too many: of a small table they may well be all.

@@ -37,6 +37,8 @@ pub enum HeldBy {
     Share,
     /// The table that rows are missed in is empty.
     EmptyParent,
+    /// The account may not do it.
+    Privilege,
     /// The table has a form in which what is too old cannot be told or deleted: it grows for ever.
     Form,
 }

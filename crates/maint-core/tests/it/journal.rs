@@ -73,6 +73,31 @@ async fn one_record_before_and_one_after_each_table() {
     }
 }
 
+/// An hourly run that finds nothing leaves what it found, and not 70 KB of what it meant.
+#[tokio::test]
+async fn a_run_that_changed_nothing_keeps_no_plan() {
+    let (file, policy) = two_tables();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state").join("journal.db");
+    let mut run = Run {
+        journal: Arc::new(SqliteJournal::open(&path, None).unwrap()),
+        ..Run::new(100)
+    };
+    let mut store = file.store();
+    for _ in 0..2 {
+        let plan = plan(&policy, &mut store, true).await;
+        run.on(&plan, &mut store).await.unwrap();
+    }
+    let [idle, busy] = &runs(&run.journal)[..] else {
+        panic!("two runs");
+    };
+    let of = |run_id| run.journal.replay(run_id).unwrap();
+    assert!(of(busy.id).plan["tables"].is_array());
+    assert!(of(idle.id).plan.is_null());
+    assert_eq!(of(idle.id).records.len(), of(busy.id).records.len());
+    assert_eq!(idle.finished.as_ref().unwrap().outcome, Outcome::Done);
+}
+
 #[tokio::test]
 async fn a_failed_step_is_recorded_with_what_it_did() {
     let (file, policy) = two_tables();

@@ -86,18 +86,21 @@ async fn a_replica_ends_identical() {
     assert!(pair.primary.pid() != pair.replica.pid());
 }
 
-#[tokio::test]
-async fn a_stopped_replica_holds_the_run() {
-    let pair = Pair::start().await;
-    series(&pair.db, 4000);
-    let there = pair.caught_up();
+/// A run during which the replica falls behind by `begin` and, once the run has looked several times,
+/// catches up by `end`: nothing is deleted meanwhile, and all of it afterwards.
+async fn held(
+    pair: &Pair,
+    begin: impl Fn() + Send + Sync,
+    end: impl Fn() + Send + Sync,
+    says: &str,
+) {
     let mut store = pair.store().await;
     let plan = plan(&policy(&rule("tagente_datos", "")), &mut store, true).await;
 
     let clock = Arc::new(VirtualClock::new(now()));
     // Between two chunks, and late enough for the run to look at the load again.
     let stopped = Recorder::after_chunks(3, || {
-        there.sql("STOP SLAVE SQL_THREAD;");
+        begin();
         clock.advance(Duration::from_secs(2));
     });
     let holds = AtomicU32::new(0);
@@ -105,7 +108,7 @@ async fn a_stopped_replica_holds_the_run() {
         if let Pace::Hold { .. } = pace
             && holds.fetch_add(1, Ordering::SeqCst) == 4
         {
-            there.sql("START SLAVE SQL_THREAD;");
+            end();
         }
     };
     let mut run = Run {
@@ -143,7 +146,7 @@ async fn a_stopped_replica_holds_the_run() {
     let PurgeEvent::Waiting { why, .. } = &events[waiting] else {
         panic!("{:?}", events[waiting]);
     };
-    assert!(why.contains("db2") && why.contains("SQL thread"), "{why}");
+    assert!(why.contains("db2") && why.contains(says), "{why}");
     let table = &report.tables[0];
     assert!(
         table.waited_s >= 2.0,
@@ -153,6 +156,45 @@ async fn a_stopped_replica_holds_the_run() {
         pair.caught_up().checksum("tagente_datos"),
         pair.db.checksum("tagente_datos")
     );
+}
+
+#[tokio::test]
+async fn a_stopped_replica_holds_the_run() {
+    let pair = Pair::start().await;
+    series(&pair.db, 4000);
+    let there = pair.caught_up();
+    let sql = |sql: &'static str| {
+        there.sql(sql);
+    };
+    let stop = || sql("STOP SLAVE SQL_THREAD;");
+    held(&pair, stop, || sql("START SLAVE SQL_THREAD;"), "SQL thread").await;
+}
+
+/// Both threads run, and what they do is old.
+#[tokio::test]
+async fn a_lagging_replica_holds_the_run() {
+    let pair = Pair::start().await;
+    series(&pair.db, 4000);
+    let there = pair.caught_up();
+    let delay = |seconds: u32| {
+        there.sql(&format!(
+            "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = {seconds}; START SLAVE;"
+        ));
+    };
+    let fall_behind = || {
+        delay(3600);
+        let ten_minutes_ago = "SET timestamp = UNIX_TIMESTAMP() - 600; CREATE TABLE late (id INT);";
+        pair.db.sql(ten_minutes_ago);
+        for _ in 0..600 {
+            let status = there.sql("SHOW SLAVE STATUS;");
+            if status.contains("MASTER_DELAY seconds") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the replica does not wait");
+    };
+    held(&pair, fall_behind, || delay(0), "lags 6").await;
 }
 
 /// A replica that is gone is not a replica that is up to date.

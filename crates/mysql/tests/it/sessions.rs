@@ -44,8 +44,12 @@ async fn settings_are_visible_in_the_session() {
         isolation: Isolation::RepeatableRead,
         ..SessionSettings::default()
     };
+    // Sessions of this crate do not heed it, so that no other test minds.
+    let mut other = session().await;
+    run(&mut other, "SET GLOBAL sql_safe_updates = 1").await;
     let mut session = open(&server().options(), &settings).await;
     for (variable, value) in [
+        ("sql_safe_updates", "OFF"),
         ("max_statement_time", "12.500000"),
         ("innodb_lock_wait_timeout", "3"),
         ("lock_wait_timeout", "3"),

@@ -2,20 +2,20 @@
 
 use jiff::Timestamp;
 
+use super::versions::{schema, servers};
 use super::{Check, DatabaseFacts, Disk, LATE_S};
 
 /// Clocks may differ by this much, as in a policy's `max_clock_skew_s`.
 const SKEW_S: f64 = 30.0;
-/// The version of the schema that the tasks are written for.
-const SCHEMA: &str = "7.0NG";
 
-/// What is well and what is not, at `now`.
-pub fn judge_database(facts: &DatabaseFacts, now: Timestamp) -> Vec<Check> {
+/// What is well and what is not, at `now`. `arguments`: what names the installation on a command
+/// line.
+pub fn judge_database(facts: &DatabaseFacts, now: Timestamp, arguments: &str) -> Vec<Check> {
     let mut checks = vec![
         server(facts),
-        schema(facts),
+        schema(facts, arguments),
         clock(facts),
-        last_run(facts, now),
+        last_run(facts, now, arguments),
     ];
     checks.extend(servers(facts));
     checks.extend(indexes(facts));
@@ -53,66 +53,6 @@ fn server(facts: &DatabaseFacts) -> Check {
     )
 }
 
-fn schema(facts: &DatabaseFacts) -> Check {
-    let servers = match &facts.server_versions[..] {
-        [] => "no server runs".to_owned(),
-        versions => versions.join(", "),
-    };
-    match &facts.schema_version {
-        Some(version) if version.starts_with(SCHEMA) => Check::ok(
-            "database.schema",
-            format!("schema {version}, servers: {servers}"),
-        ),
-        Some(version) => Check::warning(
-            "database.schema",
-            format!("the schema is {version}, and the tasks are written for {SCHEMA}"),
-            "look at `elpis-maint plan` before the first run: tasks that do not fit are skipped",
-        ),
-        None => Check::warning(
-            "database.schema",
-            "tconfig has no db_scheme_version, so the schema's version is not known",
-            "look at `elpis-maint plan` before the first run: tasks that do not fit are skipped",
-        ),
-    }
-}
-
-/// Servers of different versions, or of another one than the schema, which the update of one of
-/// them changes for all.
-fn servers(facts: &DatabaseFacts) -> Option<Check> {
-    let versions = &facts.server_versions;
-    let listed = versions.join(", ");
-    if versions
-        .iter()
-        .any(|version| release(version) != release(&versions[0]))
-    {
-        return Some(Check::warning(
-            "database.servers",
-            format!("servers of different versions run on one database: {listed}"),
-            "update the older ones: all servers and the console have to be of one version",
-        ));
-    }
-    let schema = facts.schema_version.as_deref()?;
-    let other = versions
-        .iter()
-        .find(|version| series(version) != series(schema))?;
-    Some(Check::warning(
-        "database.servers",
-        format!("the servers are {other}, and the console's schema is {schema}"),
-        "update whichever is older: all servers and the console have to be of one version",
-    ))
-}
-
-/// `7.0NG.776` of `7.0NG.776 Build 240328`.
-fn release(version: &str) -> &str {
-    version.split_whitespace().next().unwrap_or_default()
-}
-
-/// `7.0NG` of that: what the schema's version says as well.
-fn series(version: &str) -> &str {
-    let release = release(version);
-    release.find("NG").map_or(release, |at| &release[..at + 2])
-}
-
 fn clock(facts: &DatabaseFacts) -> Check {
     let skew = facts.clock_skew_s;
     if skew.abs() <= SKEW_S {
@@ -128,12 +68,12 @@ fn clock(facts: &DatabaseFacts) -> Check {
     )
 }
 
-fn last_run(facts: &DatabaseFacts, now: Timestamp) -> Check {
+fn last_run(facts: &DatabaseFacts, now: Timestamp, arguments: &str) -> Check {
     let Some(last) = facts.last_run else {
         return Check::warning(
             "last_run",
             "no run of the maintenance has ever been recorded (db_maintance)",
-            "start one: elpis-maint run --pandora FILE",
+            format!("start one: elpis-maint run {arguments}"),
         );
     };
     let age = now.duration_since(last).as_secs();
@@ -147,7 +87,7 @@ fn last_run(facts: &DatabaseFacts, now: Timestamp) -> Check {
     Check::problem(
         "last_run",
         format!("the last complete run ended at {last:.0}, {hours} hours ago"),
-        "see why with `elpis-maint history`, and that the hourly job runs",
+        format!("see why with `elpis-maint history {arguments}`, and that the hourly job runs"),
     )
 }
 
@@ -239,12 +179,17 @@ mod tests {
     #[test]
     fn a_healthy_database_has_no_findings() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let checks = judge_database(&well(now), now);
+        let checks = judge_database(&well(now), now, "--pandora /c");
         assert!(
             checks.iter().all(|check| check.state == State::Ok),
             "{checks:?}"
         );
         assert!(checks.iter().all(|check| check.remedy.is_none()));
+        let tool = format!("elpis-maint {}, schema 7.0NG", env!("CARGO_PKG_VERSION"));
+        assert!(
+            checks.iter().any(|check| check.what.starts_with(&tool)),
+            "{checks:?}"
+        );
     }
 
     #[test]
@@ -364,21 +309,27 @@ mod tests {
             ),
         ];
         for (name, facts) in faults {
-            let checks = judge_database(&facts, now);
+            let checks = judge_database(&facts, now, "--pandora /c");
             let found: Vec<&Check> = checks
                 .iter()
                 .filter(|check| check.state != State::Ok)
                 .collect();
             assert_eq!(found.len(), 1, "{name}: {checks:?}");
             assert_eq!(found[0].check, name);
-            assert!(found[0].remedy.is_some());
+            let remedy = found[0].remedy.as_deref().unwrap();
+            // What it says to call has to work as it stands.
+            assert_eq!(
+                remedy.contains("elpis-maint "),
+                remedy.contains("--pandora /c"),
+                "{remedy}"
+            );
         }
         let late = DatabaseFacts {
             last_run: ago(LATE_S),
             ..well()
         };
         assert!(
-            judge_database(&late, now)
+            judge_database(&late, now, "--pandora /c")
                 .iter()
                 .all(|check| check.state == State::Ok)
         );

@@ -6,7 +6,7 @@ use elpis_mysql::{Error, Flavour, Params, Session, Value, now, quote};
 use jiff::Timestamp;
 
 use super::schema::SchemaVersion;
-use crate::server::last_maintenance;
+use crate::server::{last_maintenance, may_create_progress};
 use crate::tokens::Tokens;
 
 /// Indexes that the shipped schema has and the tasks walk along: table and first columns.
@@ -145,7 +145,7 @@ impl DatabaseFacts {
             missing_indexes: missing_indexes(session).await?,
             keyless_in_cluster: keyless_in_cluster(session).await?,
             denied: denied(session).await?,
-            may_create: may_create(session).await?,
+            may_create: may_create_progress(session).await?,
             unknown_tables: unknown_tables(session, known).await?,
             last_run: last_maintenance(tokens),
             datadir: datadir.map(lossy),
@@ -246,35 +246,6 @@ async fn denied(session: &mut Session) -> Result<Vec<Denied>, Error> {
         }
     }
     Ok(denied)
-}
-
-async fn may_create(session: &mut Session) -> Result<Option<bool>, Error> {
-    if exists(session, "elpis_compaction").await? {
-        return Ok(None);
-    }
-    let database: Option<Option<String>> =
-        session.first("SELECT DATABASE()", Params::Empty).await?;
-    let database = database.flatten().unwrap_or_default();
-    let grants: Vec<String> = session.rows("SHOW GRANTS", Params::Empty).await?;
-    // A role's grants are not listed here.
-    if grants.iter().any(|grant| !grant.contains(" ON ")) {
-        return Ok(None);
-    }
-    let plain = |text: &str| text.replace(['`', '\\', '\''], "").to_lowercase();
-    let covers = |grant: &String| {
-        let grant = plain(grant);
-        let Some((privileges, rest)) = grant.split_once(" on ") else {
-            return false;
-        };
-        let listed = privileges
-            .trim_start_matches("grant ")
-            .split(',')
-            .map(str::trim);
-        let mut listed = listed.filter(|one| *one == "create" || one.starts_with("all privileges"));
-        let here = rest.starts_with("*.*") || rest.starts_with(&format!("{}.*", plain(&database)));
-        here && listed.next().is_some()
-    };
-    Ok(Some(grants.iter().any(covers)))
 }
 
 async fn unknown_tables(

@@ -5,6 +5,7 @@ mod database;
 mod facts;
 mod moves;
 mod schema;
+mod versions;
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use super::{Check, LATE_S};
 
 /// What is well and what is not, at `now`: `pending` are steps that no run is at work on.
-pub fn judge_moves(pending: &[PendingMove], now: Timestamp) -> Vec<Check> {
+/// `arguments`: what names the installation on a command line.
+pub fn judge_moves(pending: &[PendingMove], now: Timestamp, arguments: &str) -> Vec<Check> {
     let name = "history.moves";
     if pending.is_empty() {
         return vec![Check::ok(
@@ -24,8 +25,10 @@ pub fn judge_moves(pending: &[PendingMove], now: Timestamp) -> Vec<Check> {
             "a step of the move of {table} to the history database was cut off {since}: {rows} rows \
              were copied, and those of them that are still here are in both databases"
         );
-        let remedy = "run the maintenance again (elpis-maint run --pandora FILE): before anything \
-                      else it deletes here what was copied, and moves on";
+        let remedy = format!(
+            "run the maintenance again (elpis-maint run {arguments}): before anything else it \
+             deletes here what was copied, and moves on"
+        );
         let age = step.since.map(|since| now.duration_since(since).as_secs());
         let check = match age {
             // Every hourly run since then should have finished it.
@@ -63,8 +66,8 @@ mod tests {
             },
             since: age.map(|age| Timestamp::from_second(1_800_000_000 - age).unwrap()),
         };
-        let judged = |age| judge_moves(&[step(age)], now).remove(0);
-        assert_eq!(judge_moves(&[], now)[0].state, State::Ok);
+        let judged = |age| judge_moves(&[step(age)], now, "--pandora /c").remove(0);
+        assert_eq!(judge_moves(&[], now, "--pandora /c")[0].state, State::Ok);
         assert_eq!(judged(None).state, State::Warning);
         assert_eq!(judged(Some(LATE_S)).state, State::Warning);
         let late = judged(Some(LATE_S + 1));

@@ -51,8 +51,12 @@ impl SchemaVersion {
 }
 
 /// Whether the history database has the same schema as the product's own, `active`. What only one
-/// of them says is compared with nothing.
-pub fn judge_history_schema(active: &SchemaVersion, history: &SchemaVersion) -> Check {
+/// of them says is compared with nothing. `arguments`: what names the installation on a command line.
+pub fn judge_history_schema(
+    active: &SchemaVersion,
+    history: &SchemaVersion,
+    arguments: &str,
+) -> Check {
     let name = "history.schema";
     let differs = |of: fn(&SchemaVersion) -> Option<&String>| {
         let both = of(active).zip(of(history));
@@ -69,8 +73,11 @@ pub fn judge_history_schema(active: &SchemaVersion, history: &SchemaVersion) -> 
             "the history database's schema is {there}, and the product's own is {here}: tables and \
              columns that updates added or changed may not be there"
         ),
-        "let the console's update bring the history database to the same MR (or run the update's \
-         SQL files there); until then `elpis-maint plan` says which tables do not move",
+        format!(
+            "let the console's update bring the history database to the same MR (or run the \
+             update's SQL files there); until then `elpis-maint plan {arguments}` says which \
+             tables do not move"
+        ),
     )
 }
 
@@ -96,11 +103,11 @@ mod tests {
             says("7.0NG", ""),
             says("", ""),
         ] {
-            let check = judge_history_schema(&active, &alike);
+            let check = judge_history_schema(&active, &alike, "--pandora /c");
             assert_eq!(check.state, State::Ok, "{check:?}");
         }
         for other in [says("7.0NG", "69"), says("", "0"), says("6.0", "70")] {
-            let check = judge_history_schema(&active, &other);
+            let check = judge_history_schema(&active, &other, "--pandora /c");
             assert_eq!(
                 (check.check, check.state),
                 ("history.schema", State::Warning)

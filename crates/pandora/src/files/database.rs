@@ -41,17 +41,21 @@ const LOCAL_SOCKETS: [&str; 4] = [
     "/tmp/mysql.sock",
 ];
 
+/// The Unix socket by which the product's own clients reach `localhost`: the first that a server's
+/// package made below `root`. `None` for any other host.
+pub(crate) fn local_socket(host: &str, root: &Path) -> Option<PathBuf> {
+    let paths = LOCAL_SOCKETS.into_iter().filter(|_| host == "localhost");
+    let mut paths = paths.map(|path| root.join(path.trim_start_matches('/')));
+    paths.find(|path| path.symlink_metadata().is_ok())
+}
+
 impl Database {
     /// The Unix socket by which the product's own clients reach the server: the one that the file
     /// names, or, for `localhost` without encryption, the first that a server's package made.
     /// Looks at this host's files.
     pub fn socket_here(&self) -> Option<PathBuf> {
-        let is_local = self.host == "localhost" && self.tls.is_none();
-        let there = |path: &&str| Path::new(path).symlink_metadata().is_ok();
-        let found = || LOCAL_SOCKETS.into_iter().find(there).map(PathBuf::from);
-        self.socket
-            .clone()
-            .or_else(|| is_local.then(found).flatten())
+        let local = || local_socket(&self.host, "/".as_ref()).filter(|_| self.tls.is_none());
+        self.socket.clone().or_else(local)
     }
 
     /// Takes a host as the files write it: a path means a socket.

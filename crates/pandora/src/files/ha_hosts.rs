@@ -5,7 +5,7 @@ use std::path::Path;
 
 use elpis_run::{FsError, fsx};
 
-use super::{ConfigError, Place, ServerConf};
+use super::{ConfigError, Place, ServerConf, below};
 
 /// The database host that the product's HA daemon chose, from the bytes of
 /// `pandora_ha_hosts.conf` (token `ha_hosts_file`): the first line, which goes before `dbhost`.
@@ -13,7 +13,7 @@ use super::{ConfigError, Place, ServerConf};
 ///
 /// # Errors
 /// [`ConfigError::NotText`] if the line is not UTF-8, [`ConfigError::Value`] if it is no host.
-fn ha_host(path: &Path, bytes: &[u8]) -> Result<Option<String>, ConfigError> {
+pub fn ha_host(path: &Path, bytes: &[u8]) -> Result<Option<String>, ConfigError> {
     let line = bytes
         .split(|byte| *byte == b'\n')
         .next()
@@ -50,8 +50,19 @@ pub enum ChosenHostError {
 /// # Errors
 /// [`ChosenHostError`].
 pub fn chosen_host(conf: &ServerConf) -> Result<Option<String>, ChosenHostError> {
+    chosen_host_below(Path::new("/"), conf)
+}
+
+/// The same on the system whose root is `root`.
+///
+/// # Errors
+/// [`ChosenHostError`].
+pub fn chosen_host_below(
+    root: &Path,
+    conf: &ServerConf,
+) -> Result<Option<String>, ChosenHostError> {
     let path = conf.ha_hosts_file()?;
-    match fsx::read(path) {
+    match fsx::read(&below(root, path)) {
         Ok(bytes) => Ok(ha_host(path, &bytes)?),
         Err(error) if error.source.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),

@@ -1,131 +1,246 @@
 //! Looking for jobs in the files of cron and systemd.
 
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use elpis_run::{FsError, fsx};
 
-use super::{By, ScheduledJob, Starts};
+use super::starts::{Start, starts};
+use super::{By, Schedule, ScheduledJob, Starts, lacks, units};
+use crate::files::below;
 
-const RUN_PARTS: &str = "etc/cron.hourly";
-const CRON_FILES: [&str; 3] = [
-    "etc/crontab",
-    "var/spool/cron/crontabs/root",
-    "var/spool/cron/root",
+const RUN_PARTS: &str = "/etc/cron.hourly";
+/// With the name of an account in each line.
+const SYSTEM_CRONTAB: &str = "/etc/crontab";
+const CRON_DIRECTORY: &str = "/etc/cron.d";
+/// Without one.
+const CRONTABS: [&str; 2] = ["/var/spool/cron/crontabs/root", "/var/spool/cron/root"];
+/// What editors and packages leave behind, which no cron takes for a file of its own.
+const LEFT_BEHIND: [&str; 10] = [
+    "~",
+    ".rpmsave",
+    ".rpmorig",
+    ".rpmnew",
+    ".dpkg-old",
+    ".dpkg-dist",
+    ".dpkg-new",
+    ".dpkg-tmp",
+    ".dpkg-bak",
+    ".swp",
 ];
-const CRON_DIRECTORY: &str = "etc/cron.d";
-const UNITS: [&str; 3] = [
-    "etc/systemd/system",
-    "usr/lib/systemd/system",
-    "lib/systemd/system",
-];
-const ENABLED: &str = "etc/systemd/system/timers.target.wants";
 
 /// Every job under `root` (`/`, or the root of an image) that starts the product's maintenance tool
-/// or ours, whether it works or not.
-///
-/// # Errors
-/// When a file or directory is there and cannot be read.
-pub fn scheduled(root: &Path) -> Result<Vec<ScheduledJob>, FsError> {
-    let mut jobs = Vec::new();
-    for path in files_in(&root.join(RUN_PARTS))? {
-        jobs.extend(job(root, &path, By::RunParts)?);
-    }
-    let single = CRON_FILES.iter().map(|path| root.join(path));
-    for path in single.chain(files_in(&root.join(CRON_DIRECTORY))?) {
-        jobs.extend(job(root, &path, By::Cron)?);
-    }
-    let mut seen: Vec<PathBuf> = Vec::new();
-    for directory in UNITS {
-        for path in files_in(&root.join(directory))? {
-            let Some(name) = path.file_name().map(PathBuf::from) else {
+/// or ours, whether it works or not. What cannot be read is named, and the rest is looked at.
+pub fn scheduled(root: &Path) -> Schedule {
+    let mut search = Search {
+        root,
+        found: Schedule::default(),
+    };
+    search.run_parts();
+    search.crontabs();
+    search.timers();
+    search.found
+}
+
+/// The file that `path` leads to on the system whose root is `root`: by this two names of one file
+/// are known as such.
+pub fn resolved(root: &Path, path: &Path) -> PathBuf {
+    let path = below(root, path);
+    path.canonicalize().unwrap_or(path)
+}
+
+/// Letters, digits, `_` and `-`.
+pub(super) fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !name.is_empty() && name.chars().all(plain)
+}
+
+/// Paths are those of the system, without its root.
+pub(super) struct Search<'a> {
+    root: &'a Path,
+    found: Schedule,
+}
+
+/// A file as it was read.
+pub(super) struct Read {
+    pub(super) text: String,
+    metadata: Metadata,
+}
+
+impl Search<'_> {
+    fn run_parts(&mut self) {
+        for path in self.files_in(RUN_PARTS) {
+            let Some(file) = self.read(&path) else {
                 continue;
             };
-            // An earlier directory goes before a later one.
-            let is_timer = name
-                .extension()
-                .is_some_and(|extension| extension == "timer");
-            if !is_timer || seen.contains(&name) {
-                continue;
+            if let Some(mut job) = self.job(&path, &file, By::RunParts, &file.text) {
+                job.lacks
+                    .extend(lacks::interpreter(self.root, &job.first_line));
+                self.found.jobs.push(job);
             }
-            let service = path.with_extension("service");
-            if let Some(found) = job(root, &service, By::Systemd)? {
-                let link = root.join(ENABLED).join(&name);
-                jobs.push(ScheduledJob {
-                    path: on_system(root, &path),
-                    is_enabled: link.symlink_metadata().is_ok(),
+        }
+    }
+
+    fn crontabs(&mut self) {
+        let is_debian = below(self.root, Path::new("/etc/debian_version")).exists();
+        let mut files = vec![(PathBuf::from(SYSTEM_CRONTAB), true)];
+        files.extend(CRONTABS.map(|path| (path.into(), false)));
+        for path in self.files_in(CRON_DIRECTORY) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // Debian's cron is stricter than that of others.
+            let is_taken = !name.starts_with(['.', '#'])
+                && !LEFT_BEHIND.iter().any(|end| name.ends_with(end))
+                && (!is_debian || is_plain(&name));
+            if is_taken {
+                files.push((path, true));
+            }
+        }
+        for (path, has_account) in files {
+            let Some(file) = self.read(&path) else {
+                continue;
+            };
+            let shell = crontab(&file.text, has_account);
+            let job = self.job(&path, &file, By::Cron, &shell);
+            self.found.jobs.extend(job);
+        }
+    }
+
+    fn timers(&mut self) {
+        for timer in units::timers(self) {
+            let Some(service) = self.read(&timer.service) else {
+                continue;
+            };
+            let shell = units::commands(&service.text);
+            if let Some(found) = self.job(&timer.service, &service, By::Systemd, &shell) {
+                self.found.jobs.push(ScheduledJob {
+                    path: timer.path,
+                    is_enabled: timer.is_enabled,
+                    is_silent: false,
                     ..found
                 });
-                seen.push(name);
             }
         }
     }
-    Ok(jobs)
+
+    /// The job of a file, if its commands (`shell`) start one.
+    fn job(&self, path: &Path, file: &Read, by: By, shell: &str) -> Option<ScheduledJob> {
+        let started = starts(shell);
+        // Where that path leads nobody knows here.
+        let has_own_path = shell.contains("PATH=");
+        let is_known = |start: &&Start| !has_own_path || start.program.contains('/');
+        let starts = started.iter().map(|start| start.starts);
+        let starts = starts.reduce(|one, other| match one == other {
+            true => one,
+            false => Starts::Both,
+        })?;
+        let confs = started.iter().map(|start| start.conf.as_deref());
+        let confs = confs.map(|conf| conf.map(|conf| resolved(self.root, conf)));
+        Some(ScheduledJob {
+            path: path.to_owned(),
+            confs: confs.collect::<Option<_>>().unwrap_or_default(),
+            starts,
+            by,
+            mode: file.metadata.mode() & 0o7777,
+            owner: (file.metadata.uid(), file.metadata.gid()),
+            first_line: file.text.split('\n').next().unwrap_or_default().to_owned(),
+            is_silent: started.iter().any(|start| start.is_silent),
+            is_enabled: false,
+            lacks: started
+                .iter()
+                .filter(is_known)
+                .filter_map(|start| lacks::program(self.root, start))
+                .collect(),
+        })
+    }
+
+    /// The file at `path`, of whatever encoding; `None` if it is not there or was noted as unread.
+    pub(super) fn read(&mut self, path: &Path) -> Option<Read> {
+        let real = below(self.root, path);
+        let metadata = real
+            .metadata()
+            .map_err(|source| FsError::new("read", &real, source));
+        let read = metadata.and_then(|metadata| Ok((fsx::read(&real)?, metadata)));
+        let (bytes, metadata) = self.noted(read)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Some(Read { text, metadata })
+    }
+
+    /// The files of a directory (also behind links), by name; none if it is not there.
+    pub(super) fn files_in(&mut self, directory: &str) -> Vec<PathBuf> {
+        let mut files = self.entries_of(directory);
+        files.retain(|path| !below(self.root, path).is_dir());
+        files
+    }
+
+    /// Everything in a directory, by name.
+    pub(super) fn entries_of(&mut self, directory: &str) -> Vec<PathBuf> {
+        let real = below(self.root, Path::new(directory));
+        let entries = real.read_dir().and_then(Iterator::collect);
+        let entries = entries.map_err(|source| FsError::new("read", &real, source));
+        let entries: Vec<std::fs::DirEntry> = self.noted(entries).unwrap_or_default();
+        let directory = Path::new(directory);
+        let mut paths: Vec<PathBuf> = entries
+            .iter()
+            .map(|entry| directory.join(entry.file_name()))
+            .collect();
+        paths.sort();
+        paths
+    }
+
+    /// Whether a unit is a link to nothing, or empty: nobody starts it then.
+    pub(super) fn is_masked(&self, path: &Path) -> bool {
+        let directory = below(self.root, path.parent().unwrap_or(path));
+        let own = directory.join(path.file_name().unwrap_or_default());
+        let is_empty = |found: Metadata| found.is_file() && found.len() == 0;
+        own.read_link()
+            .is_ok_and(|target| target == Path::new("/dev/null"))
+            || below(self.root, path).metadata().is_ok_and(is_empty)
+    }
+
+    fn noted<T>(&mut self, result: Result<T, FsError>) -> Option<T> {
+        let error = match result {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        if !matches!(
+            error.source.kind(),
+            ErrorKind::NotFound | ErrorKind::NotADirectory
+        ) {
+            self.found.unread.push(error);
+        }
+        None
+    }
 }
 
-/// The job of a file, if it starts one.
-fn job(root: &Path, path: &Path, by: By) -> Result<Option<ScheduledJob>, FsError> {
-    let bytes = match fsx::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.source.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let found = match std::fs::metadata(path) {
-        Ok(found) => found,
-        Err(source) => return Err(FsError::new("read", path, source)),
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .collect();
-    let starts = |word: &str| lines.iter().any(|line| line.contains(word));
-    let starts = if starts("elpis-maint") {
-        Starts::Elpis
-    } else if starts("pandora_db") {
-        Starts::Incumbent
-    } else {
-        return Ok(None);
-    };
-    let is_silent = lines.iter().any(|line| {
-        let names = line.contains("elpis-maint") || line.contains("pandora_db");
-        names && line.contains("/dev/null")
-    });
-    // The manual's own line is broken after the program's name.
-    let is_silent = is_silent || lines.iter().any(|line| line.contains(">/dev/null 2>&1"));
-    Ok(Some(ScheduledJob {
-        path: on_system(root, path),
-        starts,
-        by,
-        mode: found.mode() & 0o7777,
-        owner: (found.uid(), found.gid()),
-        first_line: text.lines().next().unwrap_or_default().to_owned(),
-        is_silent: is_silent && by != By::Systemd,
-        is_enabled: false,
-    }))
-}
-
-/// The regular files of a directory (also behind links), by name; none if it is not there.
-fn files_in(directory: &Path) -> Result<Vec<PathBuf>, FsError> {
-    let failed = |source| FsError::new("read", directory, source);
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        if path.is_file() {
-            files.push(path);
+/// What the lines of a crontab give to the shell; `has_account` if they say as whom.
+fn crontab(text: &str, has_account: bool) -> String {
+    let mut shell = String::new();
+    for line in text.lines().map(str::trim) {
+        let times = if line.starts_with('@') { 1 } else { 5 };
+        if line.starts_with('#') {
+            continue;
+        }
+        let is_time = line.starts_with(|c: char| c.is_ascii_digit() || "*@-".contains(c));
+        match line.split_once('=') {
+            Some((name, value)) if !is_time => {
+                let value = value.trim().trim_matches(['"', '\'']);
+                shell.push_str(&format!("{}='{value}'\n", name.trim()));
+            }
+            _ => {
+                let mut rest = line;
+                for _ in 0..times + usize::from(has_account) {
+                    let after = rest.split_once([' ', '\t']);
+                    rest = after.map_or("", |(_, rest)| rest.trim_start());
+                }
+                shell.push_str(rest);
+                shell.push('\n');
+            }
         }
     }
-    files.sort();
-    Ok(files)
+    shell
 }
 
-fn on_system(root: &Path, path: &Path) -> PathBuf {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    Path::new("/").join(below)
-}
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,28 @@
 mod files;
 mod job;
 mod judge;
+mod lacks;
+mod starts;
+mod units;
+mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub use files::scheduled;
-pub use job::{FileToWrite, HourlyJob};
-pub use judge::judge_schedule;
+use elpis_run::FsError;
+
+pub use files::{resolved, scheduled};
+pub use job::{FileToWrite, HourlyJob, LinkToMake, is_as_written, is_signed, shell_word};
+pub use judge::{Subject, judge_schedule};
+pub use lacks::Lack;
+
+/// What was found of jobs.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    /// Every file that starts the maintenance.
+    pub jobs: Vec<ScheduledJob>,
+    /// What is there and could not be read, so that nobody knows whether it starts it.
+    pub unread: Vec<FsError>,
+}
 
 /// A file that starts the maintenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,18 +33,23 @@ pub struct ScheduledJob {
     pub path: PathBuf,
     /// What it starts.
     pub starts: Starts,
+    /// The product's configurations that it works on, as [`resolved`]; empty if it is not known of
+    /// everything that it starts.
+    pub confs: Vec<PathBuf>,
     /// Who looks into it.
     pub by: By,
     /// Permission bits.
     pub mode: u32,
     /// Owner and group.
     pub owner: (u32, u32),
-    /// Its first line.
+    /// Its first line, without its line feed.
     pub first_line: String,
     /// Whether it throws away what the maintenance says.
     pub is_silent: bool,
     /// For a timer, whether it is enabled.
     pub is_enabled: bool,
+    /// What it needs to do its work, and the system does not have.
+    pub lacks: Vec<Lack>,
 }
 
 /// What a job starts.
@@ -36,8 +57,10 @@ pub struct ScheduledJob {
 pub enum Starts {
     /// The product's own tool.
     Incumbent,
-    /// `elpis-maint`.
+    /// `elpis-maint run`.
     Elpis,
+    /// One after the other.
+    Both,
 }
 
 /// Who starts a job.
@@ -52,7 +75,7 @@ pub enum By {
 }
 
 impl ScheduledJob {
-    /// Whether it does start something.
+    /// Whether somebody starts it. Whether it then works is another matter.
     pub fn is_active(&self) -> bool {
         match self.by {
             By::RunParts => self.mode & 0o111 != 0 && self.has_plain_name(),
@@ -61,10 +84,14 @@ impl ScheduledJob {
         }
     }
 
+    /// Whether it certainly works on other installations than that of `conf`, as [`resolved`].
+    pub fn is_of_another(&self, conf: &Path) -> bool {
+        !self.confs.is_empty() && !self.confs.iter().any(|one| one == conf)
+    }
+
     /// Whether `run-parts` takes a file of this name: letters, digits, `_` and `-`.
     pub(crate) fn has_plain_name(&self) -> bool {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        !name.is_empty() && name.chars().all(plain)
+        files::is_plain(&name)
     }
 }

@@ -129,6 +129,26 @@ fn every_line_of_the_manual_is_there_in_its_order() {
     }
 }
 
+/// The whole order, lines without a counterpart in the sample output included, is the documented one.
+#[test]
+fn the_tasks_are_documented_in_their_order() {
+    let doc = include_str!("../../../../docs/compatibility.md");
+    let table = doc.split("### Tasks, in the order").nth(1).unwrap();
+    let table = table.split("\n\nAll that belongs").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|line| line.split('|').nth(1).unwrap());
+    let documented: Vec<&str> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let tasks = made(&everything());
+    let (told, real): (Vec<&str>, Vec<&str>) = {
+        let known = |id: &&str| tasks.iter().any(|task| task.id == *id);
+        let told = documented.into_iter().filter(known).collect();
+        (told, tasks.iter().map(|task| task.id.as_str()).collect())
+    };
+    assert_eq!(told, real);
+}
+
 #[test]
 fn names_are_told_apart() {
     let tasks = made(&everything());

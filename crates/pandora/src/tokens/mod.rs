@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod finding;
+mod history;
 mod read;
 mod reader;
 mod settings;
@@ -14,10 +15,9 @@ use std::fmt;
 use elpis_run::Secret;
 use serde::Serialize;
 
-pub use finding::TokenFinding;
-pub use settings::{
-    CompactionSettings, HistoryRetention, HistorySettings, PandoraSettings, Password,
-};
+pub use finding::{Junk, TokenFinding};
+pub use history::{HistoryRetention, HistorySettings, Password, UnusableHistory};
+pub use settings::{CompactionSettings, PandoraSettings};
 
 /// One row of `tconfig`.
 #[derive(Debug, Clone)]

@@ -1,8 +1,7 @@
 //! What the tokens come to.
 
-use elpis_run::Secret;
-
-use super::catalogue::{HISTORY, MAIN};
+use super::catalogue::MAIN;
+use super::history::{self, HistorySettings, UnusableHistory};
 use super::reader::Reader;
 use super::{Setting, TokenFinding, Tokens};
 use crate::tasks::{FlowExpiry, HousekeepingSettings};
@@ -17,8 +16,8 @@ pub struct PandoraSettings {
     pub housekeeping: HousekeepingSettings,
     /// For compaction.
     pub compaction: CompactionSettings,
-    /// The history database, if it is enabled.
-    pub history: Option<HistorySettings>,
+    /// The history database, if it is enabled; an error if it may be, and cannot be used.
+    pub history: Result<Option<HistorySettings>, UnusableHistory>,
     /// Every token in effect, in the order of the tasks.
     pub listing: Vec<Setting>,
     /// What is odd.
@@ -44,58 +43,6 @@ impl Default for CompactionSettings {
     }
 }
 
-/// Where the history database is, and what moves there.
-#[derive(Debug, Clone)]
-pub struct HistorySettings {
-    /// Its host.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Its name.
-    pub name: String,
-    /// The account.
-    pub user: String,
-    /// The account's password.
-    pub password: Password,
-    /// Days after which numeric data move; `None`: they do not.
-    pub days: Option<u32>,
-    /// Days after which string data move; `None`: they do not.
-    pub string_days: Option<u32>,
-    /// Rows that the product moves at a time.
-    pub step: Option<u64>,
-    /// Seconds that the product pauses after each step.
-    pub delay_s: Option<u64>,
-    /// Days after which events move; `None`: they do not.
-    pub event_days: Option<u32>,
-    /// Days after which SNMP traps move; `None`: they do not.
-    pub trap_days: Option<u32>,
-}
-
-/// A password of the product's that may be encrypted.
-#[derive(Debug, Clone)]
-pub enum Password {
-    /// As it is sent.
-    Plain(Option<Secret<String>>),
-    /// `encryption_passphrase` is set, with which the enterprise edition encrypts passwords in its
-    /// database. Elpis cannot decrypt it: the operator has to name it.
-    Encrypted,
-}
-
-/// What the history database keeps, and how, by its own `tconfig`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HistoryRetention {
-    /// Days of numeric data; `None` keeps them for ever.
-    pub days_purge: Option<u32>,
-    /// Days of string data.
-    pub string_purge: Option<u32>,
-    /// Days of events.
-    pub event_purge: Option<u32>,
-    /// Days of SNMP traps (`trap_history_purge`).
-    pub trap_purge: Option<u32>,
-    /// How its numeric data are compacted.
-    pub compaction: CompactionSettings,
-}
-
 impl PandoraSettings {
     /// The settings that follow from `tokens`. `is_encrypted`: whether `pandora_server.conf` has an
     /// `encryption_passphrase`.
@@ -103,7 +50,7 @@ impl PandoraSettings {
         let mut read = Reader::new(tokens, MAIN);
         let housekeeping = housekeeping(&mut read);
         let compaction = compaction(&mut read);
-        let history = history(&mut read, is_encrypted);
+        let history = history::history(&mut read, is_encrypted);
         for step in [
             "big_operation_step_datos_purge",
             "small_operation_step_datos_purge",
@@ -112,10 +59,11 @@ impl PandoraSettings {
             let _ = read.text(step);
         }
         read.unknown();
+        let moves = history.as_ref().ok().and_then(Option::as_ref);
         let mut settings = PandoraSettings {
             housekeeping: HousekeepingSettings {
-                history_db_days: history.as_ref().and_then(|history| history.days),
-                history_event_days: history.as_ref().and_then(|history| history.event_days),
+                history_db_days: moves.and_then(|history| history.days),
+                history_event_days: moves.and_then(|history| history.event_days),
                 ..housekeeping
             },
             compaction,
@@ -134,7 +82,7 @@ impl PandoraSettings {
         if let Some(what) = never_old_enough(self.compaction.days, purge) {
             add(what);
         }
-        let Some(history) = &self.history else {
+        let Ok(Some(history)) = &self.history else {
             return;
         };
         for (what, moved, deleted) in [
@@ -204,7 +152,7 @@ fn flow(read: &mut Reader<'_>, kind: &str) -> Option<FlowExpiry> {
     })
 }
 
-fn compaction(read: &mut Reader<'_>) -> CompactionSettings {
+pub(super) fn compaction(read: &mut Reader<'_>) -> CompactionSettings {
     let days = read.days("days_compact");
     let hours = read.number("step_compact", 8760, "is no number of hours up to a year");
     let step = hours.filter(|hours| *hours > 0).unwrap_or(1);
@@ -223,7 +171,7 @@ fn compaction(read: &mut Reader<'_>) -> CompactionSettings {
 }
 
 /// Why compaction has nothing to do, if so.
-fn never_old_enough(compact: Option<u32>, purge: Option<u32>) -> Option<String> {
+pub(super) fn never_old_enough(compact: Option<u32>, purge: Option<u32>) -> Option<String> {
     let (compact, purge) = compact.zip(purge)?;
     (compact >= purge).then(|| {
         format!(
@@ -231,73 +179,4 @@ fn never_old_enough(compact: Option<u32>, purge: Option<u32>) -> Option<String> 
              they are old enough to be compacted; lower days_compact, or set it to 0"
         )
     })
-}
-
-fn history(read: &mut Reader<'_>, is_encrypted: bool) -> Option<HistorySettings> {
-    let enabled = read.flag("history_db_enabled");
-    let host = read.text("history_db_host");
-    let port = read.number("history_db_port", 65_535, "is no port");
-    let name = read.text("history_db_name");
-    let user = read.text("history_db_user");
-    let password = read.password("history_db_pass");
-    let days = read.days("history_db_days");
-    let string_days = read.days("history_db_string_days");
-    let strings = read.flag("history_db_adv");
-    let step = read.number("history_db_step", 10_000_000, "is no number of rows");
-    let delay_s = read.number("history_db_delay", 86_400, "is no number of seconds");
-    let events = read.flag("history_event_enabled");
-    let event_days = read.days("history_event_days");
-    let traps = read.flag("history_trap_enabled");
-    let trap_days = read.days("history_trap_days");
-    if !enabled {
-        return None;
-    }
-    for (token, missing) in [
-        ("history_db_host", host.is_none()),
-        ("history_db_name", name.is_none()),
-        ("history_db_user", user.is_none()),
-    ] {
-        if missing {
-            let what = format!(
-                "history_db_enabled is set and {token} is not: the history database is left out"
-            );
-            read.findings.push(TokenFinding::Contradiction { what });
-        }
-    }
-    let password = match password {
-        Some(_) if is_encrypted => Password::Encrypted,
-        password => Password::Plain(password),
-    };
-    Some(HistorySettings {
-        host: host?,
-        port: port.and_then(|port| u16::try_from(port).ok())?,
-        name: name?,
-        user: user?,
-        password,
-        days,
-        string_days: string_days.filter(|_| strings),
-        step,
-        delay_s,
-        event_days: event_days.filter(|_| events),
-        trap_days: trap_days.filter(|_| traps),
-    })
-}
-
-impl HistoryRetention {
-    /// What the history database's own `tokens` ask for, every token in effect, and what is odd.
-    /// No limit has a default there: what is not said is kept, and as it is.
-    pub fn new(tokens: &Tokens) -> (HistoryRetention, Vec<Setting>, Vec<TokenFinding>) {
-        let mut read = Reader::new(tokens, HISTORY);
-        let retention = HistoryRetention {
-            days_purge: read.days("days_purge"),
-            string_purge: read.days("string_purge"),
-            event_purge: read.days("event_purge"),
-            trap_purge: read.days("trap_history_purge"),
-            compaction: compaction(&mut read),
-        };
-        let defeated = never_old_enough(retention.compaction.days, retention.days_purge);
-        let mut findings = read.findings;
-        findings.extend(defeated.map(|what| TokenFinding::Contradiction { what }));
-        (retention, read.settings, findings)
-    }
 }

@@ -1,3 +1,5 @@
+mod history;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -52,7 +54,7 @@ fn absent_tokens_have_the_documented_defaults() {
             step_hours: 1
         }
     );
-    assert!(settings.history.is_none());
+    assert!(matches!(settings.history, Ok(None)));
     assert_eq!(settings.findings, []);
     assert!(
         settings
@@ -214,42 +216,6 @@ fn overrides_go_first_and_unknown_ones_are_reported() {
     assert_eq!(settings.findings, [unknown]);
 }
 
-const HISTORY: [(&str, Option<&str>); 8] = [
-    ("history_db_enabled", Some("1")),
-    ("history_db_host", Some("db9")),
-    ("history_db_name", Some("pandora_history")),
-    ("history_db_user", Some("pandora")),
-    ("history_db_pass", Some("hush")),
-    ("history_db_days", Some("15")),
-    ("history_event_days", Some("5")),
-    ("history_db_string_days", Some("3")),
-];
-
-#[test]
-fn the_history_database_is_there_if_it_is_enabled() {
-    let settings = settings(&HISTORY);
-    let shown = format!("{settings:?}");
-    assert!(!shown.contains("hush"), "{shown}");
-    let history = settings.history.unwrap();
-    assert_eq!((history.host.as_str(), history.port), ("db9", 3306));
-    assert_eq!(history.days, Some(15));
-    assert_eq!(
-        (history.event_days, history.string_days),
-        (None, None),
-        "neither is enabled"
-    );
-    assert!(matches!(&history.password, Password::Plain(Some(p)) if p.expose() == "hush"));
-    let encrypted = PandoraSettings::new(&tokens(&HISTORY), true)
-        .history
-        .unwrap();
-    assert!(matches!(encrypted.password, Password::Encrypted));
-    assert!(
-        super::PandoraSettings::new(&tokens(&HISTORY[1..]), false)
-            .history
-            .is_none()
-    );
-}
-
 #[test]
 fn settings_that_defeat_each_other_are_reported() {
     let rows = [("days_purge", Some("10")), ("days_compact", Some("10"))];
@@ -257,7 +223,7 @@ fn settings_that_defeat_each_other_are_reported() {
         &settings(&rows).findings[..],
         [TokenFinding::Contradiction { .. }]
     ));
-    let mut rows = HISTORY.to_vec();
+    let mut rows = history::ENABLED.to_vec();
     rows.push(("days_purge", Some("15")));
     let findings = settings(&rows).findings;
     assert!(
@@ -266,35 +232,6 @@ fn settings_that_defeat_each_other_are_reported() {
     );
     rows.last_mut().unwrap().1 = Some("16");
     assert_eq!(settings(&rows).findings, []);
-}
-
-#[test]
-fn the_history_database_is_kept_as_it_is_unless_its_own_tokens_say_otherwise() {
-    let rows = [
-        ("days_purge", Some("400")),
-        ("trap_history_purge", Some("z")),
-        ("days_compact", Some("120")),
-    ];
-    let (retention, listing, findings) = HistoryRetention::new(&tokens(&rows));
-    let expected = HistoryRetention {
-        days_purge: Some(400),
-        compaction: CompactionSettings {
-            days: Some(120),
-            step_hours: 1,
-        },
-        ..HistoryRetention::default()
-    };
-    assert_eq!(retention, expected);
-    assert_eq!((listing.len(), findings.len()), (6, 1));
-    let step = listing
-        .iter()
-        .find(|setting| setting.token == "step_compact");
-    assert_eq!(step.unwrap().origin, Origin::Default);
-    let none = HistoryRetention::new(&tokens(&[])).0;
-    assert_eq!(none, HistoryRetention::default());
-    let rows = [("days_purge", Some("120")), ("days_compact", Some("120"))];
-    let (.., findings) = HistoryRetention::new(&tokens(&rows));
-    assert!(matches!(findings[..], [TokenFinding::Contradiction { .. }]));
 }
 
 proptest! {

@@ -3,6 +3,8 @@
 
 #[path = "../../../../fuzz/checks/config_php.rs"]
 mod config_php;
+#[path = "../../../../fuzz/checks/ha_hosts.rs"]
+mod ha_hosts;
 #[path = "../../../../fuzz/mutants.rs"]
 mod mutants;
 #[path = "../../../../fuzz/checks/server_conf.rs"]
@@ -36,6 +38,12 @@ fn configurations_of_the_console() {
         b"\xff",
     ];
     mutants::run("config_php", &words, rounds(), config_php::check);
+}
+
+#[test]
+fn files_of_the_ha_daemon() {
+    let words: [&[u8]; 7] = [b"db1", b"::1", b"\n", b"\r\n", b"\t", b"\xc2\xa0", b"\xff"];
+    mutants::run("ha_hosts", &words, rounds(), ha_hosts::check);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod faults;
 mod full;
 mod fuzzed;
 mod modes;
+mod overlap;
 mod server;
 mod spared;
 mod support;

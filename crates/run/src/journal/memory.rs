@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The journal in memory. It forgets everything when dropped; until then it behaves as the durable
-/// one does.
+/// one does, and keeps all plans.
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     /// Run `n` stands at `n - 1`.

@@ -215,6 +215,42 @@ fn a_list_is_newest_first_and_each_filter_narrows_it() {
 }
 
 #[test]
+fn the_latest_are_one_of_each_job_on_each_target() {
+    on_each(|journal| {
+        assert_eq!(journal.latest().unwrap(), []);
+        let jobs = [
+            ("purge", "db1"),
+            ("purge", "db2"),
+            ("backup", "db1"),
+            ("purge", "db1"),
+            ("purge", "db1"),
+        ];
+        let ids = jobs.map(|(job, target)| journal.create(&new_run(job, target)).unwrap());
+        journal.finish(ids[3], at(1), &Outcome::Done).unwrap();
+        let latest = journal.latest().unwrap();
+        let latest: Vec<RunId> = latest.iter().map(|run| run.id).collect();
+        assert_eq!(latest, [ids[4], ids[2], ids[1]]);
+    });
+}
+
+#[test]
+fn an_idle_run_ends_like_any_other() {
+    on_each(|journal| {
+        let run = journal.create(&new_run("purge", "db1")).unwrap();
+        journal.append(run, at(1), &intent("a")).unwrap();
+        let early = journal.finish_idle(run, at(2), &Outcome::Done);
+        assert!(matches!(early, Err(JournalError::Illegal { .. })));
+        journal.append(run, at(2), &done("a")).unwrap();
+        journal.finish_idle(run, at(3), &Outcome::Done).unwrap();
+        let history = journal.replay(run).unwrap();
+        assert_eq!(history.records.len(), 2);
+        assert_eq!(history.summary.finished.unwrap().at, at(3));
+        let again = journal.finish_idle(run, at(4), &Outcome::Done);
+        assert!(matches!(again, Err(JournalError::Illegal { .. })));
+    });
+}
+
+#[test]
 fn run_ids_are_plain_numbers_for_people_and_json() {
     let run: RunId = "42".parse().unwrap();
     assert_eq!(run.to_string(), "42");

@@ -16,3 +16,5 @@ mod lock;
 mod sqlite_crash;
 #[cfg(feature = "sqlite")]
 mod sqlite_file;
+#[cfg(feature = "sqlite")]
+mod sqlite_older;

@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use crate::files::{chmod, mode, names};
 use crate::journal::{at, done, intent, new_run};
 
-fn place() -> (TempDir, PathBuf) {
+pub(crate) fn place() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     (dir, path)
 }
 
-fn raw(path: &Path, script: &str) {
+pub(crate) fn raw(path: &Path, script: &str) {
     SqliteConnection::establish(path.to_str().unwrap())
         .unwrap()
         .batch_execute(script)
@@ -269,7 +269,7 @@ fn a_plan_that_cannot_be_read_is_refused_by_who_reads_it() {
     let (_dir, path) = place();
     let journal = SqliteJournal::open(&path, None).unwrap();
     let run = journal.create(&new_run("purge", "db1")).unwrap();
-    raw(&path, "UPDATE runs SET plan = '{'");
+    raw(&path, "UPDATE plans SET plan = '{'");
     let read = journal.replay(run).unwrap_err();
     assert!(matches!(read, JournalError::Unreadable { .. }), "{read:?}");
     // Who carries a plan out has read it before; an event is not held up by it.

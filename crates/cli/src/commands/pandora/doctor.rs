@@ -9,38 +9,50 @@ use elpis_maint_core::housekeeping::{Housekeeping, Work};
 use elpis_maint_core::moves::pending_moves;
 use elpis_mysql::{Params, Session};
 use elpis_pandora::{
-    Check, DatabaseFacts, Disk, HistorySettings, SchemaVersion, ServerConf, State, history_locks,
-    is_conf_d_name, judge_database, judge_history_schema, judge_moves, judge_schedule, scheduled,
+    Check, DatabaseFacts, Disk, HistorySettings, Origin, Schedule, SchemaVersion, State, Subject,
+    TokenFinding, below, history_locks, judge_database, judge_history_schema, judge_moves,
+    judge_schedule, scheduled, shell_word,
 };
 use elpis_run::{Clock, RealClock, fsx};
 use serde::Serialize;
 
-use super::show::history_server;
+use super::further::further_servers;
+use super::history::history_server;
+use super::rooted::Rooted;
 use super::{Selection, Wanted, ask, master, named, session};
 use crate::exit::{Code, Verdict};
 use crate::output::{self, Printer};
-use crate::settings::{ConfigError, Pandora, Server, Settings};
+use crate::settings::{Pandora, Server, Settings};
 
 #[derive(Debug, Serialize)]
 struct Report {
     checks: Vec<Check>,
 }
 
-/// Looks at everything that can be looked at, whatever else is wrong. Files are looked for under
-/// `root`; the configuration is where it says.
-pub(crate) async fn doctor(
-    settings: Result<Settings, ConfigError>,
-    root: Option<&Path>,
-    printer: Printer,
-) -> Result<Verdict> {
-    let root = root.unwrap_or(Path::new("/"));
-    let jobs = scheduled(root)?;
-    let mut checks = judge_schedule(&jobs);
+/// Looks at everything that can be looked at, whatever else is wrong.
+pub(crate) async fn doctor(rooted: &Rooted, printer: Printer) -> Result<Verdict> {
+    let (root, settings) = (rooted.root(), rooted.load());
+    let arguments = match &settings {
+        Ok(settings) => settings.arguments(),
+        Err(_) => rooted.arguments(),
+    };
+    let conf = match &settings {
+        Ok(settings) => named(settings).map(|(pandora, _)| pandora.conf.as_path()),
+        Err(_) => rooted.conf(),
+    };
+    let conf = conf.map(|conf| rooted.resolved(conf));
+    let subject = Subject {
+        root,
+        conf: conf.as_deref(),
+        arguments: &rooted.with_root(&arguments),
+    };
+    let schedule = scheduled(root);
+    let mut checks = judge_schedule(&schedule, &subject);
     match settings {
-        Err(error) => checks.push(Check::problem("config", error.to_string(), error.hint())),
+        Err((error, hint)) => checks.push(Check::problem("config", error.to_string(), hint)),
         Ok(settings) => match named(&settings) {
             Some((pandora, server)) => {
-                checks.extend(files(pandora, root));
+                checks.extend(files(pandora, &schedule, root));
                 checks.extend(database(&settings, (pandora, server), root, printer).await);
             }
             None => {
@@ -49,6 +61,9 @@ pub(crate) async fn doctor(
                 return Ok(Verdict::new(Code::Usage, message, hint));
             }
         },
+    }
+    for check in &mut checks {
+        check.remedy = check.remedy.take().map(|remedy| rooted.placed(remedy));
     }
     let is_well = checks.iter().all(|check| check.state == State::Ok);
     if printer.json {
@@ -64,49 +79,18 @@ pub(crate) async fn doctor(
 }
 
 /// The product's files.
-fn files(pandora: &Pandora, root: &Path) -> Vec<Check> {
+fn files(pandora: &Pandora, schedule: &Schedule, root: &Path) -> Vec<Check> {
     let conf = pandora.conf.display();
     let mut checks = vec![Check::ok("config", format!("{conf} can be read"))];
+    let file = shell_word(&below(root, &pandora.conf));
     checks.extend(pandora.warnings.iter().map(|warning| {
-        Check::warning("config.mode", warning.clone(), format!("chmod o-r {conf}"))
+        Check::warning("config.mode", warning.clone(), format!("chmod o-r {file}"))
     }));
     checks.extend(pandora.disagreements.iter().map(|found| {
         let remedy = format!("write that line of {conf} the way both read");
         Check::warning("config.readers", found.to_string(), remedy)
     }));
-    let directory = root.join("etc/pandora/conf.d");
-    let Ok(entries) = std::fs::read_dir(&directory) else {
-        return checks;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !is_conf_d_name(&name) {
-            continue;
-        }
-        let path = entry.path();
-        let Ok(bytes) = fsx::read(&path) else {
-            continue;
-        };
-        let other = ServerConf::parse(&path, bytes);
-        let database = |token: &str| other.text(token).ok().flatten().map(str::to_owned);
-        let ours = |token: &str| {
-            let mut settings = pandora.settings.iter();
-            settings
-                .find(|one| one.token == token)
-                .and_then(|one| one.value.clone())
-        };
-        let differs = |token: &str| database(token).is_some_and(|name| ours(token) != Some(name));
-        if differs("dbname") || differs("dbhost") {
-            let path = path.display();
-            checks.push(Check::warning(
-                "config.further_server",
-                format!(
-                    "{path} is a server with another database, which this job does not maintain"
-                ),
-                format!("give it a job of its own: elpis-maint run --pandora {path}"),
-            ));
-        }
-    }
+    checks.extend(further_servers(pandora, &schedule.jobs, root));
     checks
 }
 
@@ -121,22 +105,18 @@ async fn database(
         quiet: true,
         ..printer
     };
-    let now = RealClock::new().now();
+    let (now, arguments) = (RealClock::new().now(), settings.arguments());
     let wanted = ask(settings, (pandora, server), &Selection::all(), now, quiet).await;
     let wanted = match wanted {
         Ok(wanted) => wanted,
         Err(error) => return vec![unreachable(&error)],
     };
-    let mut checks: Vec<Check> = wanted
-        .settings
-        .findings
-        .iter()
+    let findings = wanted.settings.findings.iter();
+    let mut checks: Vec<Check> = findings
+        .filter(|found| !matches!(found, TokenFinding::UnusableHistory(_)))
         .map(|found| {
-            Check::warning(
-                "settings",
-                found.to_string(),
-                "set it right in the console's setup",
-            )
+            let remedy = setting(found, settings, root);
+            Check::warning("settings", found.to_string(), remedy)
         })
         .collect();
     checks.push(match master(&wanted, pandora) {
@@ -151,20 +131,52 @@ async fn database(
         ),
     });
     match gather(&wanted, server, root).await {
-        Ok(facts) => checks.extend(judge_database(&facts, now)),
+        Ok(facts) => checks.extend(judge_database(&facts, now, &arguments)),
         Err(error) => checks.push(unreachable(&error)),
     }
-    if let Some(place) = &wanted.settings.history {
-        match history((pandora, server), place).await {
+    if let Some(Ok(own)) = &wanted.history {
+        let remedy = "set it right in the tconfig of the history database, or under \
+                      [pandora.history_tokens] of a configuration of Elpis";
+        checks.extend(
+            own.findings
+                .iter()
+                .map(|found| Check::warning("history.settings", found.to_string(), remedy)),
+        );
+    }
+    match &wanted.settings.history {
+        Ok(None) => {}
+        Ok(Some(place)) => match history((pandora, server), place, &arguments).await {
             Ok(found) => checks.extend(found),
             Err(error) => checks.push(Check::problem(
                 "history.database",
                 format!("{error:#}"),
                 hint(&error).unwrap_or_else(|| "see to that database".to_owned()),
             )),
-        }
+        },
+        Err(unusable) => checks.push(Check::problem(
+            "history.database",
+            format!("it cannot be used, and what should move there is not deleted: {unusable}"),
+            "set it right in the console's setup",
+        )),
     }
     checks
+}
+
+/// Where a setting is to be set right.
+fn setting(found: &TokenFinding, settings: &Settings, root: &Path) -> String {
+    let is_ours = match found {
+        TokenFinding::Unknown { .. } | TokenFinding::OfHistory { .. } => true,
+        TokenFinding::Junk(junk) | TokenFinding::Idle(junk) => {
+            junk.origin == Origin::Override.to_string()
+        }
+        _ => false,
+    };
+    match &settings.config {
+        Some(config) if is_ours => {
+            format!("set it right in {}", below(root, config).display())
+        }
+        _ => "set it right in the console's setup".to_owned(),
+    }
 }
 
 /// The history database, whether its schema is that of the other, and whether what moves there has
@@ -172,6 +184,7 @@ async fn database(
 async fn history(
     (pandora, server): (&Pandora, &Server),
     place: &HistorySettings,
+    arguments: &str,
 ) -> Result<Vec<Check>> {
     let there = history_server(place, pandora)?;
     let mut asking = session(&there).await?;
@@ -184,7 +197,7 @@ async fn history(
     let active = SchemaVersion::read(&mut here).await?;
     here.close().await?;
     let of_history = SchemaVersion::read(&mut asking).await?;
-    checks.push(judge_history_schema(&active, &of_history));
+    checks.push(judge_history_schema(&active, &of_history, arguments));
     let mut active = store(server).await?;
     let mut pending = pending_moves(&mut active, &mut history).await?;
     if !pending.is_empty() && is_at_work(&mut asking, &place.name).await? {
@@ -192,7 +205,7 @@ async fn history(
         pending.clear();
     }
     asking.close().await?;
-    checks.extend(judge_moves(&pending, RealClock::new().now()));
+    checks.extend(judge_moves(&pending, RealClock::new().now(), arguments));
     Ok(checks)
 }
 
@@ -227,8 +240,7 @@ async fn gather(wanted: &Wanted, server: &Server, root: &Path) -> Result<Databas
     if is_local(server)
         && let Some(datadir) = &facts.datadir
     {
-        let path = root.join(datadir.trim_start_matches('/'));
-        let space = fsx::space(&path).ok();
+        let space = fsx::space(&below(root, Path::new(datadir))).ok();
         facts.disk = space.map(|(free, total)| Disk { free, total });
     }
     Ok(facts)

@@ -6,19 +6,18 @@ use elpis_maint_core::compact::{CompactPlan, SeriesInspection};
 use elpis_maint_core::housekeeping::{Housekeeping, HousekeepingPlan, Task};
 use elpis_maint_core::{MySqlStore, Policy, Refusal};
 use elpis_pandora::{
-    HistoryKeeps, HistoryRetention, HistorySettings, Installation, Tokens, history_catalogue,
-    history_locks, history_series_rule,
+    HistoryKeeps, HistoryRetention, HistorySettings, Installation, Password, Setting, TokenFinding,
+    Tokens, history_catalogue, history_locks, history_series_rule,
 };
 use elpis_run::RealClock;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::show::history_server;
 use super::{Selection, chosen, plan, session};
 use crate::commands::journal::Measured;
 use crate::interrupt::Interrupt;
 use crate::output::{Printer, Spinner};
-use crate::settings::{Pandora, Server, Settings};
+use crate::settings::{ConfigError, Pandora, Server, Settings};
 
 /// What a run would do in the history database. In JSON: the plan of its tasks, with the
 /// compaction's as a further field.
@@ -65,6 +64,8 @@ pub(super) struct History {
     pub(super) database: String,
     pub(super) wanted: Housekeeping,
     keep: HistoryRetention,
+    /// What is odd in its settings.
+    pub(super) findings: Vec<TokenFinding>,
 }
 
 /// Its tasks, whatever is set there.
@@ -72,23 +73,62 @@ pub(super) fn tasks() -> Vec<Task> {
     history_catalogue(&HistoryRetention::default(), &TimeZone::UTC, None)
 }
 
-/// How long it keeps numeric data, by its own settings. That it cannot be asked is no error here: the
-/// run has other parts, and says so when it comes to that.
-pub(super) async fn keeps(pandora: &Pandora, place: &HistorySettings) -> HistoryKeeps {
-    let asked = async {
+/// What the history database's own `tconfig` says, under what the operator's configuration says.
+pub(crate) struct OwnSettings {
+    pub(super) keep: HistoryRetention,
+    pub(super) listing: Vec<Setting>,
+    pub(super) findings: Vec<TokenFinding>,
+}
+
+impl OwnSettings {
+    /// Asks the history database. That it cannot be asked is no error of a run: it has other parts,
+    /// and says so when it comes to that.
+    pub(super) async fn ask(pandora: &Pandora, place: &HistorySettings) -> Result<OwnSettings> {
         let mut session = session(&history_server(place, pandora)?).await?;
-        let tokens = Tokens::read(&mut session).await?;
+        let mut tokens = Tokens::read(&mut session).await?;
         session.close().await?;
-        Ok::<_, anyhow::Error>(HistoryRetention::new(&tokens).0)
-    };
-    match asked.await {
-        Ok(keep) => keep
-            .days_purge
-            .map_or(HistoryKeeps::Everything, HistoryKeeps::Days),
-        Err(error) => HistoryKeeps::Unknown {
-            why: format!("{error:#}"),
-        },
+        tokens.overrides.clone_from(&pandora.history_tokens);
+        let (keep, listing, findings) = HistoryRetention::new(&tokens);
+        Ok(OwnSettings {
+            keep,
+            listing,
+            findings,
+        })
     }
+
+    /// How long it keeps numeric data.
+    pub(super) fn keeps(&self) -> HistoryKeeps {
+        let days = self.keep.days_purge;
+        days.map_or(HistoryKeeps::Everything, HistoryKeeps::Days)
+    }
+}
+
+/// How to reach the history database: with the manners of the product's own clients, as for its
+/// own database.
+pub(super) fn history_server(
+    history: &HistorySettings,
+    pandora: &Pandora,
+) -> Result<Server, ConfigError> {
+    let password = match (&history.password, &pandora.history_password_file) {
+        (_, Some(_)) => None,
+        (Password::Plain(password), None) => password.clone(),
+        (Password::Encrypted, None) => {
+            return Err(ConfigError::Encrypted {
+                conf: pandora.conf.clone(),
+            });
+        }
+    };
+    let socket = history.socket_here();
+    Ok(Server {
+        name: Some(history.name.clone()),
+        host: socket.is_none().then(|| history.host.clone()),
+        port: Some(history.port),
+        socket,
+        user: Some(history.user.clone()),
+        password,
+        password_file: pandora.history_password_file.clone(),
+        ..Server::default()
+    })
 }
 
 /// Whether a run is about the history database too.
@@ -104,14 +144,11 @@ impl History {
         selection: &Selection,
         printer: Printer,
     ) -> Result<History> {
-        let server = history_server(place, pandora)?;
-        let mut session = session(&server).await?;
-        let tokens = Tokens::read(&mut session).await?;
-        session.close().await?;
-        let (keep, _, findings) = HistoryRetention::new(&tokens);
-        for finding in findings {
+        let OwnSettings { keep, findings, .. } = OwnSettings::ask(pandora, place).await?;
+        for finding in &findings {
             printer.say(&format!("warning: {}: {finding}", place.name));
         }
+        let server = history_server(place, pandora)?;
         let mut options = server.connect_options(&mut Vec::new())?;
         options.database = Some(place.name.clone());
         // Replicas that the configuration names are those of the product's own database.
@@ -122,6 +159,7 @@ impl History {
             database: place.name.clone(),
             wanted: chosen(settings, pandora, selection, history_locks(), tasks),
             keep,
+            findings,
         })
     }
 

@@ -2,11 +2,13 @@
 //! the operator.
 
 mod doctor;
+mod further;
 mod history;
 mod install;
 mod locks;
 mod moves;
 mod plan;
+mod rooted;
 mod run;
 mod selection;
 mod show;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use elpis_maint_core::housekeeping::{Group, Housekeeping, Task, Work};
-use elpis_maint_core::{Policy, TableRule};
+use elpis_maint_core::{Policy, Retention, TableRule};
 use elpis_mysql::{Error, Session, SessionSettings};
 use elpis_pandora::{
     HistoryKeeps, HousekeepingSettings, Installation, NotMaster, PandoraSettings, check_master,
@@ -28,9 +30,11 @@ use crate::settings::{Database, Pandora, Server, Settings};
 
 pub(super) use doctor::doctor;
 pub(crate) use history::HistoryPlan;
+use history::OwnSettings;
 pub(super) use install::{Options as InstallOptions, install};
 pub(crate) use plan::PandoraPlans;
 pub(super) use plan::plan;
+pub(super) use rooted::Rooted;
 pub(super) use run::{Options, run};
 pub(super) use selection::Selection;
 pub(crate) use selection::WrongPart;
@@ -47,6 +51,8 @@ pub(super) struct Wanted {
     pub(super) housekeeping: Housekeeping,
     /// The rules of compaction, if it was chosen; no tables.
     pub(super) compaction: Policy,
+    /// What the history database says of itself, if there is one.
+    pub(super) history: Option<Result<OwnSettings>>,
 }
 
 /// The installation that `settings` name, and where its database is.
@@ -87,9 +93,17 @@ pub(super) async fn ask(
     for warning in warnings.chain(disagreements).chain(findings) {
         printer.say(&format!("warning: {warning}"));
     }
-    let history_keeps = match &product.history {
+    let history = match &product.history {
+        Ok(None) => None,
+        Ok(Some(place)) => Some(OwnSettings::ask(pandora, place).await),
+        Err(unusable) => Some(Err(unusable.clone().into())),
+    };
+    let history_keeps = match &history {
         None => HistoryKeeps::Nothing,
-        Some(place) => history::keeps(pandora, place).await,
+        Some(Ok(own)) => own.keeps(),
+        Some(Err(error)) => HistoryKeeps::Unknown {
+            why: format!("{error:#}"),
+        },
     };
     let housekeeping = HousekeepingSettings {
         discovery_server: installation.discovery_server,
@@ -128,6 +142,7 @@ pub(super) async fn ask(
         },
         installation,
         settings: product,
+        history,
     })
 }
 
@@ -154,13 +169,19 @@ fn chosen(
 /// The operator's own rules: instead of the product's for the same table, else after them.
 fn with_own_rules(mut tasks: Vec<Task>, own: &[TableRule]) -> Vec<Task> {
     for rule in own {
-        let works = tasks.iter_mut().flat_map(|task| &mut task.work);
-        let mut same = works.filter_map(|work| match work {
-            Work::Retention(known) if known.name == rule.name => Some(known),
-            _ => None,
+        let mut same = tasks.iter_mut().filter_map(|task| {
+            let mut works = task.work.iter_mut();
+            let known = works.find_map(|work| match work {
+                Work::Retention(known) if known.name == rule.name => Some(known),
+                _ => None,
+            });
+            Some((&mut task.title, known?))
         });
         match same.next() {
-            Some(known) => *known = rule.clone(),
+            Some((title, known)) => {
+                *title = own_title(title, rule.keep);
+                *known = rule.clone();
+            }
             None => tasks.push(Task {
                 id: format!("table_{}", rule.name),
                 group: Group::Purge,
@@ -170,6 +191,19 @@ fn with_own_rules(mut tasks: Vec<Task>, own: &[TableRule]) -> Vec<Task> {
         }
     }
     tasks
+}
+
+/// The title of one of the product's tasks that works by the operator's own rule: with what that
+/// keeps in place of what the product's setting would.
+fn own_title(title: &str, keep: Retention) -> String {
+    let what = title.split(" (More than").next().unwrap_or(title);
+    let what = what.trim_end_matches('.');
+    match keep {
+        Retention::Days(days) => format!("{what} (More than {days} days, by [[policy.table]])."),
+        Retention::Rows(rows) => {
+            format!("{what} (All but the newest {rows} rows, by [[policy.table]]).")
+        }
+    }
 }
 
 /// Whether this host's server is the one that maintains the database.

@@ -16,7 +16,7 @@ use elpis_pandora::{HistorySettings, history_locks, move_rules, move_steps};
 use elpis_run::journal::SqliteJournal;
 use elpis_run::{Clock, FnObserver, RealClock, Throttle};
 
-use super::history::History;
+use super::history::{History, is_meant};
 use super::{Selection, Wanted, locks};
 use crate::commands::run::{Job, locked};
 use crate::interrupt::Interrupt;
@@ -28,7 +28,52 @@ const STEP: Duration = Duration::from_millis(40);
 /// The fewest rows of a step, if the operator's largest chunk is not smaller.
 const FEWEST: u64 = 500;
 
-/// What is to move: what was chosen, and what a chosen task would otherwise delete.
+/// The tasks that announce what moves.
+const ANNOUNCED: [&str; 2] = ["history_data", "history_events"];
+
+/// Why the settings do not let anybody use the history database, if that concerns what was chosen.
+/// What should be there is then not deleted here.
+pub(super) fn unusable(wanted: &mut Wanted, selection: &Selection) -> Option<String> {
+    let unusable = wanted.settings.history.as_ref().err()?.clone();
+    let held = hold_back(wanted, &unusable.tables, "which cannot be used");
+    let tasks = wanted.housekeeping.tasks.iter_mut();
+    let announced = tasks.filter(|task| ANNOUNCED.contains(&task.id.as_str()));
+    for task in announced {
+        let why = format!("the history database cannot be used: {unusable}");
+        task.work = vec![Work::Skip { why }];
+    }
+    let named = |id: &&str| selection.names(id, Group::HistoryDb);
+    let is_meant = held || is_meant(selection) || ANNOUNCED.iter().any(named);
+    is_meant.then(|| unusable.to_string())
+}
+
+/// Deletes nothing of `tables`, whose rows should move to the history database first, and compacts
+/// none of them; whether anything would have been.
+pub(super) fn hold_back(
+    wanted: &mut Wanted,
+    tables: &[impl AsRef<str>],
+    what_failed: &str,
+) -> bool {
+    let tasks = wanted.housekeeping.tasks.iter_mut();
+    let mut held = false;
+    for work in tasks.flat_map(|task| &mut task.work) {
+        if let Work::Retention(rule) = work
+            && tables.iter().any(|table| table.as_ref() == rule.name)
+        {
+            let table = &rule.name;
+            let why =
+                format!("rows of {table} should move to the history database first, {what_failed}");
+            *work = Work::Skip { why };
+            held = true;
+        }
+    }
+    let before = wanted.compaction.series.len();
+    let moves = |table: &String| tables.iter().any(|one| one.as_ref() == table);
+    wanted.compaction.series.retain(|rule| !moves(&rule.table));
+    held || wanted.compaction.series.len() < before
+}
+
+/// What is to move: what was chosen, and what a chosen task would otherwise delete or compact.
 pub(super) fn policy(
     settings: &Settings,
     pandora: &Pandora,
@@ -36,13 +81,15 @@ pub(super) fn policy(
     place: &HistorySettings,
     selection: &Selection,
 ) -> MovePolicy {
-    let purged = |rule: &MoveRule| {
+    let meant = |rule: &MoveRule| {
         let tasks = wanted.housekeeping.tasks.iter();
         let mut works = tasks.flat_map(|task| &task.work);
+        let mut series = wanted.compaction.series.iter();
         works.any(|work| matches!(work, Work::Retention(own) if own.name == rule.table))
+            || series.any(|own| own.table == rule.table)
     };
     let rules = move_rules(place, &pandora.zone).into_iter();
-    let rules = rules.filter(|rule| selection.names(&rule.id, Group::HistoryDb) || purged(rule));
+    let rules = rules.filter(|rule| selection.names(&rule.id, Group::HistoryDb) || meant(rule));
     let terms = &wanted.housekeeping;
     MovePolicy {
         locks: terms.locks.clone(),
@@ -208,9 +255,7 @@ async fn attempt(
         }
         Err(error) => return Err(error.into()),
     };
-    if !printer.json {
-        printer.data(&output::moved(&report))?;
-    }
+    printer.result(&output::moved(&report));
     Ok(Some(report))
 }
 

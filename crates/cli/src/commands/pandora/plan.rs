@@ -5,19 +5,20 @@ use elpis_maint_core::compact::{CompactPlan, SeriesInspection};
 use elpis_maint_core::housekeeping::{
     Housekeeping, HousekeepingEvent, HousekeepingFacts, HousekeepingInspection, HousekeepingPlan,
 };
-use elpis_maint_core::moves::MovePlan;
+use elpis_maint_core::moves::{MovePlan, MovePolicy};
 use elpis_maint_core::{MySqlStore, Refusal};
+use elpis_pandora::{hold_what_is_denied, may_create_progress};
 use elpis_run::{Clock, FnObserver, RealClock};
 use serde::Serialize;
 
 use super::history::{self, History, HistoryPlan};
-use super::{Selection, Wanted, ask, master, moves, named};
+use super::{Selection, Wanted, ask, master, moves, named, session};
 use crate::commands::journal::{self, Measured};
 use crate::commands::store::mysql;
 use crate::exit::{Code, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer, Spinner};
-use crate::settings::Settings;
+use crate::settings::{Pandora, Server, Settings};
 
 /// The plans of all parts of a run. In JSON: the first one's, with the compaction's and the history
 /// database's as further fields.
@@ -32,7 +33,14 @@ pub(crate) struct PandoraPlans {
     pub(crate) compaction: Option<CompactPlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<HistoryPlan>,
+    /// What is left out until a person has seen to it, other than in the parts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) concerns: Vec<String>,
 }
+
+/// Why nothing is compacted.
+const NO_CREATE: &str = "the account lacks CREATE, which compaction needs once, for the table of its \
+                         progress: nothing is compacted; GRANT CREATE on the database to it";
 
 /// What is true of a database, as far as these tasks are concerned.
 pub(super) async fn facts(
@@ -60,9 +68,9 @@ pub(super) async fn facts(
 
 impl PandoraPlans {
     /// Looks at the product's own database, with a second session's help if there is one, and makes
-    /// the plans.
+    /// the plans. What the account may not do is held back.
     pub(super) async fn make(
-        wanted: &Wanted,
+        (wanted, server): (&Wanted, &Server),
         exact: bool,
         (store, beside): (&mut MySqlStore, Option<&mut MySqlStore>),
         measured: impl FnOnce(&str) -> Result<Measured>,
@@ -86,12 +94,31 @@ impl PandoraPlans {
         let housekeeping = HousekeepingPlan::new(&wanted.housekeeping, &facts, &measured.purge);
         let compaction = series
             .map(|series| CompactPlan::new(&wanted.compaction, &series, &measured.compaction));
-        Ok(PandoraPlans {
+        let mut plans = PandoraPlans {
             housekeeping,
             moves: None,
             compaction,
             history: None,
-        })
+            concerns: Vec::new(),
+        };
+        plans.hold_what_is_denied(server).await;
+        Ok(plans)
+    }
+
+    /// Leaves out what the account may not do. Where nobody can be asked (the account has no session
+    /// left for it), the run finds out.
+    async fn hold_what_is_denied(&mut self, server: &Server) {
+        let Ok(mut session) = session(server).await else {
+            return;
+        };
+        let _ = hold_what_is_denied(&mut self.housekeeping, &mut session).await;
+        if self.compaction.is_some()
+            && let Ok(Some(false)) = may_create_progress(&mut session).await
+        {
+            self.compaction = None;
+            self.concerns.push(NO_CREATE.to_owned());
+        }
+        let _ = session.close().await;
     }
 
     /// Why a run would be refused, each reason once.
@@ -108,6 +135,7 @@ impl PandoraPlans {
     /// What an operator should know, each once.
     pub(super) fn warnings(&self) -> Vec<&String> {
         let mut warnings: Vec<&String> = self.housekeeping.warnings.iter().collect();
+        warnings.extend(&self.concerns);
         for warning in self.compaction.iter().flat_map(|plan| &plan.warnings) {
             if !warnings.contains(&warning) {
                 warnings.push(warning);
@@ -128,7 +156,8 @@ pub(crate) async fn plan(
         return Ok(Verdict::silent(Code::Usage));
     };
     let now = RealClock::new().now();
-    let wanted = ask(settings, (pandora, server), selection, now, printer).await?;
+    let mut wanted = ask(settings, (pandora, server), selection, now, printer).await?;
+    let there = history_at(settings, pandora, &mut wanted, selection, printer).await;
     let mut store = mysql(settings, server, printer).await?;
     let measured = |target: &str| {
         let (rates, trouble) = journal::rates(&settings.state, target);
@@ -139,14 +168,20 @@ pub(crate) async fn plan(
         Ok(rates)
     };
     let alone = (&mut store, None);
-    let mut plans = PandoraPlans::make(&wanted, exact, alone, measured, printer, interrupt).await?;
-    if let Some(place) = &wanted.settings.history {
-        let policy = moves::policy(settings, pandora, &wanted, place, selection);
-        let is_meant = history::is_meant(selection);
-        if is_meant || !policy.rules.is_empty() {
+    let mut plans = PandoraPlans::make(
+        (&wanted, server),
+        exact,
+        alone,
+        measured,
+        printer,
+        interrupt,
+    )
+    .await?;
+    plans.history = match there {
+        None => None,
+        Some(Err(error)) => Some(HistoryPlan::Unknown { error }),
+        Some(Ok((mut history, policy))) => {
             let plan = async {
-                let mut history =
-                    History::open(settings, (pandora, place), selection, printer).await?;
                 if !policy.rules.is_empty() {
                     let there = &mut history.store;
                     let moves =
@@ -164,17 +199,19 @@ pub(crate) async fn plan(
                 }
                 anyhow::Ok((there, compaction))
             };
-            plans.history = match plan.await {
-                Ok((housekeeping, compaction)) => is_meant.then(|| HistoryPlan::Known {
-                    housekeeping: Box::new(housekeeping),
-                    compaction: compaction.map(Box::new),
-                }),
+            match plan.await {
+                Ok((housekeeping, compaction)) => {
+                    history::is_meant(selection).then(|| HistoryPlan::Known {
+                        housekeeping: Box::new(housekeeping),
+                        compaction: compaction.map(Box::new),
+                    })
+                }
                 Err(error) => Some(HistoryPlan::Unknown {
                     error: format!("{error:#}"),
                 }),
-            };
+            }
         }
-    }
+    };
     if printer.json {
         printer.document(&plans)?;
     } else {
@@ -214,6 +251,34 @@ pub(crate) async fn plan(
             "a run would do everything else, and not delete what should move",
         ),
         _ => Verdict::silent(Code::Done),
+    })
+}
+
+/// The history database and what moves there, if a run of this selection has to do with it; an
+/// error in words if it cannot be used, and what it should get is then not deleted here.
+async fn history_at(
+    settings: &Settings,
+    pandora: &Pandora,
+    wanted: &mut Wanted,
+    selection: &Selection,
+    printer: Printer,
+) -> Option<Result<(History, MovePolicy), String>> {
+    if let Some(error) = moves::unusable(wanted, selection) {
+        return Some(Err(error));
+    }
+    let place = wanted.settings.history.as_ref().ok()?.as_ref()?;
+    let policy = moves::policy(settings, pandora, wanted, place, selection);
+    if policy.rules.is_empty() && !history::is_meant(selection) {
+        return None;
+    }
+    let opened = History::open(settings, (pandora, place), selection, printer).await;
+    Some(match opened {
+        Ok(history) => Ok((history, policy)),
+        Err(error) => {
+            let tables: Vec<&str> = policy.rules.iter().map(|rule| &*rule.table).collect();
+            moves::hold_back(wanted, &tables, "which cannot be used");
+            Err(format!("{error:#}"))
+        }
     })
 }
 

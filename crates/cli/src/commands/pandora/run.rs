@@ -6,11 +6,9 @@ mod history;
 
 use anyhow::Result;
 use elpis_maint_core::compact::CompactPlan;
-use elpis_maint_core::housekeeping::{
-    HousekeepingError, HousekeepingPlan, HousekeepingReport, Work,
-};
+use elpis_maint_core::housekeeping::{HousekeepingError, HousekeepingPlan, HousekeepingReport};
 use elpis_maint_core::{Ended, Limits, MySqlStore, Store, StoreError};
-use elpis_pandora::{Programs, record_maintenance};
+use elpis_pandora::{Programs, TokenFinding, record_maintenance};
 use elpis_run::journal::SqliteJournal;
 use elpis_run::{Clock, RealClock};
 use jiff::Zoned;
@@ -148,10 +146,12 @@ impl Stage<'_> {
         // The locks go with the session anyway; a session that is lost cannot give them back.
         let _ = store.unlock().await;
         let mut main = main?;
-        main.concerns.splice(0..0, moved.concerns);
+        let odd = mistaken(&self.wanted.settings.findings);
+        main.concerns
+            .splice(0..0, odd.into_iter().chain(moved.concerns));
         if main.ended == Ended::Done
             && moved.reached
-            && let Some(place) = &self.wanted.settings.history
+            && let Ok(Some(place)) = &self.wanted.settings.history
             && is_meant(self.selection)
         {
             if main.left.are_spent() {
@@ -173,7 +173,9 @@ impl Stage<'_> {
                 main.concerns.join("; "),
                 match main.by_share {
                     false => TRIES_AGAIN.to_owned(),
-                    true => format!("{TRIES_AGAIN}; --max-share lets a larger share go"),
+                    true => format!(
+                        "{TRIES_AGAIN}; --max-share lets a larger share go, 1 all that was held back"
+                    ),
                 },
             ),
             ended => Verdict::from(&ended),
@@ -197,7 +199,11 @@ impl Stage<'_> {
             left: limits,
             reached: true,
         };
-        let Some(place) = &self.wanted.settings.history else {
+        if let Some(concern) = moves::unusable(&mut self.wanted, self.selection) {
+            moved.concerns = vec![format!("the history database: {concern}")];
+            return moved;
+        }
+        let Ok(Some(place)) = &self.wanted.settings.history else {
             return moved;
         };
         let policy = moves::policy(settings, pandora, &self.wanted, place, self.selection);
@@ -207,18 +213,7 @@ impl Stage<'_> {
         let printer = self.job.printer;
         let history = History::open(settings, (pandora, place), self.selection, printer).await;
         moved = moves::run(&self.job, &policy, store, history, limits, journal).await;
-        let works = self.wanted.housekeeping.tasks.iter_mut();
-        for work in works.flat_map(|task| &mut task.work) {
-            if let Work::Retention(rule) = work
-                && moved.unmoved.contains(&rule.name)
-            {
-                let why = format!(
-                    "rows of {} should move to the history database first, which did not succeed",
-                    rule.name
-                );
-                *work = Work::Skip { why };
-            }
-        }
+        moves::hold_back(&mut self.wanted, &moved.unmoved, "which did not succeed");
         moved
     }
 
@@ -240,8 +235,8 @@ impl Stage<'_> {
             false => beside(server).await,
         };
         let stores = (&mut *store, beside.as_mut());
-        let plans = PandoraPlans::make(&self.wanted, exact, stores, measured, printer, interrupt);
-        let plans = plans.await?;
+        let wanted = (&self.wanted, server);
+        let plans = PandoraPlans::make(wanted, exact, stores, measured, printer, interrupt).await?;
         drop(beside);
         let refusals = plans.refusals();
         if !refusals.is_empty() {
@@ -253,16 +248,21 @@ impl Stage<'_> {
         let mut half = self
             .housekeeping(&plans.housekeeping, limits, journal, store)
             .await?;
+        half.concerns.extend(plans.concerns);
         if half.ended != Ended::Done {
             return Ok(half);
         }
         if let Some(plan) = &plans.compaction {
             self.compact(plan, &mut half, journal, store).await?;
         }
-        if half.ended == Ended::Done && self.selection.is_whole() {
-            let mut session = session(server).await?;
-            record_maintenance(&mut session, RealClock::new().now()).await?;
-            session.close().await?;
+        if half.ended == Ended::Done
+            && self.selection.is_whole()
+            && let Err(error) = tell_console(server).await
+        {
+            half.concerns.push(format!(
+                "the console was not told (db_maintance in tconfig), so it will call for \
+                 maintenance: {error:#}"
+            ));
         }
         Ok(half)
     }
@@ -285,10 +285,8 @@ impl Stage<'_> {
         let elapsed = clock.monotonic().saturating_sub(begun);
         half.left = half.left.after(report.removed(), elapsed);
         half.ended = report.ended.clone();
-        if !self.job.printer.json {
-            let result = output::compacted(&report);
-            self.job.printer.data(&format!("\n{result}"))?;
-        }
+        let result = format!("\n{}", output::compacted(&report));
+        self.job.printer.result(&result);
         Ok(())
     }
 
@@ -322,9 +320,7 @@ impl Stage<'_> {
             }
             error => error.into(),
         })?;
-        if !printer.json {
-            printer.data(&output::housekept(&report))?;
-        }
+        printer.result(&output::housekept(&report));
         let elapsed = clock.monotonic().saturating_sub(begun);
         Ok(Half {
             concerns: report.concerns().into_iter().map(str::to_owned).collect(),
@@ -335,7 +331,24 @@ impl Stage<'_> {
     }
 }
 
+/// Writes down that all was done, where the console looks for it.
+async fn tell_console(server: &Server) -> Result<()> {
+    let mut session = session(server).await?;
+    record_maintenance(&mut session, RealClock::new().now()).await?;
+    Ok(session.close().await?)
+}
+
 const TRIES_AGAIN: &str = "everything else was done; see to this, the next run tries again";
+
+/// Settings that cannot be meant. What they should limit stays for ever, and somebody has to know.
+fn mistaken(findings: &[TokenFinding]) -> Vec<String> {
+    let junk = |found: &&TokenFinding| matches!(found, TokenFinding::Junk(_));
+    findings
+        .iter()
+        .filter(junk)
+        .map(ToString::to_string)
+        .collect()
+}
 
 /// How a run ends whose first parts took all that it may.
 fn all_taken() -> Ended {

@@ -1,15 +1,16 @@
 //! `policy show`: every setting with its value and where it comes from.
 
 use anyhow::Result;
-use elpis_maint_core::ThrottleRules;
-use elpis_pandora::{HistoryRetention, HistorySettings, Origin, Password, Setting, Tokens};
+use elpis_maint_core::housekeeping::{Task, Work};
+use elpis_maint_core::{Retention, TableRule, ThrottleRules};
+use elpis_pandora::{Origin, Setting};
 use elpis_run::{Clock, RealClock};
 use serde::Serialize;
 
-use super::{Selection, ask, named, session};
+use super::{Selection, ask, moves, named};
 use crate::exit::{Code, Verdict};
 use crate::output::{self, Printer};
-use crate::settings::{ConfigError, Pandora, Server, Settings};
+use crate::settings::Settings;
 
 /// What takes effect.
 #[derive(Debug, Serialize)]
@@ -33,6 +34,9 @@ struct ShownTask {
     id: String,
     group: String,
     title: String,
+    /// Why it does nothing, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
 }
 
 pub(crate) async fn show(
@@ -59,20 +63,29 @@ pub(crate) async fn show(
     if effective {
         let now = RealClock::new().now();
         let all = Selection::all();
-        let wanted = ask(settings, (pandora, server), &all, now, printer).await?;
+        let mut wanted = ask(settings, (pandora, server), &all, now, printer).await?;
+        // Said among the findings.
+        let is_unusable = moves::unusable(&mut wanted, &all).is_some();
         shown.tokens.clone_from(&wanted.settings.listing);
-        if let Some(history) = &wanted.settings.history {
-            match history_tokens(history, pandora).await {
-                Ok(listing) => shown.history = listing,
-                Err(error) => printer.say(&format!(
-                    "warning: no look at the history database: {error:#}"
-                )),
+        under_own_rules(&mut shown.tokens, &settings.policy.tables);
+        match &wanted.history {
+            None => {}
+            Some(Ok(own)) => {
+                for finding in &own.findings {
+                    printer.say(&format!("warning: the history database: {finding}"));
+                }
+                shown.history.clone_from(&own.listing);
             }
+            Some(Err(_)) if is_unusable => {}
+            Some(Err(error)) => printer.say(&format!(
+                "warning: no look at the history database: {error:#}"
+            )),
         }
         let tasks = wanted.housekeeping.tasks.iter().map(|task| ShownTask {
             id: task.id.clone(),
             group: task.group.to_string(),
             title: task.title.clone(),
+            skipped: skipped(task),
         });
         shown.tasks = tasks.collect();
         let rules = wanted.compaction.series.iter();
@@ -99,10 +112,11 @@ fn words(shown: &Effective) -> String {
         }
     }
     if !shown.tasks.is_empty() {
-        let lines = shown
-            .tasks
-            .iter()
-            .map(|task| format!("  {} [{}] {}", task.id, task.group, task.title));
+        let lines = shown.tasks.iter().map(|task| {
+            let why = task.skipped.iter().map(|why| format!(" - not done: {why}"));
+            let why: String = why.collect();
+            format!("  {} [{}] {}{why}", task.id, task.group, task.title)
+        });
         let lines: Vec<String> = lines.collect();
         parts.push(format!("tasks, in their order:\n{}", lines.join("\n")));
         let compaction = match shown.compaction.is_empty() {
@@ -112,6 +126,72 @@ fn words(shown: &Effective) -> String {
         parts.push(format!("then:\n{compaction}"));
     }
     parts.join("\n\n")
+}
+
+/// Why a task does nothing, if it has nothing else to say.
+fn skipped(task: &Task) -> Option<String> {
+    let whys = task.work.iter().map(|work| match work {
+        Work::Skip { why } => Some(why.as_str()),
+        _ => None,
+    });
+    let whys: Option<Vec<&str>> = whys.collect();
+    whys.filter(|whys| !whys.is_empty())
+        .map(|whys| whys.join("; "))
+}
+
+/// Tokens that say how long one table is kept, and nothing else.
+const OF_ONE_TABLE: [(&str, &str); 7] = [
+    ("string_purge", "tagente_datos_string"),
+    ("event_purge", "tevento"),
+    ("trap_purge", "ttrap"),
+    ("gis_purge", "tgis_data_history"),
+    ("inventory_purge", "tagente_datos_inventory"),
+    ("delete_old_messages", "tmensajes"),
+    ("num_past_special_days", "talert_special_days"),
+];
+/// Those that are about more.
+const OF_SEVERAL: [(&str, &[&str]); 2] = [
+    (
+        "days_purge",
+        &[
+            "tagente_datos",
+            "tserver_export_data",
+            "tagente_datos_log4x",
+            "tpolicy_queue",
+            "tncm_agent_data",
+            "tplanned_downtime",
+        ],
+    ),
+    ("audit_purge", &["tsesion"]),
+];
+
+/// Where the operator's own rules go before the product's settings, these say so.
+fn under_own_rules(listing: &mut [Setting], own: &[TableRule]) {
+    for setting in listing {
+        let token = setting.token.as_str();
+        let of_one = OF_ONE_TABLE.iter().find(|(known, _)| *known == token);
+        let table = of_one.map(|(_, table)| *table);
+        if let Some(rule) = own.iter().find(|rule| Some(rule.name.as_str()) == table) {
+            let (value, unit) = kept(rule.keep);
+            setting.value = Some(value);
+            setting.unit = unit;
+            setting.origin = Origin::Override;
+            setting.meaning = "keep rows, by a [[policy.table]] of the configuration";
+        }
+        let mut of_several = OF_SEVERAL.iter().filter(|(known, _)| *known == token);
+        let is_named = |table: &&str| own.iter().any(|rule| rule.name == *table);
+        if of_several.any(|(_, tables)| tables.iter().any(is_named)) {
+            setting.meaning = "keep what it is about, except the tables with a [[policy.table]], \
+                               which are listed under Elpis";
+        }
+    }
+}
+
+fn kept(keep: Retention) -> (String, &'static str) {
+    match keep {
+        Retention::Days(days) => (days.to_string(), "days"),
+        Retention::Rows(rows) => (rows.to_string(), "rows"),
+    }
 }
 
 /// How a run shares the server: set by us alone, so what is not the default was written.
@@ -203,45 +283,15 @@ fn elpis(settings: &Settings) -> Vec<Setting> {
         "",
         "work on a server that is itself a replica",
     ));
+    let file = settings.config.as_ref();
+    let file = file.map(|file| file.display().to_string());
+    let meaning = "the configuration of Elpis that was read";
+    listing.push(setting("config", file, None, "", meaning));
+    listing.extend(settings.policy.tables.iter().map(|rule| {
+        let (value, unit) = kept(rule.keep);
+        let token = format!("policy.table {}", rule.name);
+        let meaning = "keep rows of this table, whatever tconfig says";
+        setting(&token, Some(value), None, unit, meaning)
+    }));
     listing
-}
-
-/// The history database's own tokens.
-async fn history_tokens(history: &HistorySettings, pandora: &Pandora) -> Result<Vec<Setting>> {
-    let server = history_server(history, pandora)?;
-    let mut session = session(&server).await?;
-    let tokens = Tokens::read(&mut session).await?;
-    session.close().await?;
-    let (_, listing, _) = HistoryRetention::new(&tokens);
-    Ok(listing)
-}
-
-/// How to reach the history database.
-pub(super) fn history_server(
-    history: &HistorySettings,
-    pandora: &Pandora,
-) -> Result<Server, ConfigError> {
-    let password = match (&history.password, &pandora.history_password_file) {
-        (_, Some(_)) => None,
-        (Password::Plain(password), None) => password.clone(),
-        (Password::Encrypted, None) => {
-            return Err(ConfigError::Encrypted {
-                conf: pandora.conf.clone(),
-            });
-        }
-    };
-    let socket = history
-        .host
-        .starts_with('/')
-        .then(|| history.host.clone().into());
-    Ok(Server {
-        name: Some(history.name.clone()),
-        host: socket.is_none().then(|| history.host.clone()),
-        port: Some(history.port),
-        socket,
-        user: Some(history.user.clone()),
-        password,
-        password_file: pandora.history_password_file.clone(),
-        ..Server::default()
-    })
 }

@@ -21,9 +21,19 @@ fn a_run_in_the_background_can_be_followed() {
     assert_eq!(rest.split_whitespace().nth(3), Some(pid.as_str()), "{stat}");
     let twice = site.run(&["run", "--background"]);
     assert_eq!(twice.code, 6, "{twice:?}");
+    // What is printed works as it stands: it names the configuration.
+    let command = "status --follow --pandora [DIR]/pandora_server.conf --config [DIR]/state.toml";
+    for text in [&said.out, &twice.err] {
+        assert!(text.contains(&format!("`elpis-maint {command}`")), "{text}");
+    }
     held.release();
     let followed = site.run(&["status", "--follow"]);
     assert_eq!(followed.code, 0, "{followed:?}");
+    let status = command.replace(" --follow", "");
+    assert!(
+        followed.err.contains(&format!("`elpis-maint {status}`")),
+        "{followed:?}"
+    );
     let log = site.world.path("state/background.log");
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

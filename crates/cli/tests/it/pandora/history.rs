@@ -157,6 +157,53 @@ fn its_own_settings_say_what_it_keeps() {
     assert_eq!(tables.map(rows), kept);
 }
 
+/// Upstream reads its `tconfig` into a hash, where one row of several wins by chance.
+#[test]
+fn of_several_rows_the_one_that_keeps_the_most_counts_unless_the_operator_says() {
+    let history = history();
+    history.sql(
+        "UPDATE tconfig SET value = '900' WHERE token = 'days_purge'; \
+         INSERT INTO tconfig (token, value) VALUES ('days_purge', '30'), ('event_purge', '80');",
+    );
+    let site = with_history(&history);
+    let rows = |table: &str| history.number(&format!("SELECT COUNT(*) FROM {table};"));
+    let only = ["--only", "history_purge_data,history_purge_events"];
+    let run = |more: &[&str]| {
+        let args = [&["run", "--no-throttle"], &only[..], more].concat();
+        site.run(&args)
+    };
+    let said = run(&[]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!((rows("tagente_datos"), rows("tevento")), (100, 80));
+    let keeps_most = "several rows for days_purge";
+    assert!(said.err.contains(keeps_most), "{}", said.err);
+    assert!(!said.err.contains("the first one counts"), "{}", said.err);
+    // Whoever is asked says so.
+    let shown = site.run(&["policy", "show", "--effective"]);
+    assert!(shown.err.contains(keeps_most), "{}", shown.err);
+    let doctor = site.run(&["doctor"]);
+    assert!(doctor.out.contains("history.settings"), "{}", doctor.out);
+    assert!(doctor.out.contains(keeps_most), "{}", doctor.out);
+
+    let own = "[pandora.history_tokens]\ndays_purge = 40\ntrap_history_purge = 9\n\
+               [state]\ndirectory = \"state\"\n";
+    site.world.write("own.toml", own);
+    let config = site.world.path("own.toml").display().to_string();
+    let show = ["policy", "show", "--effective", "--format", "json"];
+    let shown = site.run(&[&show[..], &["--config", &config]].concat());
+    let listing = json(&shown.out)["history"].clone();
+    let find = |token: &str| {
+        let mut all = listing.as_array().unwrap().iter();
+        let found = all.find(|one| one["token"] == token).unwrap();
+        (found["value"].clone(), found["origin"]["from"].clone())
+    };
+    assert_eq!(find("days_purge"), ("40".into(), "override".into()));
+    assert_eq!(find("trap_history_purge"), ("9".into(), "override".into()));
+    let said = run(&["--config", &config]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(rows("tagente_datos"), 40);
+}
+
 #[test]
 fn one_that_cannot_be_reached_is_said_and_the_rest_is_done() {
     let site = Site::with(&[
@@ -166,6 +213,7 @@ fn one_that_cannot_be_reached_is_said_and_the_rest_is_done() {
         ("history_db_name", "h"),
         ("history_db_user", "h"),
         ("history_db_pass", "secret"),
+        ("history_db_days", "5"),
     ]);
     let planned = site.run(&["plan"]);
     assert_eq!(planned.code, 7, "{planned:?}");
@@ -173,6 +221,10 @@ fn one_that_cannot_be_reached_is_said_and_the_rest_is_done() {
         planned.out.contains("history database: left alone"),
         "{planned:?}"
     );
+    // As the run does.
+    let held = "rows of tagente_datos should move to the history database first";
+    let documented = site.run(&["plan", "--format", "json"]);
+    assert!(documented.out.contains(held), "{documented:?}");
     let said = site.run(&["run", "--no-throttle"]);
     assert_eq!(said.code, 7, "{said:?}");
     assert!(

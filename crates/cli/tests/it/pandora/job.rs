@@ -1,26 +1,18 @@
 //! The hourly job: what the doctor finds, what `install` writes.
 
-use std::path::Path;
-
 use elpis_testkit::Database;
 
+use super::image::{CONF, Image};
 use super::{Site, json, schema};
-
-fn lay_out(root: &Path, file: &str, text: &str, mode: u32) {
-    let path = root.join(file);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    elpis_run::fsx::write_durable(&path, text.as_bytes(), mode).unwrap();
-}
 
 #[test]
 fn the_doctor_finds_what_is_wrong_and_install_sets_it_right() {
     let site = Site::with(&[]);
-    let root = site.world.path("root");
+    let image = Image::of(&site);
     let manual = "\"/usr/bin/pandora_db\" \"/etc/pandora/pandora_server.conf\" >/dev/null 2>&1\n";
-    lay_out(&root, "etc/cron.hourly/pandora_db", manual, 0o755);
-    let root = root.display().to_string();
-    let findings = |site: &Site| {
-        let said = site.run(&["doctor", "--root", &root, "--format", "json"]);
+    image.lay_out("etc/cron.hourly/pandora_db", manual, 0o755);
+    let findings = |_: &Site| {
+        let said = image.run(&["doctor", "--format", "json"]);
         let report = json(&said.out);
         let violations = schema::violations(&schema::schema("doctor"), &report);
         assert_eq!(violations, [""; 0], "{report}");
@@ -55,9 +47,9 @@ fn the_doctor_finds_what_is_wrong_and_install_sets_it_right() {
         ]
     );
 
-    let said = site.run(&["install", "--cron", "--root", &root]);
+    let said = image.run(&["install", "--cron"]);
     assert_eq!(said.code, 3, "the incumbent's job is active: {said:?}");
-    let said = site.run(&["install", "--cron", "--root", &root, "--disable-incumbent"]);
+    let said = image.run(&["install", "--cron", "--disable-incumbent"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(site.run(&["run", "--no-throttle", "-q"]).code, 0);
     assert_eq!(findings(&site), [readers]);
@@ -74,8 +66,7 @@ fn the_doctor_finds_what_is_wrong_and_install_sets_it_right() {
         "REVOKE ALL ON {name}.* FROM '{name}'@'localhost'; \
          GRANT SELECT, UPDATE, INSERT ON {name}.* TO '{name}'@'localhost';"
     ));
-    lay_out(
-        Path::new(&root),
+    image.lay_out(
         "etc/cron.d/maintenance",
         "0 * * * * root /usr/bin/pandora_db /c\n",
         0o644,
@@ -98,10 +89,9 @@ fn the_doctor_looks_at_the_files_of_jobs_and_of_further_servers() {
     let site = Site::with(&[]);
     site.db
         .sql("UPDATE tconfig SET value = UNIX_TIMESTAMP() WHERE token = 'db_maintance';");
-    let root = site.world.path("system");
-    let said = |site: &Site| {
-        let root = root.display().to_string();
-        let said = site.run(&["doctor", "--root", &root, "--format", "json"]);
+    let image = Image::of(&site);
+    let said = |_: &Site| {
+        let said = image.run(&["doctor", "--format", "json"]);
         let checks = json(&said.out)["checks"].as_array().unwrap().clone();
         let bad = checks.into_iter().filter(|check| check["state"] != "ok");
         // Who runs the tests owns the files they make; how full a disk is nobody can tell.
@@ -113,42 +103,49 @@ fn the_doctor_looks_at_the_files_of_jobs_and_of_further_servers() {
             })
             .collect::<Vec<_>>()
     };
-    let job = "#!/bin/sh\nexec /usr/bin/elpis-maint run --pandora /c\n";
+    let job = "#!/bin/sh\nexec /usr/bin/elpis-maint run --pandora \
+               /etc/pandora/pandora_server.conf\n";
     let path = "etc/cron.hourly/elpis-maint";
+    let changed = format!("chmod 755 [DIR]/image/{path}");
     for (mode, wanted) in [
         (0o644, "cron.executable"),
         (0o775, "cron.mode"),
         (0o744, "cron.mode"),
     ] {
-        lay_out(&root, path, job, mode);
+        image.lay_out(path, job, mode);
         let found = said(&site);
         assert!(
             found
                 .iter()
-                .any(|(check, _, remedy)| check == wanted && remedy.contains("chmod 755 /etc/")),
+                .any(|(check, _, remedy)| check == wanted && remedy.contains(&changed)),
             "{mode:o}: {found:?}"
         );
     }
-    std::fs::remove_file(root.join(path)).unwrap();
+    image.remove(path);
     let named = "etc/cron.hourly/elpis-maint.sh";
-    lay_out(&root, named, job, 0o755);
+    image.lay_out(named, job, 0o755);
     let found = said(&site);
     assert!(
         found.iter().any(|(check, ..)| check == "cron.name"),
         "{found:?}"
     );
-    std::fs::remove_file(root.join(named)).unwrap();
-    lay_out(&root, path, job, 0o755);
+    image.remove(named);
+    image.lay_out(path, job, 0o755);
     assert_eq!(said(&site), [], "all is well");
 
     // Servers of the same database, hidden files and leftovers of packages are none of its matter.
     let name = site.db.name();
     let conf =
-        |file: &str, text: &str| lay_out(&root, &format!("etc/pandora/conf.d/{file}"), text, 0o640);
+        |file: &str, text: &str| image.lay_out(&format!("etc/pandora/conf.d/{file}"), text, 0o640);
     let host = site.db.options.socket.clone().unwrap();
     conf(
         "same.conf",
         &format!("servername b\ndbname {name}\ndbhost {}\n", host.display()),
+    );
+    // Another word for the same host.
+    conf(
+        "local.conf",
+        "servername b\ndbhost 127.0.0.1\ndbport 3306\n",
     );
     conf(".other.conf", "dbname hidden\n");
     conf("other.conf.rpmsave", "dbname left\n");
@@ -165,7 +162,21 @@ fn the_doctor_looks_at_the_files_of_jobs_and_of_further_servers() {
         })
         .collect();
     assert_eq!(files, [true; 2], "{found:?}");
-    std::fs::remove_dir_all(root.join("etc/pandora/conf.d")).unwrap();
+    // Jobs of their own: nothing is missing, and nothing is there twice.
+    for (name, conf) in [("b", "other.conf"), ("c", "../conf.d/third.conf")] {
+        let own = job.replace("pandora_server.conf", &format!("conf.d/{conf}"));
+        image.lay_out(&format!("etc/cron.hourly/elpis-{name}"), &own, 0o755);
+    }
+    assert_eq!(said(&site), []);
+    // They are none for this server.
+    image.lay_out(path, job, 0o644);
+    let names: Vec<String> = said(&site).into_iter().map(|(check, ..)| check).collect();
+    assert_eq!(names, ["cron.executable", "cron.exists"]);
+    image.lay_out(path, job, 0o755);
+    for name in ["b", "c"] {
+        image.remove(&format!("etc/cron.hourly/elpis-{name}"));
+    }
+    std::fs::remove_dir_all(image.root().join("etc/pandora/conf.d")).unwrap();
 
     // The file with the password, readable by everybody.
     let mode = |mode: &str| {
@@ -177,7 +188,7 @@ fn the_doctor_looks_at_the_files_of_jobs_and_of_further_servers() {
     let found = said(&site);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        found[0].0 == "config.mode" && found[0].2.contains("chmod o-r"),
+        found[0].0 == "config.mode" && found[0].2 == format!("chmod o-r [DIR]/image{CONF}"),
         "{found:?}"
     );
     mode("640");
@@ -200,26 +211,39 @@ fn the_doctor_looks_at_the_files_of_jobs_and_of_further_servers() {
     assert_eq!(said(&site), []);
 }
 
+/// What is advised for an image names it, and what our own file says is set right there.
 #[test]
-fn a_timer_is_written_as_two_units() {
-    let site = Site::without_tables();
-    let root = site.world.path("image");
-    std::fs::create_dir_all(root.join("etc/systemd/system")).unwrap();
-    let said = site.run(&[
-        "install",
-        "--systemd-timer",
-        "--root",
-        &root.display().to_string(),
+fn what_is_advised_is_about_the_system_that_was_looked_at() {
+    let site = Site::with(&[]);
+    let image = Image::of(&site);
+    let over = "[pandora.tokens]\nevent_prge = 9\ntrap_history_purge = 9\n";
+    image.lay_out("etc/elpis/over.toml", over, 0o600);
+    let said = image.run(&[
+        "doctor",
+        "--config",
+        "/etc/elpis/over.toml",
+        "--format",
+        "json",
     ]);
-    assert_eq!(said.code, 0, "{said:?}");
-    assert!(
-        said.out
-            .contains("systemctl enable --now elpis-maint.timer"),
-        "{}",
-        said.out
+    let report = json(&said.out);
+    let remedies = |name: &str| {
+        let checks = report["checks"].as_array().unwrap().iter();
+        let of_name = checks.filter(|check| check["check"] == name);
+        let remedies = of_name.map(|check| check["remedy"].as_str().unwrap().to_owned());
+        remedies.collect::<Vec<_>>()
+    };
+    let root = "[DIR]/image";
+    let named = format!("--pandora {CONF} --config /etc/elpis/over.toml");
+    assert_eq!(
+        remedies("cron.exists"),
+        [format!("elpis-maint install --cron {named} --root {root}")]
     );
-    let service = root.join("etc/systemd/system/elpis-maint.service");
-    let service = std::fs::read_to_string(service).unwrap();
-    assert!(service.contains(" run --pandora "), "{service}");
-    assert!(root.join("etc/systemd/system/elpis-maint.timer").exists());
+    let history = &remedies("last_run")[0];
+    let inside = format!("(inside {root})");
+    assert!(
+        history.contains(&named) && history.ends_with(&inside),
+        "{history}"
+    );
+    let file = format!("set it right in {root}/etc/elpis/over.toml");
+    assert_eq!(remedies("settings"), [file.clone(), file]);
 }

@@ -45,37 +45,39 @@ fn only_the_master_works_and_never_beside_the_products_own_tool() {
     assert_eq!(site.number(modules), before);
 }
 
-/// The tools that merge databases are done in moments: a run waits for them.
+/// The tools that merge databases are done in moments, and so is the hourly run of another database
+/// of the server, if the lock is that of the product's older versions: a run waits for both.
 #[test]
-fn a_run_waits_for_the_merging_tools() {
+fn a_run_waits_for_locks_that_all_databases_share() {
     let site = Site::with(&[]);
     let _alone = alone();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut merging = runtime.block_on(async {
-        let settings = SessionSettings::default();
-        let mut session = Session::open(&site.db.options, &settings).await.unwrap();
-        let lock = ["merge-working".to_owned()];
-        session.lock(&lock, Duration::from_secs(60)).await.unwrap();
-        session
-    });
-    let mut command = site.command(&["run", "--only", "messages", "--no-throttle"]);
-    let mut run = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(run.stderr.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let waiting = said.find(|line| line.contains("waiting for the lock merge-working"));
-    assert!(waiting.is_some(), "it did not say that it waits");
-    runtime.block_on(merging.unlock()).unwrap();
-    let rest: Vec<String> = said.collect();
-    assert_eq!(run.wait().unwrap().code(), Some(0), "{rest:?}");
-    assert!(
-        rest.iter().any(|line| line.contains("Ending at")),
-        "{rest:?}"
-    );
+    for name in ["merge-working", "pandora_db"] {
+        let mut holding = runtime.block_on(async {
+            let settings = SessionSettings::default();
+            let mut session = Session::open(&site.db.options, &settings).await.unwrap();
+            let lock = [name.to_owned()];
+            session.lock(&lock, Duration::from_secs(60)).await.unwrap();
+            session
+        });
+        let mut command = site.command(&["run", "--only", "messages", "--no-throttle"]);
+        let mut run = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(run.stderr.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let wait = format!("waiting for the lock {name},");
+        let waiting = said.find(|line| line.contains(&wait));
+        assert!(waiting.is_some(), "it did not say that it waits for {name}");
+        runtime.block_on(holding.unlock()).unwrap();
+        let rest: Vec<String> = said.collect();
+        assert_eq!(run.wait().unwrap().code(), Some(0), "{rest:?}");
+        let ended = rest.iter().any(|line| line.contains("Ending at"));
+        assert!(ended, "{rest:?}");
+    }
 }
 
 /// From before the plan until the console is told, without a gap between the tasks and the

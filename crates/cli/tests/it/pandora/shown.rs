@@ -74,6 +74,53 @@ fn every_setting_is_shown_with_where_it_comes_from() {
 }
 
 #[test]
+fn the_operators_own_rules_are_what_is_shown_to_take_effect() {
+    let site = Site::with(&[("event_purge", "7")]);
+    let rule = |table: &str, keep: &str| {
+        format!(
+            "[[policy.table]]\nname = \"{table}\"\nkeep = {{ {keep} }}\n\
+             time = {{ column = \"utimestamp\", unit = \"epoch_seconds\" }}\n"
+        )
+    };
+    let rules = [
+        rule("tagente_datos", "days = 3650"),
+        rule("tevento", "rows = 500000"),
+    ];
+    site.world.write("own.toml", &rules.concat());
+    let config = site.world.path("own.toml").display().to_string();
+    let show = ["policy", "show", "--effective", "--config", &config];
+    let shown = json(&site.run(&[&show[..], &["--format", "json"]].concat()).out);
+    let find = |list: &str, key: &str, name: &str| {
+        let mut all = shown[list].as_array().unwrap().iter();
+        all.find(|one| one[key] == name).unwrap().clone()
+    };
+    let title = find("tasks", "id", "numeric_data")["title"].clone();
+    assert_eq!(
+        title,
+        "Deleting old data from tagente_datos (More than 3650 days, by [[policy.table]])."
+    );
+    let rule = find("elpis", "token", "policy.table tagente_datos");
+    assert_eq!(rule["value"], "3650");
+    assert_eq!(rule["origin"]["from"], "override");
+    // Still what holds for its other tables, and so said.
+    let days = find("tokens", "token", "days_purge");
+    assert_eq!(days["value"], "30");
+    assert!(days["meaning"].as_str().unwrap().contains("except"));
+    let events = find("tokens", "token", "event_purge");
+    assert_eq!(events["value"], "500000");
+    assert_eq!(
+        (&events["unit"], &events["origin"]["from"]),
+        (&"rows".into(), &"override".into())
+    );
+    assert_eq!(find("elpis", "token", "config")["value"], "[DIR]/own.toml");
+    let human = site.run(&show).out;
+    assert!(
+        human.contains("3650 days") && !human.contains("tagente_datos (More than 30 days)"),
+        "{human}"
+    );
+}
+
+#[test]
 fn what_is_wrong_with_the_products_files_is_2_with_its_line() {
     let site = Site::without_tables();
     site.world.write(

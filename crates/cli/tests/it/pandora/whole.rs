@@ -11,8 +11,27 @@ use super::{Site, json};
 fn one_command_does_the_whole_maintenance() {
     let site = Site::with(&[("days_compact", "20")]);
     let begun = Timestamp::now().as_second();
+    let sessions = "SELECT COUNT(*) FROM tsesion;";
+    let before = site.number(sessions);
     let said = site.run(&["run", "--no-throttle"]);
     assert_eq!(said.code, 0, "{said:?}");
+    // The summary: each task with its rows and time, and all of them together.
+    let summary: Vec<Vec<&str>> = said
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let audit = summary.iter().find(|row| row.first() == Some(&"audit"));
+    let [_, group, rows, time, unit, ..] = audit.unwrap()[..] else {
+        panic!("{audit:?}")
+    };
+    let gone = rows.replace(',', "").parse::<u64>().unwrap();
+    assert_eq!((group, gone), ("PURGE", before - site.number(sessions)));
+    assert!(
+        time.parse::<f64>().is_ok() && ["ms", "s"].contains(&unit),
+        "{audit:?}"
+    );
+    assert!(said.out.contains(" rows in "), "{}", said.out);
     let lines: Vec<&str> = said.err.lines().collect();
     let place = |text: &str| {
         let found = lines.iter().position(|line| line.contains(text));

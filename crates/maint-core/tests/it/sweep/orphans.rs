@@ -11,7 +11,7 @@ use elpis_testkit::pandora::QUICK;
 use elpis_testkit::{Database, MariaDb, now};
 
 use super::parts;
-use super::world::{fill, orphans, plan, plan_of, runner, wanted};
+use super::world::{fill, orphans, plan_of, runner, wanted};
 
 /// The parent is inserted, but not yet committed, when the sweep comes by.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,21 +7,25 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use diesel::sql_types::BigInt;
-use diesel::sqlite::SqliteConnection;
-use jiff::{SignedDuration, Timestamp};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use jiff::Timestamp;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use self::open::Access;
-use self::schema::{events, runs};
+use self::rows::{RunRow, load, standing};
+use self::schema::{events, plans, runs};
 use super::{
     Event, Finish, History, Journal, JournalError, NewRun, Outcome, Query, Record, RunId, RunState,
     RunSummary,
 };
 use crate::fsx;
 
+mod keep;
 mod open;
+mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 /// The journal in an SQLite file (WAL, `synchronous=FULL`), shared safely by threads and
 /// processes of one host. It does not work on a network file system.
@@ -59,7 +63,7 @@ impl SqliteJournal {
         }
         let journal = SqliteJournal::on(path, Access::Write)?;
         if let Some(days) = keep_days {
-            journal.forget_before(Timestamp::now(), days)?;
+            journal.forget_runs(Timestamp::now(), days)?;
         }
         Ok(journal)
     }
@@ -83,18 +87,6 @@ impl SqliteJournal {
         Ok(SqliteJournal {
             path: path.to_owned(),
             conn,
-        })
-    }
-
-    fn forget_before(&self, now: Timestamp, days: u32) -> Result<(), JournalError> {
-        let Ok(oldest) = now.checked_sub(SignedDuration::from_hours(i64::from(days) * 24)) else {
-            // Longer than there has been time: nothing is that old.
-            return Ok(());
-        };
-        self.write("remove old runs", |conn| {
-            let old = runs::table.filter(runs::finished.lt(oldest.as_microsecond()));
-            diesel::delete(old).execute(conn)?;
-            Ok(())
         })
     }
 
@@ -128,12 +120,15 @@ impl Journal for SqliteJournal {
                 runs::target.eq(&run.target),
                 runs::holder.eq(to_json(&run.holder)?),
                 runs::started.eq(run.started.as_microsecond()),
-                runs::plan.eq(to_json(&run.plan)?),
+                runs::plan.eq(NO_PLAN),
             );
             diesel::insert_into(runs::table).values(row).execute(conn)?;
-            Ok(RunId(
-                diesel::select(sql::<BigInt>("last_insert_rowid()")).get_result(conn)?,
-            ))
+            let id: i64 = diesel::select(sql::<BigInt>("last_insert_rowid()")).get_result(conn)?;
+            let plan = (plans::run.eq(id), plans::plan.eq(to_json(&run.plan)?));
+            diesel::insert_into(plans::table)
+                .values(plan)
+                .execute(conn)?;
+            Ok(RunId(id))
         })
     }
 
@@ -157,37 +152,36 @@ impl Journal for SqliteJournal {
     }
 
     fn finish(&self, run: RunId, at: Timestamp, outcome: &Outcome) -> Result<(), JournalError> {
+        self.write("end a run", |conn| end(conn, run, at, outcome))
+    }
+
+    /// In one transaction: there is no moment at which a run that has not ended lacks its plan.
+    fn finish_idle(
+        &self,
+        run: RunId,
+        at: Timestamp,
+        outcome: &Outcome,
+    ) -> Result<(), JournalError> {
         self.write("end a run", |conn| {
-            let (mut state, _) = standing(conn, run)?;
-            state
-                .finish(outcome)
-                .map_err(|source| JournalError::Illegal { run, source })?;
+            end(conn, run, at, outcome)?;
             diesel::update(runs::table.find(run.0))
-                .set((
-                    runs::finished.eq(at.as_microsecond()),
-                    runs::outcome.eq(to_json(outcome)?),
-                ))
+                .set(runs::plan.eq(NO_PLAN))
                 .execute(conn)?;
+            diesel::delete(plans::table.find(run.0)).execute(conn)?;
             Ok(())
         })
     }
 
     fn list(&self, query: &Query) -> Result<Vec<RunSummary>, JournalError> {
         self.read("list runs", |conn| {
-            let mut wanted = runs::table.order(runs::id.desc()).into_boxed();
-            if let Some(job) = &query.job {
-                wanted = wanted.filter(runs::job.eq(job));
-            }
-            if let Some(target) = &query.target {
-                wanted = wanted.filter(runs::target.eq(target));
-            }
-            if query.open_only {
-                wanted = wanted.filter(runs::finished.is_null());
-            }
-            if let Some(limit) = query.limit {
-                wanted = wanted.limit(i64::from(limit));
-            }
-            let rows = wanted.select(RunRow::as_select()).load(conn)?;
+            let rows = matching(query).load(conn)?;
+            rows.into_iter().map(|row| Ok(row.summary()?)).collect()
+        })
+    }
+
+    fn latest(&self) -> Result<Vec<RunSummary>, JournalError> {
+        self.read("list the last runs", |conn| {
+            let rows = newest().load(conn)?;
             rows.into_iter().map(|row| Ok(row.summary()?)).collect()
         })
     }
@@ -201,92 +195,57 @@ impl Journal for SqliteJournal {
     }
 }
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = runs)]
-struct RunRow {
-    id: i64,
-    job: String,
-    target: String,
-    holder: String,
-    started: i64,
-    finished: Option<i64>,
-    outcome: Option<String>,
+/// What stands in `runs` where a plan is in `plans`, or is kept no longer.
+const NO_PLAN: &str = "null";
+
+fn end(
+    conn: &mut SqliteConnection,
+    run: RunId,
+    at: Timestamp,
+    outcome: &Outcome,
+) -> Result<(), TxError> {
+    let (mut state, _) = standing(conn, run)?;
+    state
+        .finish(outcome)
+        .map_err(|source| JournalError::Illegal { run, source })?;
+    diesel::update(runs::table.find(run.0))
+        .set((
+            runs::finished.eq(at.as_microsecond()),
+            runs::outcome.eq(to_json(outcome)?),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
-impl RunRow {
-    fn summary(self) -> Result<RunSummary, JournalError> {
-        let id = RunId(self.id);
-        let finished = match (self.finished, &self.outcome) {
-            (Some(at), Some(outcome)) => Some(Finish {
-                at: from_micros(id, "time", at)?,
-                outcome: from_json(id, "outcome", outcome)?,
-            }),
-            // The table's own check allows only both or neither.
-            _ => None,
-        };
-        Ok(RunSummary {
-            holder: from_json(id, "holder", &self.holder)?,
-            started: from_micros(id, "time", self.started)?,
-            id,
-            job: self.job,
-            target: self.target,
-            finished,
-        })
+type RunRows<'a> = runs::BoxedQuery<'a, Sqlite, diesel::dsl::AsSelect<RunRow, Sqlite>>;
+
+fn matching(query: &Query) -> RunRows<'_> {
+    let wanted = runs::table.select(RunRow::as_select());
+    let mut wanted = wanted.order(runs::id.desc()).into_boxed();
+    if let Some(job) = &query.job {
+        wanted = wanted.filter(runs::job.eq(job));
     }
+    if let Some(target) = &query.target {
+        wanted = wanted.filter(runs::target.eq(target));
+    }
+    if query.open_only {
+        wanted = wanted.filter(runs::finished.is_null());
+    }
+    if let Some(limit) = query.limit {
+        wanted = wanted.limit(i64::from(limit));
+    }
+    wanted
 }
 
-/// Where a run stands, and how many events it has. Its plan, which may be large, is not read.
-fn standing(conn: &mut SqliteConnection, run: RunId) -> Result<(RunState, usize), TxError> {
-    let found: Option<RunRow> = runs::table
-        .find(run.0)
+fn newest() -> RunRows<'static> {
+    let each = diesel::alias!(runs as each);
+    let (id, target, job) = each.fields((runs::id, runs::target, runs::job));
+    let newest = each.group_by((target, job)).select(diesel::dsl::max(id));
+    runs::table
         .select(RunRow::as_select())
-        .first(conn)
-        .optional()?;
-    let history = History {
-        summary: found.ok_or(JournalError::UnknownRun(run))?.summary()?,
-        plan: serde_json::Value::Null,
-        records: records(conn, run)?,
-    };
-    Ok((history.state()?, history.records.len()))
-}
-
-/// A run as it stands in the file; whether its events are in a legal order is for the caller.
-fn load(conn: &mut SqliteConnection, run: RunId) -> Result<History, TxError> {
-    let found: Option<(RunRow, String)> = runs::table
-        .find(run.0)
-        .select((RunRow::as_select(), runs::plan))
-        .first(conn)
-        .optional()?;
-    let (row, plan) = found.ok_or(JournalError::UnknownRun(run))?;
-    Ok(History {
-        summary: row.summary()?,
-        plan: from_json(run, "plan", &plan)?,
-        records: records(conn, run)?,
-    })
-}
-
-/// The events of a run, none of which is missing.
-fn records(conn: &mut SqliteConnection, run: RunId) -> Result<Vec<Record>, TxError> {
-    let rows: Vec<(i64, i64, String)> = events::table
-        .filter(events::run.eq(run.0))
-        .order(events::seq)
-        .select((events::seq, events::at, events::body))
-        .load(conn)?;
-    let mut records = Vec::with_capacity(rows.len());
-    for (expected, (seq, at, body)) in (0_i64..).zip(rows) {
-        if seq != expected {
-            return Err(TxError::Journal(JournalError::Unreadable {
-                run,
-                what: "list of events",
-                source: format!("event {expected} is missing").into(),
-            }));
-        }
-        records.push(Record {
-            at: from_micros(run, "time", at)?,
-            event: from_json(run, "event", &body)?,
-        });
-    }
-    Ok(records)
+        .filter(runs::id.nullable().eq_any(newest))
+        .order(runs::id.desc())
+        .into_boxed()
 }
 
 /// What can go wrong inside a transaction; the path joins it outside.
@@ -338,24 +297,4 @@ fn database_error(error: DieselError, path: &Path, doing: &'static str) -> Journ
 
 fn to_json(value: &impl Serialize) -> Result<String, DieselError> {
     serde_json::to_string(value).map_err(|error| DieselError::SerializationError(error.into()))
-}
-
-fn from_json<T: DeserializeOwned>(
-    run: RunId,
-    what: &'static str,
-    text: &str,
-) -> Result<T, JournalError> {
-    serde_json::from_str(text).map_err(|error| JournalError::Unreadable {
-        run,
-        what,
-        source: error.into(),
-    })
-}
-
-fn from_micros(run: RunId, what: &'static str, micros: i64) -> Result<Timestamp, JournalError> {
-    Timestamp::from_microsecond(micros).map_err(|error| JournalError::Unreadable {
-        run,
-        what,
-        source: error.into(),
-    })
 }

@@ -20,7 +20,18 @@ use crate::fsx;
 /// "ElpR" in ASCII, in the header of every journal.
 const APPLICATION_ID: i64 = 0x456c_7052;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-const OUR_TABLES: [&str; 3] = ["__diesel_schema_migrations", "events", "runs"];
+const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
+/// Every table and index of this release's schema.
+const OURS: [&str; 8] = [
+    MIGRATIONS_TABLE,
+    "events",
+    "plans",
+    "runs",
+    "runs_finished",
+    "runs_of",
+    "runs_open",
+    "runs_planned",
+];
 
 /// How a connection may use the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,40 +145,42 @@ fn verify(conn: &mut SqliteConnection, path: &Path) -> Result<Schema, JournalErr
     if check != "ok" {
         return Err(corrupt(check.lines().collect::<Vec<_>>().join(" ")));
     }
-    let tables: Vec<String> =
-        sql::<Text>("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
-            .load(conn)
-            .map_err(failed)?;
-    if !tables.iter().any(|table| table == OUR_TABLES[0]) {
+    // Of one moment: another process may be at taking over a journal of an earlier release.
+    let (entries, applied) = conn.transaction(contents).map_err(failed)?;
+    if !entries.iter().any(|entry| entry == MIGRATIONS_TABLE) {
         return Err(corrupt("its tables are missing".to_owned()));
     }
-    let applied: BTreeSet<String> = __diesel_schema_migrations::table
-        .select(__diesel_schema_migrations::version)
-        .load(conn)
-        .map_err(failed)?
-        .into_iter()
-        .collect();
     let known = known_versions(path)?;
-    // Before the tables, because a later release may have more of them.
+    // Before the tables and indexes, because a later release may have more of them.
     if let Some(found) = applied.difference(&known).last() {
         return Err(JournalError::Newer {
             path: path.to_owned(),
             found: found.clone(),
         });
     }
-    if let Some(table) = tables
-        .iter()
-        .find(|table| !OUR_TABLES.contains(&table.as_str()))
-    {
-        return Err(foreign(format!("it holds `{table}`")));
+    if let Some(entry) = entries.iter().find(|entry| !OURS.contains(&entry.as_str())) {
+        return Err(foreign(format!("it holds `{entry}`")));
     }
     if applied != known {
         return Ok(Schema::Older);
     }
-    if tables.len() != OUR_TABLES.len() {
-        return Err(corrupt("a table is missing".to_owned()));
+    if entries.len() != OURS.len() {
+        return Err(corrupt("a table or an index is missing".to_owned()));
     }
     Ok(Schema::Current)
+}
+
+/// The names of all tables and indexes, and which migrations were applied.
+fn contents(conn: &mut SqliteConnection) -> QueryResult<(Vec<String>, BTreeSet<String>)> {
+    let names = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let entries: Vec<String> = sql::<Text>(names).load(conn)?;
+    let mut applied = BTreeSet::new();
+    if entries.iter().any(|entry| entry == MIGRATIONS_TABLE) {
+        let versions = __diesel_schema_migrations::table;
+        let versions = versions.select(__diesel_schema_migrations::version);
+        applied.extend(versions.load::<String>(conn)?);
+    }
+    Ok((entries, applied))
 }
 
 fn known_versions(path: &Path) -> Result<BTreeSet<String>, JournalError> {

@@ -14,6 +14,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    plans (run) {
+        run -> BigInt,
+        plan -> Text,
+    }
+}
+
+diesel::table! {
     events (run, seq) {
         run -> BigInt,
         seq -> BigInt,

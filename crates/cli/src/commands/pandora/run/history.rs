@@ -6,7 +6,7 @@ use elpis_maint_core::{Ended, Limits};
 use elpis_pandora::HistorySettings;
 use elpis_run::journal::SqliteJournal;
 
-use super::{Half, Stage};
+use super::{Half, Stage, mistaken};
 use crate::commands::journal::Measured;
 use crate::commands::pandora::history::History;
 use crate::commands::pandora::locks;
@@ -66,11 +66,12 @@ impl Stage<'_> {
         for warning in &plan.warnings {
             printer.say(&format!("warning: {database}: {warning}"));
         }
-        if !printer.json {
-            printer.data(&format!("\nhistory database {database}:"))?;
-        }
+        printer.result(&format!("\nhistory database {database}:"));
         let there = &mut history.store;
         let mut half = self.housekeeping(&plan, limits, journal, there).await?;
+        let odd = mistaken(&history.findings).into_iter();
+        let odd = odd.map(|finding| format!("{database}: {finding}"));
+        half.concerns.splice(0..0, odd);
         if half.ended == Ended::Done && self.selection.compact_history {
             let compacted = self.history_compaction(active, &mut history, &mut half, journal);
             match compacted.await {
