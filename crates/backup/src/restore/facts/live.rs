@@ -1,6 +1,7 @@
 //! The live database: its tables, and who works with it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use elpis_mysql::Session;
 
@@ -67,7 +68,7 @@ pub(super) async fn look(
             .map(|(name, ..)| name.clone())
             .collect(),
         tables: tables.into_iter().map(|(name, ..)| name).collect(),
-        users: users(session, database).await?,
+        users: working_users(session, database).await?,
         foreign: foreign
             .into_iter()
             .map(|(schema, table, name)| format!("{schema}.{table}.{name}"))
@@ -92,6 +93,28 @@ async fn defaults(session: &mut Session, database: &str) -> Result<(String, Stri
     found.ok_or_else(|| RestoreError::NeedsPerson {
         what: format!("the database {database} is gone"),
     })
+}
+
+/// How long the server may still list a connection that was closed.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Who works with a database: connected now, and seen again after those who were just leaving are
+/// gone. Whoever connects anew for each question is seen by one of several looks.
+async fn working_users(session: &mut Session, database: &str) -> Result<Vec<String>, RestoreError> {
+    let mut working = Vec::new();
+    if users(session, database).await?.is_empty() {
+        return Ok(working);
+    }
+    tokio::time::sleep(FAREWELL).await;
+    for _ in 0..4 {
+        for user in users(session, database).await? {
+            if !working.contains(&user) {
+                working.push(user);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(working)
 }
 
 /// Who is connected to a database besides us, as far as the account may see.
