@@ -194,7 +194,7 @@ async fn a_lagging_replica_holds_the_run() {
         }
         panic!("the replica does not wait");
     };
-    held(&pair, fall_behind, || delay(0), "lags 6").await;
+    held(&pair, fall_behind, || delay(0), "lags").await;
 }
 
 /// A replica that is gone is not a replica that is up to date.

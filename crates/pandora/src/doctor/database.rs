@@ -1,5 +1,7 @@
 //! From facts about the database to findings. Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::versions::{schema, servers};
@@ -109,18 +111,27 @@ fn indexes(facts: &DatabaseFacts) -> Vec<Check> {
 }
 
 fn privileges(facts: &DatabaseFacts) -> Vec<Check> {
-    let mut checks: Vec<Check> = facts
-        .denied
-        .iter()
-        .map(|denied| {
-            let (privilege, table) = (denied.privilege, &denied.table);
-            Check::problem(
-                "database.privileges",
-                format!("the account lacks {privilege} on {table}"),
-                format!("GRANT {privilege} on the whole database to it"),
-            )
-        })
-        .collect();
+    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for denied in &facts.denied {
+        let tables = lacking.entry(denied.privilege).or_default();
+        tables.push(&denied.table);
+    }
+    let checks = lacking.into_iter().map(|(privilege, tables)| {
+        let (named, more) = tables.split_at(tables.len().min(5));
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" and {more} more tables"),
+        };
+        Check::problem(
+            "database.privileges",
+            format!(
+                "the account lacks {privilege} on {}{more}",
+                named.join(", ")
+            ),
+            format!("GRANT {privilege} on the whole database to it"),
+        )
+    });
+    let mut checks: Vec<Check> = checks.collect();
     if facts.may_create == Some(false) {
         checks.push(Check::warning(
             "database.privileges",

@@ -25,7 +25,7 @@ const INDEXES: [(&str, &[&str]); 13] = [
     ("ttrap", &["timestamp"]),
     ("tgis_data_history", &["end_timestamp"]),
 ];
-/// Tables that stand for all that the tasks write to.
+/// Tables that are not only deleted from.
 const WRITTEN: [&str; 6] = [
     "tagente_datos",
     "tevento",
@@ -144,7 +144,7 @@ impl DatabaseFacts {
             server_versions: versions.into_iter().map(lossy).collect(),
             missing_indexes: missing_indexes(session).await?,
             keyless_in_cluster: keyless_in_cluster(session).await?,
-            denied: denied(session).await?,
+            denied: denied(session, known).await?,
             may_create: may_create_progress(session).await?,
             unknown_tables: unknown_tables(session, known).await?,
             last_run: last_maintenance(tokens),
@@ -203,8 +203,18 @@ async fn keyless_in_cluster(session: &mut Session) -> Result<Vec<String>, Error>
 }
 
 /// A statement that is only explained needs the same privileges as one that is carried out.
-async fn denied(session: &mut Session) -> Result<Vec<Denied>, Error> {
+async fn denied(session: &mut Session, known: &BTreeSet<String>) -> Result<Vec<Denied>, Error> {
     let mut denied = Vec::new();
+    for table in known.iter().filter(|one| !WRITTEN.contains(&one.as_str())) {
+        let Ok(name) = quote(table) else { continue };
+        let sql = format!("EXPLAIN DELETE FROM {name} WHERE 1 = 0");
+        if is_denied(session, &sql).await? {
+            denied.push(Denied {
+                privilege: "DELETE",
+                table: table.clone(),
+            });
+        }
+    }
     for table in WRITTEN {
         let Ok(name) = quote(table) else { continue };
         let column = match table {
@@ -232,20 +242,24 @@ async fn denied(session: &mut Session) -> Result<Vec<Denied>, Error> {
                 ),
             ),
         ] {
-            match session.execute(&sql, Params::Empty).await {
-                // Access denied to the database, to the table, to the column.
-                Err(error) if matches!(error.code(), Some(1044 | 1142 | 1143)) => {
-                    denied.push(Denied {
-                        privilege,
-                        table: table.to_owned(),
-                    });
-                }
-                Err(error) if error.is_lost() => return Err(error),
-                _ => {}
+            if is_denied(session, &sql).await? {
+                denied.push(Denied {
+                    privilege,
+                    table: table.to_owned(),
+                });
             }
         }
     }
     Ok(denied)
+}
+
+async fn is_denied(session: &mut Session, sql: &str) -> Result<bool, Error> {
+    match session.execute(sql, Params::Empty).await {
+        Err(error) if error.is_lost() => Err(error),
+        // Access denied to the database, to the table, to the column.
+        Err(error) => Ok(matches!(error.code(), Some(1044 | 1142 | 1143))),
+        Ok(_) => Ok(false),
+    }
 }
 
 async fn unknown_tables(

@@ -61,6 +61,10 @@ fn what_the_account_may_not_do_is_told_and_the_rest_is_done() {
         assert!(told.contains(lack), "{lack}: {told}");
     }
 
+    let doctor = site.run(&["doctor"]);
+    assert!(doctor.out.contains(lacking[0]), "{}", doctor.out);
+    assert!(doctor.out.contains(lacking[1]), "{}", doctor.out);
+
     let said = site.run(&["run", "-p", "--no-throttle"]);
     assert_eq!(said.code, 7, "{said:?}");
     for lack in lacking {
