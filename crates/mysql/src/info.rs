@@ -67,6 +67,18 @@ pub struct Role {
     pub binlog_format: String,
 }
 
+impl Role {
+    /// Why nothing may be changed in bounded steps on this server.
+    pub fn obstacles(&self) -> Vec<&'static str> {
+        let read_only = self.read_only.then_some("read_only is set");
+        let statement = (self.log_bin && self.binlog_format == "STATEMENT").then_some(
+            "binlog_format is STATEMENT, under which a bounded delete may delete other rows on a \
+             replica: set MIXED or ROW",
+        );
+        read_only.into_iter().chain(statement).collect()
+    }
+}
+
 /// Asks a server for its role.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub use belongings::{agent_data, time_series};
 pub use compaction::{history_series_rule, kind, series_rule};
 #[cfg(feature = "maint")]
 pub use doctor::{
-    Check, DatabaseFacts, Denied, Disk, SchemaVersion, State, UnknownTable, judge_database,
+    Check, DatabaseFacts, Disk, SchemaVersion, State, UnknownTable, judge_database,
     judge_history_schema, judge_moves,
 };
 pub use files::{
@@ -56,8 +56,8 @@ pub use schedule::{
 };
 #[cfg(feature = "maint")]
 pub use server::{
-    Installation, ModuleType, NotMaster, PATIENCE, check_master, history_locks,
-    hold_what_is_denied, is_brief, last_maintenance, locks, may_create_progress,
+    Denied, Installation, ModuleType, NotMaster, PATIENCE, check_master, history_locks,
+    hold_what_is_denied, is_brief, lacking_for_compaction, last_maintenance, locks,
     record_maintenance, server_name,
 };
 #[cfg(feature = "maint")]

@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
 
 /// A file operation that failed, and where.
 #[derive(Debug, thiserror::Error)]
@@ -110,15 +110,40 @@ pub fn create_private_dir(path: &Path) -> Result<(), FsError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(create(error)),
     }
-    let found = fs::metadata(path).map_err(create)?;
+    check_private_dir(path)
+}
+
+fn check_private_dir(path: &Path) -> Result<(), FsError> {
+    let refused = |source| FsError::new("use directory", path, source);
+    let found = fs::metadata(path).map_err(refused)?;
     if !found.is_dir() {
-        return Err(create(ErrorKind::NotADirectory.into()));
+        return Err(refused(ErrorKind::NotADirectory.into()));
     }
     if found.mode() & 0o022 != 0 {
         let source = refusal(found.mode(), "others may write to it", "go-w");
-        return Err(FsError::new("use directory", path, source));
+        return Err(refused(source));
     }
     Ok(())
+}
+
+/// Whether files could be made in the directory of ours `path`, or it could be made itself, as
+/// [`create_private_dir`] would. Makes nothing.
+///
+/// # Errors
+/// When it, or the nearest of its parents that is there, is no directory or may not be written to,
+/// or others may write to it.
+pub fn check_usable_dir(path: &Path) -> Result<(), FsError> {
+    let refused = |path: &Path, source| FsError::new("use directory", path, source);
+    let whole = std::path::absolute(path).map_err(|source| refused(path, source))?;
+    let is_there = |path: &&Path| fs::symlink_metadata(path).is_ok();
+    let nearest = whole.ancestors().find(is_there).unwrap_or(&whole);
+    if nearest == whole {
+        check_private_dir(nearest)?;
+    } else if !nearest.is_dir() {
+        return Err(refused(nearest, ErrorKind::NotADirectory.into()));
+    }
+    rustix::fs::access(nearest, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|errno| FsError::new("write to directory", nearest, errno.into()))
 }
 
 /// Opens a file of ours for reading and writing, creating it with mode 0600 if it is not there.

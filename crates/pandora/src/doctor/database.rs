@@ -19,6 +19,7 @@ pub fn judge_database(facts: &DatabaseFacts, now: Timestamp, arguments: &str) ->
         clock(facts),
         last_run(facts, now, arguments),
     ];
+    checks.extend(writable(facts));
     checks.extend(servers(facts));
     checks.extend(indexes(facts));
     checks.extend(privileges(facts));
@@ -53,6 +54,26 @@ fn server(facts: &DatabaseFacts) -> Check {
         format!("{server} has no window functions, so nothing can be compacted"),
         "upgrade to MariaDB 10.2 or MySQL 8.0 at least",
     )
+}
+
+/// Reasons for which every run is refused.
+fn writable(facts: &DatabaseFacts) -> Vec<Check> {
+    let obstacles = facts.obstacles.iter().map(|obstacle| {
+        Check::problem(
+            "database.writable",
+            format!("the server cannot be written to, so a run is refused: {obstacle}"),
+            "let the job run on the primary, or set the variable right if this is the primary",
+        )
+    });
+    let replica = facts.replica_of.iter().map(|primary| {
+        Check::problem(
+            "database.writable",
+            format!("the server is a replica of {primary}, so a run is refused"),
+            "let the job run on the primary; allow_replica = true under [policy] in a \
+             configuration of Elpis if this one is written to on purpose",
+        )
+    });
+    obstacles.chain(replica).collect()
 }
 
 fn clock(facts: &DatabaseFacts) -> Check {
@@ -94,7 +115,7 @@ fn last_run(facts: &DatabaseFacts, now: Timestamp, arguments: &str) -> Check {
 }
 
 fn indexes(facts: &DatabaseFacts) -> Vec<Check> {
-    if facts.missing_indexes.is_empty() {
+    if facts.missing_indexes.is_empty() && facts.missing_columns.is_empty() {
         return vec![Check::ok(
             "database.indexes",
             "the shipped indexes are there",
@@ -107,7 +128,15 @@ fn indexes(facts: &DatabaseFacts) -> Vec<Check> {
             format!("ALTER TABLE {table} ADD INDEX ({columns})"),
         )
     });
-    missing.collect()
+    let lacking = facts.missing_columns.iter().map(|(table, column)| {
+        Check::problem(
+            "database.columns",
+            format!("{table} has no column {column}, which the shipped schema has: tasks that need it do nothing"),
+            "find out which update of the console's schema was missed or undone, and let the \
+             console carry it out",
+        )
+    });
+    missing.chain(lacking).collect()
 }
 
 fn privileges(facts: &DatabaseFacts) -> Vec<Check> {
@@ -165,8 +194,9 @@ fn disk(disk: Disk) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Denied, State, UnknownTable};
+    use super::super::{State, UnknownTable};
     use super::*;
+    use crate::server::Denied;
 
     fn well(now: Timestamp) -> DatabaseFacts {
         DatabaseFacts {
@@ -242,6 +272,27 @@ mod tests {
                 "database.servers",
                 DatabaseFacts {
                     server_versions: vec!["6.0SP5 Build 2".into()],
+                    ..well()
+                },
+            ),
+            (
+                "database.writable",
+                DatabaseFacts {
+                    obstacles: vec!["read_only is set"],
+                    ..well()
+                },
+            ),
+            (
+                "database.writable",
+                DatabaseFacts {
+                    replica_of: Some("primary:3306".into()),
+                    ..well()
+                },
+            ),
+            (
+                "database.columns",
+                DatabaseFacts {
+                    missing_columns: vec![("tevento".into(), "utimestamp".into())],
                     ..well()
                 },
             ),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use elpis_mysql::{Error, Flavour, Params, Session, Value, now, quote};
+use elpis_maint_core::housekeeping::{Task, Work};
+use elpis_mysql::{Error, Flavour, Params, Session, Value, now, role};
 use jiff::Timestamp;
 
 use super::schema::SchemaVersion;
-use crate::server::{last_maintenance, may_create_progress};
+use crate::server::{Denied, denied, last_maintenance, may_create_progress};
 use crate::tokens::Tokens;
 
 /// Indexes that the shipped schema has and the tasks walk along: table and first columns.
@@ -24,15 +25,6 @@ const INDEXES: [(&str, &[&str]); 13] = [
     ("tevento", &["utimestamp"]),
     ("ttrap", &["timestamp"]),
     ("tgis_data_history", &["end_timestamp"]),
-];
-/// Tables that are not only deleted from.
-const WRITTEN: [&str; 6] = [
-    "tagente_datos",
-    "tevento",
-    "tagente_modulo",
-    "tagente_estado",
-    "tagente",
-    "tconfig",
 ];
 /// Tables with a time that do not grow with it, or go with the rows that they belong to.
 const SETTLED: [&str; 14] = [
@@ -61,14 +53,20 @@ pub struct DatabaseFacts {
     pub server: String,
     /// Whether its version has window functions, without which nothing is compacted.
     pub has_window_functions: bool,
+    /// Why the server may not be written to.
+    pub obstacles: Vec<&'static str>,
+    /// `host:port` of its primary, if it is a replica; for the caller to forget where that is allowed.
+    pub replica_of: Option<String>,
     /// How far the server's clock is ahead of ours, in seconds.
     pub clock_skew_s: f64,
     /// The schema's version (`db_scheme_version`), such as `7.0NG`.
     pub schema_version: Option<String>,
     /// The versions that the product's servers say they have.
     pub server_versions: Vec<String>,
-    /// Tables of the shipped schema that lack an index: table and columns.
+    /// Tables of the shipped schema that lack an index: table and columns, all of which are there.
     pub missing_indexes: Vec<(String, String)>,
+    /// Tables of the shipped schema that lack a column: table and column.
+    pub missing_columns: Vec<(String, String)>,
     /// Tables without a primary key, if this is a Galera cluster, which cannot delete from them.
     pub keyless_in_cluster: Vec<String>,
     /// What the account may not do.
@@ -84,15 +82,6 @@ pub struct DatabaseFacts {
     pub datadir: Option<String>,
     /// The file system under it, if it is on this host; for the caller to find out.
     pub disk: Option<Disk>,
-}
-
-/// Something that the account may not do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
-    /// The privilege.
-    pub privilege: &'static str,
-    /// On what.
-    pub table: String,
 }
 
 /// A table that no task knows.
@@ -116,18 +105,20 @@ pub struct Disk {
 }
 
 impl DatabaseFacts {
-    /// Asks. `known`: the tables that some task reads or changes.
+    /// Asks. `tasks`: all that a run may do.
     ///
     /// # Errors
     /// What the server answers.
     pub async fn gather(
         session: &mut Session,
         tokens: &Tokens,
-        known: &BTreeSet<String>,
+        tasks: &[Task],
         at: Timestamp,
     ) -> Result<DatabaseFacts, Error> {
         let info = session.server().clone();
         let theirs = now(session).await?;
+        let role = role(session).await?;
+        let (missing_indexes, missing_columns) = missing(session).await?;
         let has_window_functions = match info.flavour {
             Flavour::MariaDb => info.version >= (10, 2, 0),
             Flavour::MySql => info.version >= (8, 0, 0),
@@ -139,14 +130,17 @@ impl DatabaseFacts {
         Ok(DatabaseFacts {
             server: format!("{:?} {}", info.flavour, info.version_text),
             has_window_functions,
+            obstacles: role.obstacles(),
+            replica_of: role.replica_of,
             clock_skew_s: (theirs - at.as_microsecond()) as f64 / 1e6,
             schema_version: SchemaVersion::read(session).await?.version,
             server_versions: versions.into_iter().map(lossy).collect(),
-            missing_indexes: missing_indexes(session).await?,
+            missing_indexes,
+            missing_columns,
             keyless_in_cluster: keyless_in_cluster(session).await?,
-            denied: denied(session, known).await?,
+            denied: denied(tasks, &INDEXES.map(|(table, _)| table), session).await?,
             may_create: may_create_progress(session).await?,
-            unknown_tables: unknown_tables(session, known).await?,
+            unknown_tables: unknown_tables(session, &tables(tasks)).await?,
             last_run: last_maintenance(tokens),
             datadir: datadir.map(lossy),
             disk: None,
@@ -154,7 +148,10 @@ impl DatabaseFacts {
     }
 }
 
-async fn missing_indexes(session: &mut Session) -> Result<Vec<(String, String)>, Error> {
+/// Indexes and columns that are not there, of tables that are.
+async fn missing(
+    session: &mut Session,
+) -> Result<(Vec<(String, String)>, Vec<(String, String)>), Error> {
     let sql = "SELECT CAST(table_name AS BINARY), CAST(index_name AS BINARY), \
                       CAST(COALESCE(column_name, '') AS BINARY) \
                FROM information_schema.statistics WHERE table_schema = DATABASE() \
@@ -168,23 +165,34 @@ async fn missing_indexes(session: &mut Session) -> Result<Vec<(String, String)>,
             None => indexes.push((name, vec![lossy(column)])),
         }
     }
-    let mut missing = Vec::new();
+    let (mut missing, mut lacking) = (Vec::new(), BTreeSet::new());
     for (table, wanted) in INDEXES {
         let found = indexes.iter().any(|((name, _), columns)| {
             name == table && columns.iter().take(wanted.len()).eq(wanted.iter())
         });
-        if !found && exists(session, table).await? {
-            missing.push((table.to_owned(), wanted.join(", ")));
+        let columns = match found {
+            true => continue,
+            false => columns(session, table).await?,
+        };
+        let absent = wanted.iter().filter(|column| !columns.contains(**column));
+        let absent: Vec<_> = absent
+            .map(|column| (table.to_owned(), (*column).to_owned()))
+            .collect();
+        match (columns.is_empty(), absent.is_empty()) {
+            (true, _) => {}
+            (false, true) => missing.push((table.to_owned(), wanted.join(", "))),
+            (false, false) => lacking.extend(absent),
         }
     }
-    Ok(missing)
+    Ok((missing, lacking.into_iter().collect()))
 }
 
-async fn exists(session: &mut Session, table: &str) -> Result<bool, Error> {
-    let sql = "SELECT COUNT(*) FROM information_schema.tables \
+/// The columns of a table, in small letters; none if it is not there.
+async fn columns(session: &mut Session, table: &str) -> Result<BTreeSet<String>, Error> {
+    let sql = "SELECT CAST(LOWER(column_name) AS BINARY) FROM information_schema.columns \
                WHERE table_schema = DATABASE() AND table_name = ?";
-    let found: Option<u64> = session.first(sql, one(table)).await?;
-    Ok(found.unwrap_or(0) > 0)
+    let columns: Vec<Vec<u8>> = session.rows(sql, one(table)).await?;
+    Ok(columns.into_iter().map(lossy).collect())
 }
 
 async fn keyless_in_cluster(session: &mut Session) -> Result<Vec<String>, Error> {
@@ -202,64 +210,15 @@ async fn keyless_in_cluster(session: &mut Session) -> Result<Vec<String>, Error>
     Ok(rows.into_iter().map(lossy).collect())
 }
 
-/// A statement that is only explained needs the same privileges as one that is carried out.
-async fn denied(session: &mut Session, known: &BTreeSet<String>) -> Result<Vec<Denied>, Error> {
-    let mut denied = Vec::new();
-    for table in known.iter().filter(|one| !WRITTEN.contains(&one.as_str())) {
-        let Ok(name) = quote(table) else { continue };
-        let sql = format!("EXPLAIN DELETE FROM {name} WHERE 1 = 0");
-        if is_denied(session, &sql).await? {
-            denied.push(Denied {
-                privilege: "DELETE",
-                table: table.clone(),
-            });
-        }
-    }
-    for table in WRITTEN {
-        let Ok(name) = quote(table) else { continue };
-        let column = match table {
-            "tagente_datos" => "utimestamp",
-            "tevento" => "id_evento",
-            "tagente_modulo" => "id_agente_modulo",
-            "tagente_estado" => "id_agente_estado",
-            "tagente" => "id_agente",
-            _ => "id_config",
-        };
-        for (privilege, sql) in [
-            (
-                "SELECT",
-                format!("EXPLAIN SELECT {column} FROM {name} WHERE 1 = 0"),
-            ),
-            ("DELETE", format!("EXPLAIN DELETE FROM {name} WHERE 1 = 0")),
-            (
-                "UPDATE",
-                format!("EXPLAIN UPDATE {name} SET {column} = {column} WHERE 1 = 0"),
-            ),
-            (
-                "INSERT",
-                format!(
-                    "EXPLAIN INSERT INTO {name} ({column}) SELECT {column} FROM {name} WHERE 1 = 0"
-                ),
-            ),
-        ] {
-            if is_denied(session, &sql).await? {
-                denied.push(Denied {
-                    privilege,
-                    table: table.to_owned(),
-                });
-            }
-        }
-    }
-    Ok(denied)
-}
-
-async fn is_denied(session: &mut Session, sql: &str) -> Result<bool, Error> {
-    match session.execute(sql, Params::Empty).await {
-        Err(error) if error.is_lost() => Err(error),
-        // Access denied to the database, to the table, to the column.
-        Err(error) => Ok(matches!(error.code(), Some(1044 | 1142 | 1143))),
-        Ok(_) => Ok(false),
-    }
+/// The tables that tasks read or change.
+fn tables(tasks: &[Task]) -> BTreeSet<String> {
+    let works = tasks.iter().flat_map(|task| &task.work);
+    let tables = works.filter_map(|work| match work {
+        Work::Retention(rule) => Some(rule.name.clone()),
+        Work::Sweep(rule) => Some(rule.table.clone()),
+        Work::Program(_) | Work::Skip { .. } => None,
+    });
+    tables.collect()
 }
 
 async fn unknown_tables(

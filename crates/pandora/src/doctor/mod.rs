@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use database::judge_database;
-pub use facts::{DatabaseFacts, Denied, Disk, UnknownTable};
+pub use facts::{DatabaseFacts, Disk, UnknownTable};
 pub use moves::judge_moves;
 pub use schema::{SchemaVersion, judge_history_schema};
 

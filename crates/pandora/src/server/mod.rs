@@ -12,7 +12,8 @@ mod rights;
 pub use installation::{Installation, ModuleType};
 pub use maintenance::{last_maintenance, record_maintenance};
 pub use master::{NotMaster, check_master, server_name};
-pub use rights::{hold_what_is_denied, may_create_progress};
+pub use rights::{Denied, hold_what_is_denied, lacking_for_compaction};
+pub(crate) use rights::{denied, may_create_progress};
 
 const PRODUCT: &str = "{database}_pandora_db";
 /// The same lock as older versions of that tool name it (7.0NG of 2018, and 4.1): one for all

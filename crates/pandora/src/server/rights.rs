@@ -1,21 +1,23 @@
 //! What the account may do, asked before a run rather than found out in its middle.
 
-use std::collections::BTreeMap;
+mod need;
 
-use elpis_maint_core::housekeeping::{HousekeepingPlan, PartPlan};
-use elpis_maint_core::sweep::{Dependent, Fate, HeldBy, SweepAct, SweepTask};
-use elpis_mysql::{Error, Params, Session, quote};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Access denied to the database, to the table, to the column.
-const DENIED: [u16; 3] = [1044, 1142, 1143];
+use elpis_maint_core::housekeeping::{HousekeepingPlan, PartPlan, Task};
+use elpis_maint_core::sweep::HeldBy;
+use elpis_maint_core::{Mode, SeriesRule};
+use elpis_mysql::{Error, Params, Session};
 
-/// Something that a plan does to a table, and a column by which the server can be asked whether it
-/// may be done.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
-    Delete { table: String },
-    Update { table: String, column: String },
-    Insert { table: String, column: String },
+use need::{Need, of_part, of_work};
+
+/// Something that the account may not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The privilege.
+    pub privilege: &'static str,
+    /// On what.
+    pub table: String,
 }
 
 /// Parts of `plan` that the account of `session` may not carry out are held back, each with the
@@ -32,17 +34,24 @@ pub async fn hold_what_is_denied(
     }
     let mut asked: BTreeMap<Need, bool> = BTreeMap::new();
     for part in plan.tasks.iter_mut().flat_map(|task| &mut task.parts) {
-        for need in needs(part) {
+        for need in of_part(part) {
             let denied = match asked.get(&need) {
                 Some(denied) => *denied,
-                None => is_denied(session, &need).await?,
+                None => need.is_denied(session).await?,
             };
-            asked.insert(need.clone(), denied);
             if denied {
                 *part = PartPlan::Held {
                     by: HeldBy::Privilege,
-                    why: need.lacking(),
+                    why: format!(
+                        "the account lacks {} on {}: nothing of this is done; GRANT SELECT, INSERT, \
+                         UPDATE, DELETE on the whole database to it",
+                        need.privilege(),
+                        need.table()
+                    ),
                 };
+            }
+            asked.insert(need, denied);
+            if denied {
                 break;
             }
         }
@@ -50,14 +59,83 @@ pub async fn hold_what_is_denied(
     Ok(())
 }
 
+/// What the account of `session` may not do of all that `tasks` may ever do, of what compaction may
+/// do, and of what tells the console. Of a table that it does not see nobody can tell whether it is
+/// there: only those of `shipped`, which every version has, are asked about all the same.
+///
+/// # Errors
+/// The session is lost, or the server does not answer.
+pub(crate) async fn denied(
+    tasks: &[Task],
+    shipped: &[&str],
+    session: &mut Session,
+) -> Result<Vec<Denied>, Error> {
+    if may_write_everything(session).await? {
+        return Ok(Vec::new());
+    }
+    let works = tasks.iter().flat_map(|task| &task.work);
+    let mut needs: BTreeSet<Need> = works.flat_map(of_work).collect();
+    needs.insert(Need::insert("tconfig", "value"));
+    needs.insert(Need::update("tconfig", "value"));
+    needs.insert(Need::update("tagente_datos", "datos"));
+    let seen = "SELECT CAST(table_name AS BINARY) FROM information_schema.tables \
+                WHERE table_schema = DATABASE()";
+    let seen: Vec<Vec<u8>> = session.rows(seen, Params::Empty).await?;
+    needs.retain(|need| {
+        let table = need.table();
+        shipped.contains(&table) || seen.iter().any(|name| name == table.as_bytes())
+    });
+    let mut denied = Vec::new();
+    for need in needs {
+        if need.is_denied(session).await? {
+            denied.push(Denied {
+                privilege: need.privilege(),
+                table: need.table().to_owned(),
+            });
+        }
+    }
+    denied.dedup();
+    Ok(denied)
+}
+
+/// The privilege that compaction by `rules` lacks, in words, if it lacks one.
+///
+/// # Errors
+/// The session is lost, or the server does not answer.
+pub async fn lacking_for_compaction(
+    rules: &[SeriesRule],
+    session: &mut Session,
+) -> Result<Option<String>, Error> {
+    if may_create_progress(session).await? == Some(false) {
+        return Ok(Some(
+            "CREATE, which compaction needs once, for the table of its progress".to_owned(),
+        ));
+    }
+    if may_write_everything(session).await? {
+        return Ok(None);
+    }
+    let needs = rules.iter().flat_map(|rule| {
+        let mean = rule.mode == Mode::Mean;
+        let update = mean.then(|| Need::update(&rule.table, &rule.value_column));
+        std::iter::once(Need::delete(&rule.table)).chain(update)
+    });
+    for need in needs {
+        if need.is_denied(session).await? {
+            return Ok(Some(format!("{} on {}", need.privilege(), need.table())));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether the account may change all tables of the database, by grants of its own that say so
 /// plainly. Where they do not (roles, several grants of which one is the closest, single tables), each
 /// table is asked about.
 async fn may_write_everything(session: &mut Session) -> Result<bool, Error> {
-    // CHAR(92) is a backslash in every sql_mode: names in grants may be patterns.
-    const GRANTEE: &str = "CONCAT('''''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), ''''@'''', \
-                           SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''''')";
+    // As the server writes it, in quotes.
+    const GRANTEE: &str = "CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', \
+                           QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))";
     const FOUR: &str = "privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')";
+    // CHAR(92) is a backslash in every sql_mode: names in grants may be patterns.
     let sql = format!(
         "SELECT COALESCE( \
            (SELECT COUNT(*) = 4 FROM information_schema.user_privileges \
@@ -77,7 +155,7 @@ async fn may_write_everything(session: &mut Session) -> Result<bool, Error> {
 ///
 /// # Errors
 /// The session is lost, or the server does not answer.
-pub async fn may_create_progress(session: &mut Session) -> Result<Option<bool>, Error> {
+pub(crate) async fn may_create_progress(session: &mut Session) -> Result<Option<bool>, Error> {
     let there = "SELECT COUNT(*) FROM information_schema.tables \
                  WHERE table_schema = DATABASE() AND table_name = 'elpis_compaction'";
     if session.first::<i64>(there, Params::Empty).await? > Some(0) {
@@ -106,105 +184,4 @@ pub async fn may_create_progress(session: &mut Session) -> Result<Option<bool>, 
         here && listed.next().is_some()
     };
     Ok(Some(grants.iter().any(covers)))
-}
-
-/// A statement that is only explained needs the same privileges as one that is carried out.
-async fn is_denied(session: &mut Session, need: &Need) -> Result<bool, Error> {
-    let sql = match need {
-        Need::Delete { table } => format!("EXPLAIN DELETE FROM {} WHERE 1 = 0", quote(table)?),
-        Need::Update { table, column } => {
-            let (table, column) = (quote(table)?, quote(column)?);
-            format!("EXPLAIN UPDATE {table} SET {column} = {column} WHERE 1 = 0")
-        }
-        Need::Insert { table, column } => {
-            let (table, column) = (quote(table)?, quote(column)?);
-            format!(
-                "EXPLAIN INSERT INTO {table} ({column}) SELECT {column} FROM {table} WHERE 1 = 0"
-            )
-        }
-    };
-    match session.execute(&sql, Params::Empty).await {
-        Err(error) if error.is_lost() => Err(error),
-        Err(error) => Ok(error.code().is_some_and(|code| DENIED.contains(&code))),
-        Ok(_) => Ok(false),
-    }
-}
-
-fn needs(part: &PartPlan) -> Vec<Need> {
-    let delete = |table: &String| Need::Delete {
-        table: table.clone(),
-    };
-    match part {
-        PartPlan::Purge(plan) => {
-            let cascades = plan.task.cascaded_tables().into_iter();
-            let cascades = cascades.map(|table| delete(&table.to_owned()));
-            cascades.chain([delete(&plan.task.table)]).collect()
-        }
-        PartPlan::Sweep(plan) => of_sweep(&plan.task),
-        PartPlan::Program(_) | PartPlan::Skipped { .. } | PartPlan::Held { .. } => Vec::new(),
-    }
-}
-
-fn of_sweep(task: &SweepTask) -> Vec<Need> {
-    let update = |table: &String, column: Option<&String>| {
-        column.map(|column| Need::Update {
-            table: table.clone(),
-            column: column.clone(),
-        })
-    };
-    let mut needs = Vec::new();
-    of_dependents(task.dependents(), &mut needs);
-    let marks = task.marks().iter();
-    needs.extend(marks.filter_map(|mark| {
-        let mut columns = mark.values.iter().map(|(column, _)| column);
-        update(&mark.table, columns.next())
-    }));
-    match &task.act {
-        SweepAct::Delete { .. } => needs.push(Need::Delete {
-            table: task.table.clone(),
-        }),
-        SweepAct::Clear { .. } => {}
-        SweepAct::Insert { into, values, .. } => {
-            needs.extend(values.first().map(|(column, _)| Need::Insert {
-                table: into.clone(),
-                column: column.clone(),
-            }));
-        }
-        SweepAct::Set { values } => {
-            needs.extend(update(
-                &task.table,
-                values.first().map(|(column, _)| column),
-            ));
-        }
-    }
-    needs
-}
-
-fn of_dependents(dependents: &[Dependent], needs: &mut Vec<Need>) {
-    for one in dependents {
-        needs.push(match one.fate {
-            Fate::Delete => Need::Delete {
-                table: one.table.clone(),
-            },
-            Fate::Detach => Need::Update {
-                table: one.table.clone(),
-                column: one.column.clone(),
-            },
-        });
-        of_dependents(&one.dependents, needs);
-    }
-}
-
-impl Need {
-    fn lacking(&self) -> String {
-        let (privilege, table) = match self {
-            Need::Delete { table } => ("DELETE", table),
-            Need::Update { table, .. } => ("UPDATE", table),
-            Need::Insert { table, .. } => ("INSERT", table),
-        };
-        format!(
-            "the account lacks {privilege} on {table}: nothing of this is done; \
-             GRANT SELECT, INSERT, UPDATE, DELETE on the whole database to it"
-        )
-    }
 }

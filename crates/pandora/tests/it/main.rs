@@ -16,6 +16,7 @@ mod full;
 mod fuzzed;
 mod modes;
 mod overlap;
+mod rights;
 mod server;
 mod spared;
 mod support;

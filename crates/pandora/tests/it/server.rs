@@ -1,15 +1,17 @@
 //! What is asked of a live database before and after a run, on a real MariaDB.
 
-use std::collections::BTreeSet;
-
+use elpis_maint_core::housekeeping::{Task, Work};
 use elpis_mysql::{Session, SessionSettings};
 use elpis_pandora::{
-    DatabaseFacts, Installation as Asked, Origin, PandoraSettings, Tokens, last_maintenance,
-    record_maintenance,
+    DatabaseFacts, Installation as Asked, Origin, PandoraSettings, Tokens, catalogue,
+    last_maintenance, record_maintenance,
 };
 use elpis_testkit::pandora::{Installation, tables};
 use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::support::settings;
 
 async fn session(db: &MariaDb) -> Session {
     Session::open(&db.options, &SessionSettings::default())
@@ -106,21 +108,25 @@ async fn the_last_run_is_one_row_whatever_was_there() {
 async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
     let db = Installation::small().install();
     let at = Timestamp::now();
-    let gather = async |db: &MariaDb, known: &[&str]| {
+    let gather = async |db: &MariaDb, tasks: &[Task]| {
         let mut session = session(db).await;
         let tokens = Tokens::read(&mut session).await.unwrap();
-        let known: BTreeSet<String> = known.iter().map(|table| (*table).to_owned()).collect();
-        DatabaseFacts::gather(&mut session, &tokens, &known, at)
+        DatabaseFacts::gather(&mut session, &tokens, tasks, at)
             .await
             .unwrap()
     };
-    let facts = gather(&db, &["tagente_datos"]).await;
+    let mut tasks = catalogue(&settings(&db).await, &TimeZone::UTC, at);
+    let facts = gather(&db, &tasks).await;
     assert!(
         facts.has_window_functions && facts.server.contains("MariaDb"),
         "{}",
         facts.server
     );
-    assert_eq!(facts.missing_indexes, []);
+    assert_eq!(
+        (facts.missing_indexes, facts.missing_columns),
+        (vec![], vec![])
+    );
+    assert_eq!((facts.obstacles, facts.replica_of), (vec![], None));
     assert_eq!(
         (facts.denied.as_slice(), facts.may_create),
         (&[][..], Some(true))
@@ -137,9 +143,11 @@ async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
            DROP INDEX idx_template_module, DROP INDEX id_agent_module;\
          CREATE INDEX wrong_way ON tagente_datos (utimestamp, id_agente_modulo);\
          CREATE TABLE tnew (id INT PRIMARY KEY, utimestamp BIGINT NOT NULL);\
-         INSERT INTO tnew SELECT seq, seq FROM seq_1_to_12000; ANALYZE TABLE tnew;",
+         INSERT INTO tnew SELECT seq, seq FROM seq_1_to_12000; ANALYZE TABLE tnew;\
+         DROP TABLE tgis_data_history;\
+         ALTER TABLE ttrap DROP COLUMN timestamp;",
     );
-    let facts = gather(&db, &["tagente_datos"]).await;
+    let facts = gather(&db, &tasks).await;
     let missing = (
         "tagente_datos".to_owned(),
         "id_agente_modulo, utimestamp".to_owned(),
@@ -153,6 +161,7 @@ async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
             other("tevento", "id_agentmodule"),
         ]
     );
+    assert_eq!(facts.missing_columns, [other("ttrap", "timestamp")]);
     let [unknown] = &facts.unknown_tables[..] else {
         panic!("{:?}", facts.unknown_tables);
     };
@@ -160,10 +169,14 @@ async fn a_doctor_sees_the_shipped_schema_whole_and_what_is_missing_of_it() {
         (unknown.table.as_str(), unknown.column.as_str()),
         ("tnew", "utimestamp")
     );
-    assert_eq!(
-        gather(&db, &["tagente_datos", "tnew"]).await.unknown_tables,
-        []
-    );
+    let mut works = tasks.iter().flat_map(|task| &task.work);
+    let mut known = works.find_map(|work| match work {
+        Work::Retention(rule) => Some(rule.clone()),
+        _ => None,
+    });
+    known.as_mut().unwrap().name = "tnew".to_owned();
+    tasks[0].work.extend(known.map(Work::Retention));
+    assert_eq!(gather(&db, &tasks).await.unknown_tables, []);
 }
 
 /// A server that says it is part of a cluster, without the library that would make it one: what
@@ -183,11 +196,18 @@ async fn a_doctor_names_tables_without_a_key_in_a_cluster() {
     db.sql("CREATE VIEW seen AS SELECT * FROM tagente_datos;");
     let mut session = session(&db).await;
     let tokens = Tokens::read(&mut session).await.unwrap();
-    let known = BTreeSet::new();
-    let facts = DatabaseFacts::gather(&mut session, &tokens, &known, Timestamp::now());
+    let facts = DatabaseFacts::gather(&mut session, &tokens, &[], Timestamp::now());
     let facts = facts.await.unwrap();
     assert_eq!(
         facts.keyless_in_cluster,
         ["tagente_datos", "tagente_datos_string"]
     );
+    assert_eq!(facts.obstacles, [""; 0]);
+    db.sql(
+        "SET GLOBAL read_only = 1, GLOBAL wsrep_on = 0; CHANGE MASTER TO MASTER_HOST = 'other';",
+    );
+    let facts = DatabaseFacts::gather(&mut session, &tokens, &[], Timestamp::now());
+    let facts = facts.await.unwrap();
+    assert_eq!(facts.obstacles, ["read_only is set"]);
+    assert_eq!(facts.replica_of.as_deref(), Some("other:3306"));
 }

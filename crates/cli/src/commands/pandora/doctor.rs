@@ -1,11 +1,9 @@
 //! `doctor`: what keeps the maintenance of an installation from doing its work.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
 use elpis_maint_core::MySqlStore;
-use elpis_maint_core::housekeeping::{Housekeeping, Work};
 use elpis_maint_core::moves::pending_moves;
 use elpis_mysql::{Params, Session};
 use elpis_pandora::{
@@ -19,6 +17,7 @@ use serde::Serialize;
 use super::further::further_servers;
 use super::history::history_server;
 use super::rooted::Rooted;
+use super::state::judge_state;
 use super::{Selection, Wanted, ask, master, named, session};
 use crate::exit::{Code, Verdict};
 use crate::output::{self, Printer};
@@ -53,6 +52,7 @@ pub(crate) async fn doctor(rooted: &Rooted, printer: Printer) -> Result<Verdict>
         Ok(settings) => match named(&settings) {
             Some((pandora, server)) => {
                 checks.extend(files(pandora, &schedule, root));
+                checks.push(judge_state(&settings.state, root));
                 checks.extend(database(&settings, (pandora, server), root, printer).await);
             }
             None => {
@@ -233,10 +233,13 @@ async fn is_at_work(session: &mut Session, database: &str) -> Result<bool> {
 async fn gather(wanted: &Wanted, server: &Server, root: &Path) -> Result<DatabaseFacts> {
     let mut session = session(server).await?;
     let now = RealClock::new().now();
-    let tables = tables(&wanted.housekeeping);
     let tokens = &wanted.installation.tokens;
-    let mut facts = DatabaseFacts::gather(&mut session, tokens, &tables, now).await?;
+    let tasks = &wanted.housekeeping.tasks;
+    let mut facts = DatabaseFacts::gather(&mut session, tokens, tasks, now).await?;
     session.close().await?;
+    if wanted.housekeeping.allow_replica {
+        facts.replica_of = None;
+    }
     if is_local(server)
         && let Some(datadir) = &facts.datadir
     {
@@ -258,17 +261,6 @@ fn is_local(server: &Server) -> bool {
             .host
             .as_deref()
             .is_some_and(|host| local.contains(&host))
-}
-
-/// The tables that tasks read or change.
-fn tables(housekeeping: &Housekeeping) -> BTreeSet<String> {
-    let works = housekeeping.tasks.iter().flat_map(|task| &task.work);
-    let tables = works.filter_map(|work| match work {
-        Work::Retention(rule) => Some(rule.name.clone()),
-        Work::Sweep(rule) => Some(rule.table.clone()),
-        Work::Program(_) | Work::Skip { .. } => None,
-    });
-    tables.collect()
 }
 
 fn unreachable(error: &anyhow::Error) -> Check {

@@ -12,6 +12,7 @@ mod rooted;
 mod run;
 mod selection;
 mod show;
+mod state;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use elpis_maint_core::housekeeping::{
 };
 use elpis_maint_core::moves::{MovePlan, MovePolicy};
 use elpis_maint_core::{MySqlStore, Refusal};
-use elpis_pandora::{hold_what_is_denied, may_create_progress};
+use elpis_pandora::{hold_what_is_denied, lacking_for_compaction};
 use elpis_run::{Clock, FnObserver, RealClock};
 use serde::Serialize;
 
@@ -37,10 +37,6 @@ pub(crate) struct PandoraPlans {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) concerns: Vec<String>,
 }
-
-/// Why nothing is compacted.
-const NO_CREATE: &str = "the account lacks CREATE, which compaction needs once, for the table of its \
-                         progress: nothing is compacted; GRANT CREATE on the database to it";
 
 /// What is true of a database, as far as these tasks are concerned.
 pub(super) async fn facts(
@@ -101,22 +97,25 @@ impl PandoraPlans {
             history: None,
             concerns: Vec::new(),
         };
-        plans.hold_what_is_denied(server).await;
+        plans.hold_what_is_denied(wanted, server).await;
         Ok(plans)
     }
 
     /// Leaves out what the account may not do. Where nobody can be asked (the account has no session
     /// left for it), the run finds out.
-    async fn hold_what_is_denied(&mut self, server: &Server) {
+    async fn hold_what_is_denied(&mut self, wanted: &Wanted, server: &Server) {
         let Ok(mut session) = session(server).await else {
             return;
         };
         let _ = hold_what_is_denied(&mut self.housekeeping, &mut session).await;
+        let rules = &wanted.compaction.series;
         if self.compaction.is_some()
-            && let Ok(Some(false)) = may_create_progress(&mut session).await
+            && let Ok(Some(lacking)) = lacking_for_compaction(rules, &mut session).await
         {
             self.compaction = None;
-            self.concerns.push(NO_CREATE.to_owned());
+            self.concerns.push(format!(
+                "the account lacks {lacking}: nothing is compacted; GRANT it on the whole database"
+            ));
         }
         let _ = session.close().await;
     }

@@ -1,5 +1,7 @@
 //! The hourly job: what the doctor finds, what `install` writes.
 
+use std::os::unix::fs::PermissionsExt;
+
 use elpis_testkit::Database;
 
 use super::image::{CONF, Image};
@@ -132,6 +134,31 @@ fn the_doctor_looks_at_the_files_of_jobs_and_of_further_servers() {
     image.remove(named);
     image.lay_out(path, job, 0o755);
     assert_eq!(said(&site), [], "all is well");
+
+    // Where nothing can be remembered, nothing is begun.
+    let config = "etc/elpis/maint.toml";
+    image.lay_out(config, "[state]\ndirectory = '/srv/state'\n", 0o600);
+    assert_eq!(said(&site), [], "it can be made");
+    let journal = "srv/state/journal.db";
+    image.lay_out(journal, "This is no journal, as everybody can see.", 0o600);
+    let directory = image.root().join("srv/state");
+    let mode = |mode| std::fs::set_permissions(&directory, PermissionsExt::from_mode(mode));
+    mode(0o700).unwrap();
+    let is_state = |found: &[(String, String, String)], word: &str| {
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, "state");
+        assert!(found[0].1.contains(word), "{word}: {found:?}");
+    };
+    is_state(&said(&site), "journal.db");
+    image.remove(journal);
+    assert_eq!(said(&site), []);
+    mode(0o777).unwrap();
+    is_state(&said(&site), "others may write");
+    std::fs::remove_dir(&directory).unwrap();
+    image.lay_out("srv/state", "a file", 0o600);
+    is_state(&said(&site), "use directory");
+    image.remove("srv/state");
+    image.remove(config);
 
     // Servers of the same database, hidden files and leftovers of packages are none of its matter.
     let name = site.db.name();

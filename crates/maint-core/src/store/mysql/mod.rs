@@ -170,17 +170,6 @@ impl Store for MySqlStore {
         let asking = |e| failed("asking the server about itself", e);
         let role = elpis_mysql::role(&mut self.session).await.map_err(asking)?;
         let micros = elpis_mysql::now(&mut self.session).await.map_err(asking)?;
-        let mut obstacles = Vec::new();
-        if role.read_only {
-            obstacles.push("read_only is set".to_owned());
-        }
-        if role.log_bin && role.binlog_format == "STATEMENT" {
-            obstacles.push(
-                "binlog_format is STATEMENT, under which a bounded delete may delete other rows \
-                 on a replica: set MIXED or ROW"
-                    .to_owned(),
-            );
-        }
         let mut warnings = Vec::new();
         if role.replica_unknown {
             warnings.push(
@@ -197,7 +186,7 @@ impl Store for MySqlStore {
             product: format!("{:?} {}", info.flavour, info.version_text),
             database: self.database.clone(),
             target: self.target.clone(),
-            obstacles,
+            obstacles: role.obstacles().into_iter().map(str::to_owned).collect(),
             warnings,
             replica_of: role.replica_of,
             clock: Timestamp::from_microsecond(micros).ok(),
