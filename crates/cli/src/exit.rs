@@ -11,7 +11,7 @@ pub(crate) mod failover;
 mod maint;
 
 #[cfg(feature = "maint")]
-pub(crate) use maint::LockedBy;
+pub(crate) use maint::{LockedBy, Underway};
 
 /// How a command ended, as a number for whoever called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

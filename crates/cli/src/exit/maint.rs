@@ -15,6 +15,16 @@ use crate::interrupt::LeftAtOnce;
 use crate::output::Unwritten;
 use crate::settings::ConfigError;
 
+/// Put to what went wrong after some of a run was done.
+#[derive(Debug)]
+pub(crate) struct Underway;
+
+impl fmt::Display for Underway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("some of the run was done, then it ended")
+    }
+}
+
 /// A run was refused because of another one, which the journal may know.
 #[derive(Debug)]
 pub(crate) struct LockedBy {
@@ -91,7 +101,16 @@ impl From<&Ended> for Verdict {
 
 impl From<&anyhow::Error> for Verdict {
     fn from(error: &anyhow::Error) -> Verdict {
-        let (code, hint) = judge(error);
+        let (code, hint) = match judge(error) {
+            (Code::Usage | Code::Unreachable, _) if error.is::<Underway>() => {
+                let hint = match error.is::<JournalError>() {
+                    true => JOURNAL,
+                    false => STOPPED,
+                };
+                (Code::Stopped, Some(hint.to_owned()))
+            }
+            judged => judged,
+        };
         Verdict {
             code,
             message: Some(format!("{error:#}")),
@@ -371,6 +390,33 @@ mod tests {
         let verdict = Verdict::from(&anyhow::Error::from(stopped(denied)));
         assert_eq!(verdict.code, Code::Stopped);
         assert!(verdict.hint.unwrap().starts_with("grant the account"));
+    }
+
+    /// Codes that say that nothing was begun would not be true.
+    #[test]
+    fn what_goes_wrong_after_some_was_done_is_4() {
+        let full = JournalError::Database {
+            path: "/var/lib/elpis/journal.db".into(),
+            doing: "begin a run",
+            source: "database or disk is full".into(),
+        };
+        let lost = CompactError::NotBegun(StoreError::Unreachable {
+            target: "db1:3306/pandora".to_owned(),
+            source: "refused".into(),
+        });
+        for (error, word) in [
+            (anyhow::Error::from(full), "state directory"),
+            (anyhow::Error::from(lost), "see to the database"),
+        ] {
+            let verdict = Verdict::from(&error.context(Underway));
+            assert_eq!(verdict.code, Code::Stopped);
+            assert!(verdict.hint.is_some_and(|hint| hint.contains(word)));
+            let message = verdict.message.unwrap();
+            assert!(message.starts_with("some of the run was done"), "{message}");
+        }
+        let refused = CompactError::Refused(Vec::new());
+        let refused = anyhow::Error::from(refused).context(Underway);
+        assert_eq!(Verdict::from(&refused).code, Code::Refused);
     }
 
     #[test]

@@ -94,8 +94,7 @@ impl HousekeepingPlan {
         });
         let mut tasks: Vec<TaskPlan> = tasks.collect();
         settle(&mut tasks);
-        overlap(&mut tasks);
-        HousekeepingPlan {
+        let mut plan = HousekeepingPlan {
             tasks,
             product: purge.product,
             target: purge.target,
@@ -104,7 +103,15 @@ impl HousekeepingPlan {
             locks: purge.locks,
             refusals: purge.refusals,
             warnings: purge.warnings,
-        }
+        };
+        plan.find_overlaps();
+        plan
+    }
+
+    /// Enters into each part the earlier tasks that touch rows which it counts. Whoever holds parts
+    /// back calls it anew.
+    pub fn find_overlaps(&mut self) {
+        overlap(&mut self.tasks);
     }
 
     /// Rows to delete, change or add, and what hangs on them as far as that was counted. A row that

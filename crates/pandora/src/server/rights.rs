@@ -56,6 +56,7 @@ pub async fn hold_what_is_denied(
             }
         }
     }
+    plan.find_overlaps();
     Ok(())
 }
 

@@ -23,6 +23,23 @@ async fn asked(db: &MariaDb, user: &str) -> (u64, usize) {
     let before = statements(&mut session).await;
     hold_what_is_denied(&mut plan, &mut session).await.unwrap();
     let after = statements(&mut session).await;
+    for task in &plan.tasks {
+        let is_held = |part: &PartPlan| matches!(part, PartPlan::Held { .. });
+        if !task.parts.iter().all(is_held) {
+            continue;
+        }
+        let parts = plan.tasks.iter().flat_map(|task| &task.parts);
+        let mut overlaps = parts.flat_map(|part| match part {
+            PartPlan::Purge(plan) => &plan.overlaps[..],
+            PartPlan::Sweep(plan) => &plan.overlaps[..],
+            _ => &[],
+        });
+        assert!(
+            !overlaps.any(|id| *id == task.id),
+            "{} does nothing",
+            task.id
+        );
+    }
     let parts = plan.tasks.iter().flat_map(|task| &task.parts);
     let is_held =
         |part: &&PartPlan| matches!(part, PartPlan::Held { by, .. } if *by == HeldBy::Privilege);

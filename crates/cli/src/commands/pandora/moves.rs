@@ -164,6 +164,8 @@ pub(super) struct Moved {
     pub(super) left: Limits,
     /// Whether the history database could be asked at all.
     pub(super) reached: bool,
+    /// Whether rows may have moved.
+    pub(super) begun: bool,
 }
 
 /// Moves what `policy` says. Whatever is wrong with the history database, it is a concern and no
@@ -200,6 +202,7 @@ pub(super) async fn run(
                     .map(|concern| format!("moving to the history database: {concern}"))
                     .collect(),
                 left: limits.after(report.moved(), elapsed),
+                begun: report.moved() > 0,
                 ended: report.ended,
                 reached,
             }
@@ -210,6 +213,7 @@ pub(super) async fn run(
             unmoved: all(),
             left: limits,
             reached,
+            begun: false,
         },
         Err(error) => Moved {
             ended: Ended::Done,
@@ -217,6 +221,7 @@ pub(super) async fn run(
             unmoved: all(),
             left: limits,
             reached,
+            begun: reached,
         },
     }
 }

@@ -4,7 +4,7 @@
 
 mod history;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use elpis_maint_core::compact::CompactPlan;
 use elpis_maint_core::housekeeping::{HousekeepingError, HousekeepingPlan, HousekeepingReport};
 use elpis_maint_core::{Ended, Limits, MySqlStore, Store, StoreError};
@@ -19,7 +19,7 @@ use crate::commands::journal::{self, Measured};
 use crate::commands::plan::Jobs;
 use crate::commands::run::{self as running, Also, Job, locked};
 use crate::commands::store::{beside, mysql};
-use crate::exit::{Code, Verdict};
+use crate::exit::{Code, Underway, Verdict};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Printer};
 use crate::settings::{Pandora, Server, Settings};
@@ -107,6 +107,8 @@ struct Half {
     by_share: bool,
     /// Of the limits of the whole run.
     left: Limits,
+    /// Whether anything was changed.
+    begun: bool,
 }
 
 impl moves::Moved {
@@ -117,6 +119,7 @@ impl moves::Moved {
             concerns: Vec::new(),
             by_share: false,
             left: self.left,
+            begun: self.begun,
         }
     }
 }
@@ -145,7 +148,7 @@ impl Stage<'_> {
         };
         // The locks go with the session anyway; a session that is lost cannot give them back.
         let _ = store.unlock().await;
-        let mut main = main?;
+        let mut main = after(moved.begun, main)?;
         let odd = mistaken(&self.wanted.settings.findings);
         main.concerns
             .splice(0..0, odd.into_iter().chain(moved.concerns));
@@ -158,7 +161,7 @@ impl Stage<'_> {
                 main.ended = all_taken();
             } else {
                 let places = (pandora, place, server);
-                let half = self.history(places, main.left, &journal).await?;
+                let half = self.history(places, main.left, &journal).await;
                 main.ended = half.ended;
                 main.by_share |= half.by_share;
                 let known = std::mem::take(&mut main.concerns);
@@ -198,6 +201,7 @@ impl Stage<'_> {
             unmoved: Vec::new(),
             left: limits,
             reached: true,
+            begun: false,
         };
         if let Some(concern) = moves::unusable(&mut self.wanted, self.selection) {
             moved.concerns = vec![format!("the history database: {concern}")];
@@ -253,7 +257,8 @@ impl Stage<'_> {
             return Ok(half);
         }
         if let Some(plan) = &plans.compaction {
-            self.compact(plan, &mut half, journal, store).await?;
+            let done = self.compact(plan, &mut half, journal, store).await;
+            after(half.begun, done)?;
         }
         if half.ended == Ended::Done
             && self.selection.is_whole()
@@ -303,6 +308,7 @@ impl Stage<'_> {
                 concerns: Vec::new(),
                 by_share: false,
                 left: limits,
+                begun: false,
             });
         }
         let printer = self.job.printer;
@@ -326,8 +332,17 @@ impl Stage<'_> {
             concerns: report.concerns().into_iter().map(str::to_owned).collect(),
             by_share: report.is_held_by_share(),
             left: limits.after(report.changed(), elapsed),
+            begun: report.changed() > 0,
             ended: report.ended,
         })
+    }
+}
+
+/// An error is told as that of a run of which some was done, if it was.
+fn after<T>(begun: bool, result: Result<T>) -> Result<T> {
+    match begun {
+        true => result.context(Underway),
+        false => result,
     }
 }
 

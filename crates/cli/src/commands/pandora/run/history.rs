@@ -21,15 +21,16 @@ impl Stage<'_> {
         places: (&Pandora, &HistorySettings, &Server),
         limits: Limits,
         journal: &SqliteJournal,
-    ) -> Result<Half> {
+    ) -> Half {
         let done = self.history_run(places, limits, journal).await;
         let left_alone = |error: anyhow::Error| Half {
             ended: Ended::Done,
             concerns: vec![format!("the history database: {error:#}")],
             by_share: false,
             left: limits,
+            begun: false,
         };
-        Ok(done.unwrap_or_else(left_alone))
+        done.unwrap_or_else(left_alone)
     }
 
     async fn history_run(
@@ -55,6 +56,7 @@ impl Stage<'_> {
                 concerns: Vec::new(),
                 by_share: false,
                 left: limits,
+                begun: false,
             });
         }
         let rates = Measured::read(journal, history.store.target())?;
