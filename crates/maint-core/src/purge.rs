@@ -111,6 +111,11 @@ impl Run<'_, PurgeEvent> {
         report.paused_s = idle.paused.as_secs_f64();
         report.waited_s = idle.waited.as_secs_f64();
         report.complete = matches!(ended, Ok(Ended::Done));
+        let each = plan.bytes.filter(|_| plan.due.rows > 0);
+        report.bytes = each.map(|all| {
+            let share = report.deleted as f64 / plan.due.rows as f64;
+            (all as f64 * share) as u64
+        });
         let detail = serde_json::to_value(&report).unwrap_or_default();
         self.conclude(run, step, detail, why_not(&ended))?;
         self.observer.on(&PurgeEvent::TableFinished(report.clone()));

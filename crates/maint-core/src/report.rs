@@ -34,6 +34,9 @@ pub struct TableReport {
     pub deleted: u64,
     /// Rows deleted from tables that would have followed by cascade.
     pub cascaded: Vec<(String, u64)>,
+    /// Bytes that became free inside the table, estimated from its average row, if that is known.
+    #[serde(default)]
+    pub bytes: Option<u64>,
     /// Chunks, empty ones included.
     pub chunks: u64,
     /// Chunks begun again after a deadlock or lock wait.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elpis_maint_core::TimeUnit;
-use elpis_maint_core::moves::{MoveRule, Steps};
+use elpis_maint_core::moves::{MoveChild, MoveRule, Steps};
 use jiff::tz::TimeZone;
 
 use crate::tokens::HistorySettings;
@@ -26,6 +26,7 @@ pub fn move_rules(settings: &HistorySettings, zone: &TimeZone) -> Vec<MoveRule> 
             unit,
             days,
             split: split.map(str::to_owned),
+            children: children(table),
         })
     };
     let data = ("tagente_datos", "utimestamp", epoch());
@@ -57,6 +58,24 @@ pub fn move_rules(settings: &HistorySettings, zone: &TimeZone) -> Vec<MoveRule> 
         ),
     ];
     rules.into_iter().flatten().collect()
+}
+
+/// What belongs to the rows of `table`; by foreign keys, where an installation has them all.
+fn children(table: &str) -> Vec<MoveChild> {
+    let of_events = [
+        ("tevent_extended", "id_evento"),
+        ("tevent_comment", "id_event"),
+    ];
+    let known: &[(&str, &str)] = match table {
+        "tevento" => &of_events,
+        _ => &[],
+    };
+    let child = |(table, column): &(&str, &str)| MoveChild {
+        table: (*table).to_owned(),
+        column: (*column).to_owned(),
+        parent_column: "id_evento".to_owned(),
+    };
+    known.iter().map(child).collect()
 }
 
 /// How the operator wants the steps: at most so many rows (`history_db_step`), and a rest of so many

@@ -102,6 +102,7 @@ impl From<&Ended> for Verdict {
 impl From<&anyhow::Error> for Verdict {
     fn from(error: &anyhow::Error) -> Verdict {
         let (code, hint) = match judge(error) {
+            (Code::Refused, hint) if error.is::<Underway>() => (Code::Stopped, hint),
             (Code::Usage | Code::Unreachable, _) if error.is::<Underway>() => {
                 let hint = match error.is::<JournalError>() {
                     true => JOURNAL,
@@ -416,7 +417,7 @@ mod tests {
         }
         let refused = CompactError::Refused(Vec::new());
         let refused = anyhow::Error::from(refused).context(Underway);
-        assert_eq!(Verdict::from(&refused).code, Code::Refused);
+        assert_eq!(Verdict::from(&refused).code, Code::Stopped);
     }
 
     #[test]

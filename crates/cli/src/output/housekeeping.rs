@@ -9,7 +9,7 @@ use elpis_pandora::{Check, Setting, State};
 
 use super::grid::{PLAIN, RULED, right, table, text, wrapped};
 use super::tasks::tasks;
-use super::{compaction, number, seconds};
+use super::{bytes, compaction, number, seconds};
 use crate::commands::{HistoryPlan, PandoraPlans};
 
 /// The plans of both halves of a run.
@@ -57,9 +57,10 @@ pub(crate) fn housekept(report: &HousekeepingReport) -> String {
         other => format!("stopped: {other}"),
     };
     let sum = format!(
-        "run {}: {} rows in {}; {idle} of {} tasks had nothing to do; {ended}",
+        "run {}: {} rows{} in {}; {idle} of {} tasks had nothing to do; {ended}",
         report.run,
         number(report.changed()),
+        freed(report.tasks.iter().flat_map(|task| &task.parts)),
         seconds(took),
         report.tasks.len()
     );
@@ -67,6 +68,18 @@ pub(crate) fn housekept(report: &HousekeepingReport) -> String {
         return sum;
     }
     format!("{}\n{sum}", wrapped(PLAIN, &header, rows))
+}
+
+/// About how much room old rows have left inside their tables, in brackets.
+fn freed<'a>(parts: impl Iterator<Item = &'a PartReport>) -> String {
+    let freed = parts.filter_map(|part| match part {
+        PartReport::Purge(report) => report.bytes,
+        _ => None,
+    });
+    match freed.sum() {
+        0 => String::new(),
+        freed => format!(" (old ones ~{})", bytes(freed)),
+    }
 }
 
 /// Whether a part is worth a line although it changed nothing.
@@ -84,7 +97,9 @@ fn done(task: &TaskReport) -> Vec<Cell> {
     for part in &task.parts {
         match part {
             PartReport::Purge(report) if report.deleted > 0 => {
-                notes.push(format!("{} of {}", number(report.deleted), report.table))
+                let freed = report.bytes.map(|freed| format!(" (~{})", bytes(freed)));
+                let (rows, freed) = (number(report.deleted), freed.unwrap_or_default());
+                notes.push(format!("{rows} of {}{freed}", report.table))
             }
             PartReport::Sweep(report) if report.changed > 0 => {
                 notes.push(format!("{} of {}", number(report.changed), report.table))

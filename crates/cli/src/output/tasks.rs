@@ -62,12 +62,13 @@ fn sum(plan: &HousekeepingPlan) -> String {
         })
     };
     let freed: u64 = purges().filter_map(|plan| plan.bytes).sum();
-    if freed > 0 {
-        sum.push_str(&format!("; the old ones free ~{}", bytes(freed)));
-    }
     let took: f64 = purges().map(|plan| plan.duration_s).sum();
     if purges().next().is_some() {
-        sum.push_str(&format!(" in about {}", seconds(took)));
+        let what = match freed {
+            0 => "go".to_owned(),
+            freed => format!("free ~{}", bytes(freed)),
+        };
+        sum.push_str(&format!("; the old ones {what} in about {}", seconds(took)));
     }
     if purges().any(|plan| !plan.rate_measured) {
         sum.push_str(", a guess until a run has measured it");
@@ -148,11 +149,15 @@ fn planned(task: &TaskPlan, notes: &Notes<'_>) -> Vec<Vec<Cell>> {
 
 fn purged(plan: &TablePlan) -> String {
     let mut how = format!("keeps {}, {}", plan.keep, plan.method);
-    if let Some(Moment {
-        instant: Some(at), ..
-    }) = &plan.oldest
-    {
-        how.push_str(&format!(", oldest {}", at.strftime("%F")));
+    let day = |moment: &Option<Moment>| Some(moment.as_ref()?.instant?.strftime("%F").to_string());
+    if let Some(oldest) = day(&plan.oldest) {
+        let newest = day(&plan.newest).map(|newest| format!(" to {newest}"));
+        how.push_str(&format!(", has {oldest}{}", newest.unwrap_or_default()));
+    }
+    if plan.due.rows > 0 {
+        let freed = plan.bytes.map(|freed| format!("~{} ", bytes(freed)));
+        let (freed, took) = (freed.unwrap_or_default(), seconds(plan.duration_s));
+        how.push_str(&format!(", {freed}in about {took}"));
     }
     for (child, rows) in plan.cascaded.iter().flatten().filter(|(_, rows)| *rows > 0) {
         how.push_str(&format!(", {} of {child} first", number(*rows)));

@@ -3,7 +3,7 @@
 use elpis_run::{Clock, Observer, StopToken};
 
 use super::event::AsHousekeeping;
-use super::looks::{Found, Looking, Looks};
+use super::looks::{Found, Looking, Looks, rows_of_values, walks_values};
 use super::{Housekeeping, HousekeepingEvent, HousekeepingFacts, Work, WorkFacts};
 use crate::inspect::{InspectError, Inspection};
 use crate::store::{Count, RelationStore, StoreError};
@@ -171,12 +171,11 @@ impl HousekeepingInspection<'_> {
                 {
                     return skip(reason);
                 }
-                let limit = |facts: &SweepFacts| orphan_limit(rule, facts.rows, share);
-                if facts.due.rows > limit(&facts) && !facts.due.exact {
-                    // An estimate is no reason to leave anything undone.
-                    facts = self.count(rule, task, rows, store).await?;
+                let limit = orphan_limit(rule, facts.rows, share);
+                if limit < u64::MAX && !facts.due.exact {
+                    facts = self.count_to(limit, rule, task, facts, store).await?;
                 }
-                if facts.due.rows > limit(&facts) {
+                if facts.due.rows > limit {
                     return skip(SkipReason::TooManyOrphans {
                         table: rule.table.clone(),
                         due: facts.due.rows,
@@ -190,6 +189,59 @@ impl HousekeepingInspection<'_> {
                 })
             }
         }
+    }
+
+    /// Counts what a quick look only estimated: an estimate is a reason neither to delete nor to
+    /// leave anything. A look sees the beginning of a large table, and parents that a broken restore
+    /// lacks are those at the end. Beyond `limit` nobody need know more. What is found then is not
+    /// looked for again by the run.
+    async fn count_to<S: RelationStore>(
+        &self,
+        limit: u64,
+        rule: &SweepRule,
+        task: &SweepTask,
+        facts: SweepFacts,
+        store: &mut S,
+    ) -> Result<SweepFacts, InspectError> {
+        let failed = || at(&rule.table);
+        let (mut due, mut found, mut from) = (0, Found::default(), None);
+        let mut known = facts.found;
+        loop {
+            if self.stop.is_stopped() {
+                return Err(InspectError::Stopped);
+            }
+            let keys = match known.take() {
+                Some(keys) => keys,
+                None => {
+                    let looked = store.look(task, from.as_ref(), COUNT_CHUNK).await;
+                    let looked = looked.map_err(failed())?;
+                    from = looked.next;
+                    looked.found
+                }
+            };
+            due += match walks_values(task) {
+                false => keys.len() as u64,
+                true => {
+                    let rows = rows_of_values(task, &keys, limit - due, store).await;
+                    rows.map_err(failed())?
+                }
+            };
+            found.add(keys);
+            if due > limit || from.is_none() {
+                break;
+            }
+        }
+        let is_all = due <= limit;
+        Ok(SweepFacts {
+            due: Count {
+                rows: due,
+                exact: is_all,
+            },
+            dependents: None,
+            rows: facts.rows,
+            found: if is_all { found.all() } else { None },
+            looked: Some(self.clock.now()),
+        })
     }
 
     /// Looks at the whole table, and counts what hangs on what it finds.
@@ -209,7 +261,14 @@ impl HousekeepingInspection<'_> {
             let looked = store.look(task, from.as_ref(), COUNT_CHUNK).await;
             let looked = looked.map_err(at(&rule.table))?;
             examined += looked.examined;
-            for these in looked.found.chunks(WEIGHED) {
+            // Nothing hangs on rows that are told by their values alone.
+            let (values, rows) = match walks_values(task) {
+                true => (&looked.found[..], &[][..]),
+                false => (&[][..], &looked.found[..]),
+            };
+            let of_values = rows_of_values(task, values, u64::MAX, store).await;
+            due += of_values.map_err(at(&rule.table))?;
+            for these in rows.chunks(WEIGHED) {
                 let weighed = store.weigh(task, these).await.map_err(at(&rule.table))?;
                 due += weighed.rows;
                 for (sum, more) in slots.iter_mut().zip(&weighed.dependents) {

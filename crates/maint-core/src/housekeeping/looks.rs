@@ -16,6 +16,8 @@ use crate::task::Shapes;
 const LOOK: u64 = 5_000;
 /// What is no larger than this is looked at as a whole: the run need not look again then.
 const WHOLE: u64 = 20_000;
+/// The most values whose rows one statement counts.
+const MOST_VALUES: usize = 200;
 /// The most keys that are remembered of one sweep.
 const FEW: usize = 1_000;
 
@@ -203,13 +205,36 @@ async fn less_what_has_no_rows<S: RelationStore>(
     store: &mut S,
 ) -> Result<Found, StoreError> {
     let known = found.clone().all().unwrap_or_default();
-    if known.is_empty() || store.weigh(task, &known).await?.rows > 0 {
+    if known.is_empty() || rows_of_values(task, &known, 0, store).await? > 0 {
         return Ok(found);
     }
     Ok(Found::default())
 }
 
-fn walks_values(task: &SweepTask) -> bool {
+/// Counts the rows that have one of these values, until they are more than `limit`. Nobody knows how
+/// many rows a value has: statements that count few are followed by ones about more values.
+pub(super) async fn rows_of_values<S: RelationStore>(
+    task: &SweepTask,
+    values: &[RowKey],
+    limit: u64,
+    store: &mut S,
+) -> Result<u64, StoreError> {
+    let (mut rows, mut many, mut left) = (0, 4, values);
+    while !left.is_empty() && rows <= limit {
+        let (these, rest) = left.split_at(many.min(left.len()));
+        let counted = store.weigh(task, these).await?.rows;
+        many = match counted {
+            0..=2_000 => (many * 2).min(MOST_VALUES),
+            2_001..=20_000 => many,
+            _ => (many / 2).max(1),
+        };
+        rows += counted;
+        left = rest;
+    }
+    Ok(rows)
+}
+
+pub(super) fn walks_values(task: &SweepTask) -> bool {
     matches!(task.walk, SweepWalk::Values { .. })
 }
 

@@ -153,7 +153,7 @@ async fn task<A: MoveStore, H: MoveStore>(
     if let Some(why) = lost(&rule.table, &table.fit, due, active).await? {
         return Ok(Err(why));
     }
-    let children = match children(purge, &table, active, history).await? {
+    let children = match children(rule, purge, &table, active, history).await? {
         Ok(children) => children,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -233,15 +233,39 @@ async fn lost<A: MoveStore>(
     }))
 }
 
-/// What hangs on the rows that move.
+/// What hangs on the rows that move, by foreign keys and by the rule.
 async fn children<A: MoveStore, H: MoveStore>(
+    rule: &MoveRule,
     purge: &PurgeTask,
     parent: &Sides,
     active: &mut A,
     history: &mut H,
 ) -> Result<Result<Vec<ChildMove>, String>, StoreError> {
-    let mut children = Vec::with_capacity(purge.cascades.len());
-    for cascade in &purge.cascades {
+    let mut cascades = purge.cascades.clone();
+    for child in &rule.children {
+        if cascades.iter().any(|known| known.table == child.table) {
+            continue;
+        }
+        let Some(shape) = active.shape(&child.table).await? else {
+            continue;
+        };
+        let mut indexes = shape.indexes.iter().map(|index| &index.columns);
+        if !indexes.any(|columns| columns.first() == Some(&child.column)) {
+            let (table, column) = (&child.table, &child.column);
+            return Ok(Err(format!(
+                "takes {table} with it, which has no index on {column}: add one"
+            )));
+        }
+        cascades.push(Cascade {
+            table: child.table.clone(),
+            column: child.column.clone(),
+            parent_column: child.parent_column.clone(),
+            own: None,
+            cascades: Vec::new(),
+        });
+    }
+    let mut children = Vec::with_capacity(cascades.len());
+    for cascade in &cascades {
         match child(cascade, parent, active, history).await? {
             Ok(child) => children.push(child),
             Err(reason) => return Ok(Err(reason)),

@@ -32,5 +32,5 @@ pub use inspect::{MoveFacts, MoveInspection, MoveTableFacts};
 pub use pending::{PendingMove, pending_moves};
 pub use plan::{MovePlan, MoveTablePlan};
 pub use report::{MoveReport, MovedTable};
-pub use rule::{ChildMove, MovePolicy, MoveRule, MoveTask, Steps};
+pub use rule::{ChildMove, MoveChild, MovePolicy, MoveRule, MoveTask, Steps};
 pub use run::{MOVE_JOB, MoveError};

@@ -51,6 +51,20 @@ pub struct MoveRule {
     pub days: u32,
     /// A column by which the rows of one instant can be told apart, where the table has no key.
     pub split: Option<String>,
+    /// Tables whose rows belong to those that move, also where no foreign key says so. One that is
+    /// not there is none.
+    pub children: Vec<MoveChild>,
+}
+
+/// Rows that belong to rows of another table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveChild {
+    /// Their table.
+    pub table: String,
+    /// Its column that points at the other.
+    pub column: String,
+    /// The column it points at, a unique key.
+    pub parent_column: String,
 }
 
 /// A move of one table, with nothing left to choose.

@@ -15,7 +15,7 @@ use super::{MoveEvent, MovePlan, MoveReport, MoveTablePlan, MoveTask, MovedTable
 use crate::frame::{RunError, Terms, Walked, settle, why_not};
 use crate::pacing::{Pacer, Turn};
 use crate::plan::server_refusals;
-use crate::store::{MoveStore, StoreError};
+use crate::store::{MoveSide, MoveStore, StoreError};
 use crate::{Ended, Run};
 
 /// The name of this job in the journal.
@@ -86,8 +86,8 @@ impl Run<'_, MoveEvent> {
         };
         let mut failure = None;
         let mut pacer = Pacer::new(self.limits, self.clock);
-        let begun = match active.begin_moves().await {
-            Ok(()) => history.begin_moves().await,
+        let begun = match active.begin_moves(MoveSide::Active).await {
+            Ok(()) => history.begin_moves(MoveSide::History).await,
             Err(error) => Err(error),
         };
         match begun {

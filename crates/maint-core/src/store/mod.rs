@@ -37,7 +37,8 @@ use serde::Serialize;
 
 pub use error::StoreError;
 pub use moves::{
-    Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveStore, Received, Window, row_checksum,
+    Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveSide, MoveStore, Received, Window,
+    row_checksum,
 };
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;

@@ -11,6 +11,15 @@ use super::{Store, StoreError};
 use crate::Scalar;
 use crate::moves::MoveTask;
 
+/// Which of the two databases of a move a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveSide {
+    /// Rows leave it.
+    Active,
+    /// Rows arrive in it.
+    History,
+}
+
 /// A value of a row in transit, compared bit by bit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cell {
@@ -129,8 +138,12 @@ pub trait MoveStore: Store {
     ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
 
     /// Makes the session one in which values arrive as they are, and the small table of records, if
-    /// it is missing.
-    fn begin_moves(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// it is missing. Rows arrive together with what hangs on them; that other tables which they
+    /// point at have no rows in the history database is no obstacle there.
+    fn begin_moves(
+        &mut self,
+        side: MoveSide,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The session is as it was before.
     fn end_moves(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;

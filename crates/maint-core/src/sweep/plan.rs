@@ -68,10 +68,15 @@ const FEW: u64 = 1000;
 /// The most rows that the sweep of `rule` may delete as orphans where at most `share` of `rows` are
 /// believed to be. Estimates of a table's size get a margin.
 pub(crate) fn orphan_limit(rule: &SweepRule, rows: Count, share: f64) -> u64 {
-    let finds_orphans = rule
-        .when
-        .iter()
-        .any(|condition| matches!(condition, Condition::Missing(_) | Condition::Without(_)));
+    // A table that is asked for rows of another kind as well has not been lost.
+    let is_there = |table: &str| {
+        let mut when = rule.when.iter();
+        when.any(|other| matches!(other, Condition::Present(present) if present.table == table))
+    };
+    let finds_orphans = rule.when.iter().any(|condition| match condition {
+        Condition::Missing(relation) | Condition::Without(relation) => !is_there(&relation.table),
+        _ => false,
+    });
     if !finds_orphans || !matches!(rule.act, Act::Delete { .. }) || share >= 1.0 {
         return u64::MAX;
     }

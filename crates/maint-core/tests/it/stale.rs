@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use elpis_maint_core::moves::{ChildMove, MoveTask};
-use elpis_maint_core::store::{MoveStore, RowKey};
+use elpis_maint_core::store::{MoveSide, MoveStore, RowKey};
 use elpis_maint_core::sweep::{Dependent, Expr, Join, SweepAct, SweepTask, SweepWalk};
 use elpis_maint_core::{Cascade, Due, MySqlStore, PurgeTask, RelationStore, Scalar, Store, Walk};
 use elpis_testkit::{Database, MariaDb};
@@ -294,8 +294,8 @@ async fn moves_stay_with_the_index(analysed: Analysed) {
         }],
     };
     let (mut from, mut to) = (active.store().await, history.store().await);
-    from.begin_moves().await.unwrap();
-    to.begin_moves().await.unwrap();
+    from.begin_moves(MoveSide::Active).await.unwrap();
+    to.begin_moves(MoveSide::History).await.unwrap();
     let batch = from.hold(&task, KEYS, None).await.unwrap().unwrap();
     assert_eq!(batch.rows.len() as u64, KEYS);
     let id = to.new_move().await.unwrap();

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use elpis_maint_core::housekeeping::{Task, Work};
 use elpis_mysql::{Error, Flavour, Params, Session, Value, now, role};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::schema::SchemaVersion;
 use crate::server::{Denied, denied, last_maintenance, may_create_progress};
+use crate::tasks::{HousekeepingSettings, catalogue};
 use crate::tokens::Tokens;
 
 /// Indexes that the shipped schema has and the tasks walk along: table and first columns.
@@ -140,7 +142,7 @@ impl DatabaseFacts {
             keyless_in_cluster: keyless_in_cluster(session).await?,
             denied: denied(tasks, &INDEXES.map(|(table, _)| table), session).await?,
             may_create: may_create_progress(session).await?,
-            unknown_tables: unknown_tables(session, &tables(tasks)).await?,
+            unknown_tables: unknown_tables(session, &tables(tasks, at)).await?,
             last_run: last_maintenance(tokens),
             datadir: datadir.map(lossy),
             disk: None,
@@ -210,9 +212,10 @@ async fn keyless_in_cluster(session: &mut Session) -> Result<Vec<String>, Error>
     Ok(rows.into_iter().map(lossy).collect())
 }
 
-/// The tables that tasks read or change.
-fn tables(tasks: &[Task]) -> BTreeSet<String> {
-    let works = tasks.iter().flat_map(|task| &task.work);
+/// The tables that `tasks` read or change, or would if they were switched on.
+fn tables(tasks: &[Task], at: Timestamp) -> BTreeSet<String> {
+    let all = catalogue(&HousekeepingSettings::everything(), &TimeZone::UTC, at);
+    let works = tasks.iter().chain(&all).flat_map(|task| &task.work);
     let tables = works.filter_map(|work| match work {
         Work::Retention(rule) => Some(rule.name.clone()),
         Work::Sweep(rule) => Some(rule.table.clone()),
@@ -230,7 +233,9 @@ async fn unknown_tables(
                FROM information_schema.columns c JOIN information_schema.tables t \
                  ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
                WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' \
-                 AND (c.column_name LIKE '%timestamp%' OR c.data_type IN ('datetime', 'timestamp', 'date')) \
+                 AND (c.column_name LIKE '%timestamp%' OR c.data_type IN ('datetime', 'timestamp', 'date') \
+                   OR c.data_type IN ('int', 'bigint') AND c.column_name REGEXP \
+                     '(_at|_time|^time|^date|^date_.*|last_active)$') \
                GROUP BY c.table_name HAVING CAST(COALESCE(MAX(t.table_rows), 0) AS UNSIGNED) >= ? \
                ORDER BY 1";
     let rows: Vec<(Vec<u8>, Vec<u8>, u64)> = session.rows(sql, one(MANY_ROWS)).await?;

@@ -56,7 +56,6 @@ pub(super) fn of_agents() -> Vec<Dependent> {
         of_agent("tevento", "id_agente"),
         of_agent("tagent_access", "id_agent"),
         of_agent("tgis_data_history", "tagente_id_agente"),
-        of_agent("tagente_estado", "id_agente"),
         of_agent("taddress_agent", "id_agent"),
         of_agent("tplanned_downtime_agents", "id_agent"),
         of_agent("tpolicy_agents", "id_agent"),

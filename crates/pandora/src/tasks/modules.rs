@@ -122,14 +122,17 @@ fn counted_anew() -> Mark {
 
 /// Enabled modules of enabled agents in such a state, deleted with what belongs to them: nothing is
 /// asked of a disabled agent, so that the state of its modules says nothing. Modules that a policy
-/// has given an agent stay: the policy would find them missing.
-fn in_state(id: &str, state: Relation, more: Vec<Condition>) -> Vec<Work> {
+/// has given an agent stay: the policy would find them missing. So does a module of which a second
+/// row tells another state, as a server and a console that make the first one at the same time leave.
+fn in_state(id: &str, states: &[i64], state: Relation, more: Vec<Condition>) -> Vec<Work> {
+    let other = Test::NotIn(states.iter().copied().map(Scalar::Int).collect());
     let mut when = vec![
         Condition::Own(is("disabled", 0)),
         Condition::Own(is("delete_pending", 0)),
         Condition::IfKnown(is("id_policy_module", 0)),
         Condition::Present(Relation::to("id_agente", AGENT.0, AGENT.1).and(is("disabled", 0))),
         Condition::Present(state),
+        Condition::Without(a_state(other)),
     ];
     when.extend(more);
     let act = Act::Delete {
@@ -150,10 +153,13 @@ fn changed(days: u32) -> Age {
 }
 
 fn state(states: &[i64]) -> Relation {
-    let states = states.iter().copied().map(Scalar::Int).collect();
+    a_state(Test::In(states.iter().copied().map(Scalar::Int).collect()))
+}
+
+fn a_state(test: Test) -> Relation {
     Relation::to(MODULE.1, "tagente_estado", "id_agente_modulo").and(Filter {
         column: "estado".to_owned(),
-        test: Test::In(states),
+        test,
     })
 }
 
@@ -179,8 +185,9 @@ pub(super) fn not_initialised(s: &HousekeepingSettings) -> Task {
         return task(group, id, "Ignoring not-init data.", work);
     }
     // The missing-status task writes this state too, and its modules get a day to start.
-    let state = state(&[NOT_INITIALISED]).older(changed(1));
-    let work = in_state(id, state, often());
+    let states = [NOT_INITIALISED];
+    let state = state(&states).older(changed(1));
+    let work = in_state(id, &states, state, often());
     task(group, id, "Deleting not-init data.", work)
 }
 
@@ -191,11 +198,13 @@ pub(super) fn old_not_initialised(s: &HousekeepingSettings) -> Task {
         Some(_) if !s.delete_notinit => skip("delete_notinit is not 1"),
         Some(days) => {
             let age = older("utimestamp", TimeUnit::EpochSeconds, days);
-            let state = state(&[NOT_INITIALISED, NO_DATA]).older(age);
+            let states = [NOT_INITIALISED, NO_DATA];
+            let state = state(&states).older(age);
             let state = state.older(changed(days));
             let known = state.clone().and(compare("last_status_change", ">", 0));
-            let mut work = in_state(&format!("{id}/often"), state, often());
-            work.extend(in_state(&format!("{id}/seldom"), known, Vec::new()));
+            let mut work = in_state(&format!("{id}/often"), &states, state, often());
+            let seldom = format!("{id}/seldom");
+            work.extend(in_state(&seldom, &states, known, Vec::new()));
             work
         }
     };
@@ -209,7 +218,8 @@ pub(super) fn unknown(s: &HousekeepingSettings) -> Task {
         None => off("days_delete_unknown"),
         Some(days) => {
             let age = older("utimestamp", TimeUnit::EpochSeconds, days);
-            in_state(id, state(&[UNKNOWN]).older(age), Vec::new())
+            let states = [UNKNOWN];
+            in_state(id, &states, state(&states).older(age), Vec::new())
         }
     };
     task(Group::CheckDb, id, modules_title("unknown", token), work)

@@ -70,6 +70,32 @@ pub struct HousekeepingSettings {
     pub history_event_days: Option<u32>,
 }
 
+impl HousekeepingSettings {
+    /// With every task switched on that changes tables, to see which tables these are.
+    pub(crate) fn everything() -> HousekeepingSettings {
+        let day = Some(1);
+        HousekeepingSettings {
+            days_purge: day,
+            string_purge: day,
+            event_purge: day,
+            audit_purge: day,
+            trap_purge: day,
+            gis_purge: day,
+            inventory_purge: day,
+            delete_disabled_agents: day,
+            days_autodisable_deletion: day,
+            delete_notinit: true,
+            days_delete_unknown: day,
+            days_delete_not_initialized: day,
+            delete_old_messages: day,
+            num_past_special_days: day,
+            session_timeout: Some(Duration::from_secs(1)),
+            discovery_server: Some(1),
+            ..HousekeepingSettings::default()
+        }
+    }
+}
+
 /// How long the history database keeps numeric data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum HistoryKeeps {

@@ -19,5 +19,6 @@ mod overlap;
 mod rights;
 mod server;
 mod spared;
+mod steps;
 mod support;
 mod time;

@@ -131,7 +131,10 @@ async fn database(
         ),
     });
     match gather(&wanted, server, root).await {
-        Ok(facts) => checks.extend(judge_database(&facts, now, &arguments)),
+        Ok(facts) => {
+            let max_skew = wanted.housekeeping.max_clock_skew;
+            checks.extend(judge_database(&facts, now, max_skew, &arguments));
+        }
         Err(error) => checks.push(unreachable(&error)),
     }
     if let Some(Ok(own)) = &wanted.history {

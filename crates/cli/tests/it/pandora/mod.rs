@@ -1,6 +1,7 @@
 //! A Pandora FMS installation as its operator sees it: `--pandora` and nothing else.
 
 mod background;
+mod belongings;
 mod cut_off;
 mod downtimes;
 mod held;
@@ -13,12 +14,14 @@ mod killed;
 mod locks;
 mod lost;
 mod moved;
+mod planned;
 mod programs;
 mod purge_only;
 mod rights;
 mod schema;
 mod shown;
 mod terms;
+mod throttled;
 mod told;
 mod traps;
 mod unusable;

@@ -145,6 +145,14 @@ impl Moving {
         TABLES.iter().map(count).collect()
     }
 
+    /// Events that should be on the other side.
+    pub(super) fn misplaced_events(&self) -> u64 {
+        let limit = "utimestamp < UNIX_TIMESTAMP() - 86400 * 5";
+        let old = format!("SELECT COUNT(*) FROM tevento WHERE {limit};");
+        let young = format!("SELECT COUNT(*) FROM tevento WHERE NOT {limit};");
+        self.site.number(&old) + self.history.number(&young)
+    }
+
     /// Rows that should be on the other side: old ones here, young ones there.
     pub(super) fn misplaced(&self) -> u64 {
         let misplaced = |table: &&str| {

@@ -31,7 +31,19 @@ fn one_command_does_the_whole_maintenance() {
         time.parse::<f64>().is_ok() && ["ms", "s"].contains(&unit),
         "{audit:?}"
     );
-    assert!(said.out.contains(" rows in "), "{}", said.out);
+    // Rows, bytes, time: of the run, and the bytes of a task.
+    let sum = said.out.lines().find(|line| line.starts_with("run "));
+    let sum = sum.expect("a sum");
+    assert!(
+        sum.contains(" rows (old ones ~") && sum.contains("B) in "),
+        "{sum}"
+    );
+    let events = said.out.lines().find(|line| line.starts_with("events "));
+    let events = events.expect("a line on events");
+    assert!(
+        events.contains(" of tevento (~") && events.contains("B)"),
+        "{events}"
+    );
     let lines: Vec<&str> = said.err.lines().collect();
     let place = |text: &str| {
         let found = lines.iter().position(|line| line.contains(text));

@@ -66,12 +66,12 @@ pub enum SkipReason {
     },
     /// More of the table would go as orphans than is believed without a person's look.
     #[error(
-        "{due} of {rows} rows of {table} have lost what they belong to, more than {share:.0} %: nothing is deleted; see what became of it before you allow more"
+        "at least {due} of {rows} rows of {table} have lost what they belong to, more than {share:.0} %: nothing is deleted; see what became of it before you allow more"
     )]
     TooManyOrphans {
         /// The table whose rows would go.
         table: String,
-        /// Rows that would go.
+        /// Rows that would go, at least.
         due: u64,
         /// Rows of the table.
         rows: u64,

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use elpis_maint_core::moves::MoveTask;
 use elpis_maint_core::store::{
-    Batch, Counted, Extent, MoveColumn, MoveRecord, MoveRow, MoveStore, Position, Purged, Received,
-    ServerFacts, Shape, Window,
+    Batch, Counted, Extent, MoveColumn, MoveRecord, MoveRow, MoveSide, MoveStore, Position, Purged,
+    Received, ServerFacts, Shape, Window,
 };
 use elpis_maint_core::{MySqlStore, PurgeTask, Scalar, Store, StoreError, TableRule};
 use elpis_run::Load;
@@ -112,8 +112,8 @@ impl MoveStore for Dying {
         self.store.unlike_default(table, columns, due).await
     }
 
-    async fn begin_moves(&mut self) -> Result<(), StoreError> {
-        act!(self, self.store.begin_moves())
+    async fn begin_moves(&mut self, side: MoveSide) -> Result<(), StoreError> {
+        act!(self, self.store.begin_moves(side))
     }
 
     async fn end_moves(&mut self) -> Result<(), StoreError> {

@@ -35,6 +35,7 @@ fn rule(table: &str, split: Option<&str>) -> MoveRule {
         unit: TimeUnit::EpochSeconds,
         days: 5,
         split: split.map(str::to_owned),
+        children: Vec::new(),
     }
 }
 

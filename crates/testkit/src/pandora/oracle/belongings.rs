@@ -154,7 +154,6 @@ pub(super) const OF_AGENT: &[(&str, &str)] = &[
     ("tncm_queue", "id_agent"),
     ("tservice_element", "id_agent"),
     ("tagent_access", "id_agent"),
-    ("tagente_estado", "id_agente"),
     ("tagente", "id_agente"),
 ];
 

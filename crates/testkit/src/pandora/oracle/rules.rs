@@ -288,7 +288,8 @@ pub const RULES: &[Rule] = &[
              WHERE {delete_notinit} AND m.disabled = 0 AND a.disabled = 0 AND e.estado = 4
                AND m.id_policy_module = 0 AND m.module_interval <= 86400 AND a.intervalo <= 86400
                AND m.cron_interval IN ('', '* * * * *')
-               AND e.last_status_change < {now} - 86400",
+               AND e.last_status_change < {now} - 86400
+               AND 1 > (SELECT SUM(o.estado <> 4) FROM `tagente_estado` AS o WHERE o.id_agente_modulo = m.id_agente_modulo)",
         ),
     ),
     deleting(
@@ -301,7 +302,8 @@ pub const RULES: &[Rule] = &[
                AND m.id_policy_module = 0 AND (e.last_status_change > 0
                  OR m.module_interval <= 86400 AND a.intervalo <= 86400 AND m.cron_interval IN ('', '* * * * *'))
                AND e.utimestamp < {now} - {days_delete_not_initialized} * 86400
-               AND e.last_status_change < {now} - {days_delete_not_initialized} * 86400",
+               AND e.last_status_change < {now} - {days_delete_not_initialized} * 86400
+               AND 1 > (SELECT SUM(o.estado NOT IN (4, 5)) FROM `tagente_estado` AS o WHERE o.id_agente_modulo = m.id_agente_modulo)",
         ),
     ),
     deleting(
@@ -311,7 +313,8 @@ pub const RULES: &[Rule] = &[
              JOIN `tagente` AS a ON a.id_agente = m.id_agente AND a.disabled = 0
              JOIN `tagente_estado` AS e ON e.id_agente_modulo = m.id_agente_modulo
              WHERE m.disabled = 0 AND e.estado = 3 AND m.id_policy_module = 0
-               AND e.utimestamp < {now} - {days_delete_unknown} * 86400",
+               AND e.utimestamp < {now} - {days_delete_unknown} * 86400
+               AND 1 > (SELECT SUM(o.estado <> 3) FROM `tagente_estado` AS o WHERE o.id_agente_modulo = m.id_agente_modulo)",
         ),
     ),
     rule(

@@ -14,7 +14,7 @@ use super::{MySqlStore, Tries, begin, end, failed};
 use crate::Scalar;
 use crate::moves::MoveTask;
 use crate::store::{
-    Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveStore, Received, StoreError, Window,
+    Batch, Cell, MoveColumn, MoveRecord, MoveRow, MoveSide, MoveStore, Received, StoreError, Window,
 };
 
 /// The table of records, on both sides.
@@ -112,9 +112,13 @@ impl MoveStore for MySqlStore {
         Ok(None)
     }
 
-    async fn begin_moves(&mut self) -> Result<(), StoreError> {
+    async fn begin_moves(&mut self, side: MoveSide) -> Result<(), StoreError> {
         let set = self.session.set_for_session("sql_mode", MODE).await;
         set.map_err(|e| failed("setting sql_mode", e))?;
+        if side == MoveSide::History {
+            let set = self.session.set_for_session("foreign_key_checks", 0).await;
+            set.map_err(|e| failed("setting foreign_key_checks", e))?;
+        }
         if !exists(&mut self.session, RECORDS).await? {
             let sql = text::make_records()?;
             let made = self.session.execute(&sql, Params::Empty).await;
