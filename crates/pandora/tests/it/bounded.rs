@@ -1,11 +1,10 @@
 //! No statement of any task changes more rows than a chunk has, or reads a table from end to end:
-//! what the server itself recorded of each, in its slow log. And what nobody else could: many
-//! orphans in little memory.
+//! what the server itself recorded of each, in its slow log.
 
 use std::collections::BTreeMap;
 
+use elpis_testkit::pandora::Installation;
 use elpis_testkit::pandora::oracle::Oracle;
-use elpis_testkit::pandora::{Installation, QUICK, tables};
 use elpis_testkit::{Database, MariaDb};
 
 use crate::support::{Ask, Logged, changed, forget_log, logged, recording_server};
@@ -256,72 +255,4 @@ fn kinds_of(log: &[Logged]) -> Vec<String> {
 /// The beginning of a statement.
 fn short(text: &str) -> String {
     text.chars().take(400).collect()
-}
-
-/// Statement 24: orphans are found by anti-join in bounded steps, here fifty thousand and
-/// five million with `ELPIS_SOAK`, and the process does not grow with them.
-#[tokio::test]
-async fn many_orphans_need_little_memory() {
-    let rows: u64 = match std::env::var("ELPIS_SOAK") {
-        Ok(_) => 5_000_000,
-        Err(_) => 50_000,
-    };
-    // What is deleted here is nothing to find again: no log, no commit to the disk.
-    let server = MariaDb::own_server(&[QUICK[0], QUICK[1], "--innodb-buffer-pool-size=1G"]);
-    let db = MariaDb::on(&server);
-    db.sql(&tables(&[
-        "tconfig",
-        "tserver",
-        "ttipo_modulo",
-        "tagente",
-        "tagente_modulo",
-        "tagente_datos_inc",
-        "talert_template_modules",
-        "talert_template_module_actions",
-        "talert_templates",
-    ]));
-    db.sql(&format!(
-        "SET foreign_key_checks = 0; \
-         INSERT INTO talert_templates VALUES (1, 't'); \
-         INSERT INTO tagente (id_agente, nombre, alias) VALUES (1, 'a', 'a'); \
-         INSERT INTO tagente_modulo (id_agente_modulo, id_agente) SELECT seq * 10, 1 FROM seq_1_to_1000; \
-         INSERT INTO tagente_datos_inc (id_agente_modulo, datos, utimestamp) \
-           SELECT seq, seq, 1 FROM seq_1_to_{rows}; \
-         INSERT INTO talert_template_modules (id_agent_module, id_alert_template) \
-           SELECT seq, 1 FROM seq_1_to_{rows};"
-    ));
-    let before = peak_kb();
-    let ask = Ask {
-        rows: 2000,
-        // Nearly all of them, which a person would have to confirm.
-        orphans: 1.0,
-        // To count five million beforehand proves nothing more.
-        exact: false,
-        ..Ask::only(&["orphan_alerts", "orphan_increments"])
-    };
-    let report = ask.run(&db).await;
-    assert_eq!(
-        report.changed(),
-        2 * (rows - 1000),
-        "{:?}",
-        changed(&report)
-    );
-    assert_eq!(db.number("SELECT COUNT(*) FROM tagente_datos_inc;"), 1000);
-    assert_eq!(
-        db.number("SELECT COUNT(*) FROM talert_template_modules;"),
-        1000
-    );
-    // Other tests of this process may grow meanwhile; the ids alone of five million would be more.
-    let grown = peak_kb().saturating_sub(before);
-    assert!(grown < 60_000, "the process grew by {grown} kB");
-}
-
-/// The most memory that this process ever had, in kB.
-fn peak_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

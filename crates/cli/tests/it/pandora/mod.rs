@@ -13,6 +13,7 @@ mod job;
 mod killed;
 mod locks;
 mod lost;
+mod memory;
 mod moved;
 mod planned;
 mod programs;
