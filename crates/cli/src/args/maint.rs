@@ -222,6 +222,8 @@ Examples:
   elpis-maint policy check               is the configuration right?
   elpis-maint plan                       what would go, and what would get smaller?
   elpis-maint run --max-time 50m         let it go, for at most 50 minutes
+  elpis-maint doctor --pandora /etc/pandora/pandora_server.conf
+                                         what keeps a Pandora FMS database from being kept in order?
 
 Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 4 stopped part-way,
 5 needs a person, 6 another run holds the lock, 7 partial, 8 unreachable, 130 interrupted.";

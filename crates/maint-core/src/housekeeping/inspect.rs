@@ -24,9 +24,9 @@ pub struct HousekeepingInspection<'a> {
     pub clock: &'a dyn Clock,
     /// Hears of progress.
     pub observer: &'a dyn Observer<HousekeepingEvent>,
-    /// Ends an exact inspection early.
+    /// Ends what counts rows early.
     pub stop: &'a StopToken,
-    /// Whether rows are counted, in bounded steps, or estimated.
+    /// Whether rows are counted, in bounded steps, or estimated; orphans are counted in any case.
     pub exact: bool,
 }
 
@@ -165,7 +165,7 @@ impl HousekeepingInspection<'_> {
                     Some(facts) => facts,
                     None => self.count(rule, task, rows, store).await?,
                 };
-                if facts.due.rows > 0
+                if (facts.due.rows > 0 || !facts.due.exact)
                     && share < 1.0
                     && let Some(reason) = empty_parent(&resolved, store).await?
                 {
@@ -204,29 +204,35 @@ impl HousekeepingInspection<'_> {
         store: &mut S,
     ) -> Result<SweepFacts, InspectError> {
         let failed = || at(&rule.table);
-        let (mut due, mut found, mut from) = (0, Found::default(), None);
+        let (mut due, mut found, mut examined, mut from) = (0, Found::default(), 0, None);
         let mut known = facts.found;
         loop {
-            if self.stop.is_stopped() {
-                return Err(InspectError::Stopped);
-            }
             let keys = match known.take() {
                 Some(keys) => keys,
                 None => {
                     let looked = store.look(task, from.as_ref(), COUNT_CHUNK).await;
                     let looked = looked.map_err(failed())?;
-                    from = looked.next;
+                    (examined, from) = (examined + looked.examined, looked.next);
                     looked.found
                 }
             };
             due += match walks_values(task) {
                 false => keys.len() as u64,
                 true => {
-                    let rows = rows_of_values(task, &keys, limit - due, store).await;
+                    let enough = |rows| due + rows > limit || self.stop.is_stopped();
+                    let rows = rows_of_values(task, &keys, enough, store).await;
                     rows.map_err(failed())?
                 }
             };
+            self.observer.on(&HousekeepingEvent::Counted {
+                sweep: rule.name.clone(),
+                examined,
+                due,
+            });
             found.add(keys);
+            if self.stop.is_stopped() {
+                return Err(InspectError::Stopped);
+            }
             if due > limit || from.is_none() {
                 break;
             }
@@ -255,9 +261,6 @@ impl HousekeepingInspection<'_> {
         let mut slots = vec![0; task.dependent_tables().len()];
         let (mut due, mut found, mut examined, mut from) = (0, Found::default(), 0, None);
         loop {
-            if self.stop.is_stopped() {
-                return Err(InspectError::Stopped);
-            }
             let looked = store.look(task, from.as_ref(), COUNT_CHUNK).await;
             let looked = looked.map_err(at(&rule.table))?;
             examined += looked.examined;
@@ -266,8 +269,12 @@ impl HousekeepingInspection<'_> {
                 true => (&looked.found[..], &[][..]),
                 false => (&[][..], &looked.found[..]),
             };
-            let of_values = rows_of_values(task, values, u64::MAX, store).await;
+            let enough = |_| self.stop.is_stopped();
+            let of_values = rows_of_values(task, values, enough, store).await;
             due += of_values.map_err(at(&rule.table))?;
+            if self.stop.is_stopped() {
+                return Err(InspectError::Stopped);
+            }
             for these in rows.chunks(WEIGHED) {
                 let weighed = store.weigh(task, these).await.map_err(at(&rule.table))?;
                 due += weighed.rows;

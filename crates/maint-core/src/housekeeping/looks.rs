@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::inspect::InspectError;
 use crate::store::{Count, RelationStore, RowKey, StoreError};
-use crate::sweep::{SweepAct, SweepFacts, SweepTask, SweepWalk};
+use crate::sweep::{Join, SweepAct, SweepFacts, SweepTask, SweepWalk};
 use crate::task::Shapes;
 
 /// Rows (or values) that one look reads.
@@ -118,7 +118,8 @@ fn same_walk(one: &SweepTask, other: &SweepTask) -> bool {
 }
 
 /// The tasks that one look can serve, none twice. Several rows of another table may belong to a row;
-/// those of two such tables together would be very many, so a group has one at most.
+/// those of two such tables together would be very many, so a group has one at most, or those of one
+/// of its tasks.
 fn groups(tasks: Vec<SweepTask>, shapes: &Shapes) -> Vec<Vec<SweepTask>> {
     let mut groups: Vec<Vec<SweepTask>> = Vec::new();
     for task in tasks {
@@ -126,9 +127,13 @@ fn groups(tasks: Vec<SweepTask>, shapes: &Shapes) -> Vec<Vec<SweepTask>> {
             continue;
         }
         let fits = |group: &&mut Vec<SweepTask>| {
-            let together = group.iter().chain([&task]);
-            let many = together.flat_map(|one| many_to_one(one, shapes));
-            same_walk(&group[0], &task) && many.collect::<BTreeSet<_>>().len() <= 1
+            let many = |tasks: &[&SweepTask]| {
+                let all = tasks.iter().flat_map(|one| many_to_one(one, shapes));
+                all.collect::<BTreeSet<_>>().len()
+            };
+            let together: Vec<&SweepTask> = group.iter().chain([&task]).collect();
+            let alone = together.iter().map(|one| many(&[one])).max();
+            same_walk(&group[0], &task) && many(&together) <= alone.unwrap_or(0).max(1)
         };
         match groups.iter_mut().find(fits) {
             Some(group) => group.push(task),
@@ -138,17 +143,20 @@ fn groups(tasks: Vec<SweepTask>, shapes: &Shapes) -> Vec<Vec<SweepTask>> {
     groups
 }
 
-/// The tables, and their columns, of which more than one row may belong to a row.
+/// The tables, and their columns, of which more than one row may belong to a row; each once for the
+/// rows that have to be there, and once for each kind of rows that must not.
 fn many_to_one<'a>(
     task: &'a SweepTask,
     shapes: &'a Shapes,
-) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
-    let joins = task.missing.iter().chain(&task.present);
-    joins.filter_map(|join| {
+) -> impl Iterator<Item = (&'a str, Vec<&'a str>, Option<String>)> {
+    let kind = |join: &Join| Some(format!("{:?}", join.filters));
+    let missing = task.missing.iter().map(move |join| (join, kind(join)));
+    let joins = missing.chain(task.present.iter().map(|join| (join, None)));
+    joins.filter_map(|(join, kind)| {
         let columns: Vec<&str> = join.on.iter().map(|(_, there)| there.as_str()).collect();
         let mut keys = shapes.get(&join.table).into_iter().flat_map(|s| &s.keys);
         let unique = keys.any(|key| key.iter().all(|column| columns.contains(&column.as_str())));
-        (!unique).then_some((join.table.as_str(), columns))
+        (!unique).then_some((join.table.as_str(), columns, kind))
     })
 }
 
@@ -205,22 +213,22 @@ async fn less_what_has_no_rows<S: RelationStore>(
     store: &mut S,
 ) -> Result<Found, StoreError> {
     let known = found.clone().all().unwrap_or_default();
-    if known.is_empty() || rows_of_values(task, &known, 0, store).await? > 0 {
+    if known.is_empty() || rows_of_values(task, &known, |rows| rows > 0, store).await? > 0 {
         return Ok(found);
     }
     Ok(Found::default())
 }
 
-/// Counts the rows that have one of these values, until they are more than `limit`. Nobody knows how
-/// many rows a value has: statements that count few are followed by ones about more values.
+/// Counts the rows that have one of these values, until they are `enough`. Nobody knows how many rows a
+/// value has: statements that count few are followed by ones about more values.
 pub(super) async fn rows_of_values<S: RelationStore>(
     task: &SweepTask,
     values: &[RowKey],
-    limit: u64,
+    enough: impl Fn(u64) -> bool,
     store: &mut S,
 ) -> Result<u64, StoreError> {
     let (mut rows, mut many, mut left) = (0, 4, values);
-    while !left.is_empty() && rows <= limit {
+    while !left.is_empty() && !enough(rows) {
         let (these, rest) = left.split_at(many.min(left.len()));
         let counted = store.weigh(task, these).await?.rows;
         many = match counted {

@@ -40,7 +40,7 @@ pub struct MoveTableFacts {
     pub cutoff: Option<Cutoff>,
     /// Rows that move.
     pub due: Count,
-    /// Rows of other tables that move with them, if they were counted.
+    /// Rows of other tables that move with them, if all of them were counted.
     pub children: Option<Vec<(String, u64)>>,
 }
 
@@ -105,11 +105,22 @@ impl MoveInspection<'_> {
         let mut tables = Vec::with_capacity(policy.rules.len());
         for (rule, found) in policy.rules.iter().zip(aged.tables) {
             let task = task(rule, &found, active, history).await;
+            let task = task.map_err(at(&rule.table))?;
+            let counted = found.cascaded.filter(|children| !children.is_empty());
+            let is_counted = |child: &ChildMove| {
+                let mut counted = counted.iter().flatten();
+                counted.any(|(table, _)| *table == child.table)
+            };
+            let all = |task: &MoveTask| task.children.iter().all(is_counted);
+            let children = match task.as_ref().map_or(true, all) {
+                true => counted,
+                false => None,
+            };
             tables.push(MoveTableFacts {
-                task: task.map_err(at(&rule.table))?,
+                task,
                 cutoff: found.cutoff,
                 due: found.due,
-                children: found.cascaded.filter(|children| !children.is_empty()),
+                children,
             });
         }
         Ok(MoveFacts {

@@ -103,11 +103,11 @@ impl Run<'_, MoveEvent> {
                         break;
                     }
                 }
-                // What cannot be put back goes with the session.
-                let _ = active.end_moves().await;
-                let _ = history.end_moves().await;
             }
         }
+        // What cannot be put back goes with the session.
+        let _ = active.end_moves().await;
+        let _ = history.end_moves().await;
         report.finished = self.clock.now();
         Ok((report, failure))
     }

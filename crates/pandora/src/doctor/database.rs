@@ -71,8 +71,8 @@ fn writable(facts: &DatabaseFacts) -> Vec<Check> {
     let obstacles = facts.obstacles.iter().map(|obstacle| {
         Check::problem(
             "database.writable",
-            format!("the server cannot be written to, so a run is refused: {obstacle}"),
-            "let the job run on the primary, or set the variable right if this is the primary",
+            format!("a run is refused: {obstacle}"),
+            "set the variable right; if the server is a replica, let the job run on the primary",
         )
     });
     let replica = facts.replica_of.iter().map(|primary| {

@@ -349,7 +349,7 @@ async fn fault_16_rows_cost_no_sleep() {
     assert!(rows_of(report, "missing_module") >= STALE);
     let paused = report.finished.duration_since(report.started);
     assert!(paused.as_secs_f64() < 10.0, "{paused:?}");
-    assert!(*took < Duration::from_secs(60), "{took:?}");
+    assert!(*took < Duration::from_millis(100 * STALE), "{took:?}");
 }
 
 /// Tasks that do nothing say so, and why.

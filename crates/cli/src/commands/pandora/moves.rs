@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use elpis_maint_core::housekeeping::{Group, HousekeepingPlan, PartPlan, Work};
 use elpis_maint_core::moves::{
-    MoveEvent, MoveInspection, MovePlan, MovePolicy, MoveReport, MoveRule,
+    MoveError, MoveEvent, MoveInspection, MovePlan, MovePolicy, MoveReport, MoveRule,
 };
 use elpis_maint_core::store::Count;
 use elpis_maint_core::sweep::{Act, Dependent, Fate};
@@ -163,6 +163,9 @@ pub(super) fn leave_less(plan: &mut HousekeepingPlan, moves: &MovePlan) {
         let moving = moving.find(|table| table.table == purge.task.table && table.task.is_some());
         let Some(moving) = moving else { continue };
         let left = purge.due.rows.saturating_sub(moving.due.rows);
+        let share = left as f64 / purge.due.rows.max(1) as f64;
+        purge.bytes = purge.bytes.map(|bytes| (bytes as f64 * share) as u64);
+        purge.duration_s *= share;
         purge.due = Count {
             rows: left,
             exact: purge.due.exact && moving.due.exact,
@@ -240,12 +243,16 @@ pub(super) async fn run(
             begun: false,
         },
         Err(error) => Moved {
+            begun: match error.downcast_ref::<MoveError>() {
+                Some(RunError::Stopped { report, .. }) => report.moved() > 0,
+                Some(RunError::Journal(_)) => true,
+                _ => false,
+            },
             ended: Ended::Done,
             concerns: vec![format!("the history database: {error:#}")],
             unmoved: all(),
             left: limits,
             reached,
-            begun: reached,
         },
     }
 }

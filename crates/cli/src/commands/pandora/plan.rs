@@ -156,8 +156,26 @@ pub(crate) async fn plan(
     };
     let now = RealClock::new().now();
     let mut wanted = ask(settings, (pandora, server), selection, now, printer).await?;
-    let there = history_at(settings, pandora, &mut wanted, selection, printer).await;
+    let mut there = history_at(settings, pandora, &mut wanted, selection, printer).await;
     let mut store = mysql(settings, server, printer).await?;
+    let mut moving = None;
+    if let Some(Ok((history, policy))) = &mut there
+        && !policy.rules.is_empty()
+    {
+        let history = &mut history.store;
+        match moves::plan(policy, &mut store, history, exact, printer, interrupt).await {
+            Ok(plan) => {
+                let staying = staying(&plan);
+                moves::hold_back(&mut wanted, &staying, "which would not succeed");
+                moving = Some(plan);
+            }
+            Err(error) => {
+                let tables: Vec<&str> = policy.rules.iter().map(|rule| &*rule.table).collect();
+                moves::hold_back(&mut wanted, &tables, "which would not succeed");
+                there = Some(Err(format!("{error:#}")));
+            }
+        }
+    }
     let measured = |target: &str| {
         let (rates, trouble) = journal::rates(&settings.state, target);
         if let Some(error) = trouble {
@@ -176,18 +194,15 @@ pub(crate) async fn plan(
         interrupt,
     )
     .await?;
+    if let Some(moves) = moving {
+        moves::leave_less(&mut plans.housekeeping, &moves);
+        plans.moves = Some(moves);
+    }
     plans.history = match there {
         None => None,
         Some(Err(error)) => Some(HistoryPlan::Unknown { error }),
-        Some(Ok((mut history, policy))) => {
+        Some(Ok((mut history, _))) => {
             let plan = async {
-                if !policy.rules.is_empty() {
-                    let there = &mut history.store;
-                    let moves =
-                        moves::plan(&policy, &mut store, there, exact, printer, interrupt).await?;
-                    moves::leave_less(&mut plans.housekeeping, &moves);
-                    plans.moves = Some(moves);
-                }
                 let (rates, _) = journal::rates(&settings.state, history.store.target());
                 let there = history.plan(exact, &rates, printer, interrupt).await?;
                 let mut compaction = None;
@@ -247,7 +262,7 @@ pub(crate) async fn plan(
         _ if !held.is_empty() => Verdict::new(
             Code::Partial,
             format!("moving to the history database: {}", held.join("; ")),
-            "a run would do everything else, and not delete what should move",
+            "a run would do everything else, and not delete what should move, nor modules and agents",
         ),
         _ => Verdict::silent(Code::Done),
     })
@@ -279,6 +294,14 @@ async fn history_at(
             Err(format!("{error:#}"))
         }
     })
+}
+
+/// The tables of which not everything would move.
+fn staying(moves: &MovePlan) -> Vec<&str> {
+    let all = !moves.refusals.is_empty();
+    let tables = moves.tables.iter();
+    let staying = tables.filter(|table| all || table.held.is_some());
+    staying.map(|table| table.table.as_str()).collect()
 }
 
 /// Why not everything would move.

@@ -4,7 +4,7 @@
 
 mod history;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use elpis_maint_core::compact::CompactPlan;
 use elpis_maint_core::housekeeping::{HousekeepingError, HousekeepingPlan, HousekeepingReport};
 use elpis_maint_core::{Ended, Limits, MySqlStore, Store, StoreError};
@@ -340,10 +340,10 @@ impl Stage<'_> {
 
 /// An error is told as that of a run of which some was done, if it was.
 fn after<T>(begun: bool, result: Result<T>) -> Result<T> {
-    match begun {
-        true => result.context(Underway),
-        false => result,
-    }
+    result.map_err(|error| match begun && !error.is::<Underway>() {
+        true => error.context(Underway),
+        false => error,
+    })
 }
 
 /// Writes down that all was done, where the console looks for it.

@@ -93,6 +93,13 @@ fn comments_move_with_their_events_where_no_foreign_key_says_so() {
         .site
         .db
         .sql("ALTER TABLE tevent_comment DROP INDEX id_event;");
+    let planned = moving
+        .site
+        .run(&["plan", "--only", "events,pending_modules"]);
+    assert_eq!(planned.code, 7, "{planned:?}");
+    let told = planned.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let waits = "skipped: rows of tevento should move to the history database first";
+    assert_eq!(told.matches(waits).count(), 2, "{told}");
     let said = moving.site.run(&["run", "--only", only, "--no-throttle"]);
     assert_eq!(said.code, 7, "{said:?}");
     assert!(

@@ -8,7 +8,7 @@ use elpis_mysql::PrivateServer;
 use elpis_testkit::{Database, MariaDb};
 
 use super::moved::Moving;
-use super::{alone, json};
+use super::{Site, alone, json};
 use crate::server::occupy;
 
 /// Quick at commits, with a binary log that a replica reads.
@@ -150,4 +150,24 @@ fn a_server_in_distress_ends_sweeps_and_moves_with_4() {
     let orphans = "SELECT COUNT(*) FROM tagente_estado WHERE id_agente_modulo NOT IN \
                    (SELECT id_agente_modulo FROM tagente_modulo);";
     assert_eq!(moving.site.number(orphans), 0);
+}
+
+#[test]
+fn a_server_that_is_read_only_is_refused_before_anything_moves() {
+    let server = MariaDb::own_server(&elpis_testkit::pandora::QUICK);
+    let moving = Moving::between(&server, Site::server(), &[]);
+    moving.fill(100);
+    let before = moving.contents();
+    moving.site.db.sql("SET GLOBAL read_only = 1;");
+    let said = moving.site.run(&["run", "--no-throttle"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.err.contains("read_only"), "{}", said.err);
+    assert!(
+        !said.err.contains("some of the run was done"),
+        "{}",
+        said.err
+    );
+    moving.assert_holds(&before);
+    let moved = "SELECT COUNT(*) FROM tagente_datos;";
+    assert_eq!(moving.history.number(moved), 0);
 }

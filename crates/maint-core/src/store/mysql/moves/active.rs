@@ -156,7 +156,7 @@ async fn next_window(
     }))
 }
 
-/// Deletes rows by their key, in pieces, and counts them.
+/// Deletes rows by a column of theirs, in pieces, and counts them.
 async fn delete_keys(
     s: &mut Session,
     table: &str,
@@ -194,15 +194,14 @@ pub(super) async fn delete_batch(
         );
         return Ok(change(s, &sql, params).await? == rows);
     };
+    let at = place(&task.columns, key)?;
+    let keys: Vec<Value> = batch.rows.iter().map(|row| value(&row[at])).collect();
+    // By their parents: without a foreign key nothing keeps more of them from coming meanwhile.
     for (child, rows) in task.children.iter().zip(&batch.children) {
-        let at = place(&child.columns, &child.key)?;
-        let keys: Vec<Value> = rows.iter().map(|row| value(&row[at])).collect();
-        if delete_keys(s, &child.table, &child.key, &keys).await? != rows.len() as u64 {
+        if delete_keys(s, &child.table, &child.column, &keys).await? != rows.len() as u64 {
             return Ok(false);
         }
     }
-    let at = place(&task.columns, key)?;
-    let keys: Vec<Value> = batch.rows.iter().map(|row| value(&row[at])).collect();
     Ok(delete_keys(s, &task.table, key, &keys).await? == rows)
 }
 
