@@ -124,7 +124,7 @@ impl Before {
             true => plan.facts.dependents.as_deref(),
             false => None,
         };
-        for one in dependents {
+        for one in Dependent::on_all_levels(dependents) {
             if has_rows(&one.table, counted) {
                 let how = match one.fate {
                     Fate::Delete => How::Deleted,
@@ -132,7 +132,6 @@ impl Before {
                 };
                 self.enter(how, &one.table, task);
             }
-            self.released(task, &one.dependents, plan);
         }
     }
 

@@ -89,13 +89,12 @@ impl Effects {
     }
 
     fn released(&mut self, dependents: &[Dependent]) {
-        for one in dependents {
+        for one in Dependent::on_all_levels(dependents) {
             let effect = match one.fate {
                 Fate::Delete => &mut self.deleted,
                 Fate::Detach => &mut self.changed,
             };
             effect.insert(one.table.clone());
-            self.released(&one.dependents);
         }
     }
 }

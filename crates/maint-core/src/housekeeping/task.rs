@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ProgramTask;
-use crate::sweep::SweepRule;
+use crate::sweep::{Act, Dependent, Fate, SweepRule};
 use crate::{TableRule, ThrottleRules};
 
 /// A sequence of tasks, and the terms under which it may run.
@@ -83,4 +83,31 @@ pub enum Work {
         /// Why.
         why: String,
     },
+}
+
+impl Work {
+    /// The table whose rows are judged.
+    pub fn table(&self) -> Option<&str> {
+        match self {
+            Work::Retention(rule) => Some(&rule.name),
+            Work::Sweep(rule) => Some(&rule.table),
+            Work::Program(_) | Work::Skip { .. } => None,
+        }
+    }
+
+    /// The tables that rows are deleted from, what is declared to hang on the rows that go included.
+    /// What the live schema's foreign keys add is not known here.
+    pub fn deletes_from(&self) -> Vec<&str> {
+        let rule = match self {
+            Work::Retention(rule) => return vec![&rule.name],
+            Work::Sweep(rule) => rule,
+            Work::Program(_) | Work::Skip { .. } => return Vec::new(),
+        };
+        let own = matches!(rule.act, Act::Delete { .. }).then_some(rule.table.as_str());
+        let hanging = Dependent::on_all_levels(rule.act.dependents()).into_iter();
+        let hanging = hanging.filter(|one| one.fate == Fate::Delete);
+        own.into_iter()
+            .chain(hanging.map(|one| one.table.as_str()))
+            .collect()
+    }
 }

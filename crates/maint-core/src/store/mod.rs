@@ -44,8 +44,8 @@ pub use moves::{
 pub use mysql::MySqlStore;
 pub use relations::{Looked, LookedFor, RelationStore, RowKey, Swept, Weighed};
 pub use series::{
-    BucketPreview, BucketRollup, Compacted, Mark, Part, Pass, PastLength, SeriesChunk, SeriesStore,
-    SeriesWork, Survey,
+    BucketPreview, BucketRollup, Compacted, Mark, Part, Pass, PastLength, STATE_TABLE, SeriesChunk,
+    SeriesStore, SeriesWork, Survey,
 };
 pub use shape::{Column, ColumnKind, Count, Index, OnDelete, Reference, Shape};
 #[cfg(feature = "sqlite")]

@@ -8,6 +8,9 @@ use super::{Store, StoreError};
 use crate::Kind;
 use crate::compact::{CompactTask, Span};
 
+/// The table in which the progress of every pass is kept. Rows of it are inserted and replaced.
+pub const STATE_TABLE: &str = "elpis_compaction";
+
 /// A store whose series can be compacted.
 ///
 /// The state of the work (which buckets are sealed, how far a pass has come) lives in tables

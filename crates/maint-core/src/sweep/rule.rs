@@ -161,6 +161,26 @@ impl Dependent {
     pub fn with(self, dependents: Vec<Dependent>) -> Dependent {
         Dependent { dependents, ..self }
     }
+
+    /// `dependents` over all levels, depth first: parents before their children. A table that is
+    /// reached in two ways stands there twice.
+    pub fn on_all_levels(dependents: &[Dependent]) -> Vec<&Dependent> {
+        let with_those_below = dependents.iter().flat_map(|one| {
+            let below = Dependent::on_all_levels(&one.dependents);
+            std::iter::once(one).chain(below)
+        });
+        with_those_below.collect()
+    }
+}
+
+impl Act {
+    /// What is declared to hang on the rows.
+    pub fn dependents(&self) -> &[Dependent] {
+        match self {
+            Act::Delete { dependents, .. } | Act::Clear { dependents } => dependents,
+            Act::Insert { .. } | Act::Set { .. } => &[],
+        }
+    }
 }
 
 impl Relation {

@@ -112,18 +112,11 @@ impl SweepTask {
         }
     }
 
-    /// The tables of [`SweepTask::dependents`], depth first: parents before their children. A table
-    /// that is reached in two ways stands there twice.
+    /// The tables of [`SweepTask::dependents`] on all levels, in the order of
+    /// [`Dependent::on_all_levels`].
     pub fn dependent_tables(&self) -> Vec<&str> {
-        fn collect<'a>(dependents: &'a [Dependent], into: &mut Vec<&'a str>) {
-            for dependent in dependents {
-                into.push(&dependent.table);
-                collect(&dependent.dependents, into);
-            }
-        }
-        let mut tables = Vec::new();
-        collect(self.dependents(), &mut tables);
-        tables
+        let all = Dependent::on_all_levels(self.dependents()).into_iter();
+        all.map(|one| one.table.as_str()).collect()
     }
 
     /// Counts in the order of [`SweepTask::dependent_tables`], added up by table.
@@ -150,9 +143,6 @@ impl SweepTask {
 impl Dependent {
     /// How many tables hang on this one, over all levels.
     pub fn tables_below(&self) -> usize {
-        self.dependents
-            .iter()
-            .map(|dependent| 1 + dependent.tables_below())
-            .sum()
+        Dependent::on_all_levels(&self.dependents).len()
     }
 }

@@ -1,59 +1,20 @@
 //! Every statement is bounded: what the server itself recorded of each, in its slow log.
 
 use elpis_maint_core::{Plan, Policy};
-use elpis_testkit::{Database, MariaDb, Table, plan, policy, tables};
+use elpis_testkit::{Database, MariaDb, Recorded, Table, plan, policy, tables};
 
 use crate::support::{cutoff, fill_series, rule, run, series};
 
 const LIMIT: u64 = 200;
-
-struct Statement {
-    examined: u64,
-    affected: u64,
-    text: String,
-}
-
-/// A server that records every statement.
-fn recording_server() -> elpis_mysql::PrivateServer {
-    MariaDb::own_server(&[
-        "--slow-query-log=1",
-        "--long-query-time=0",
-        "--log-output=TABLE",
-    ])
-}
-
-fn forget(db: &MariaDb) {
-    db.sql("TRUNCATE mysql.slow_log;");
-}
-
-/// What sessions on this database did since [`forget`], apart from the recounting client.
-fn recorded(db: &MariaDb) -> Vec<Statement> {
-    let text = db.sql(&format!(
-        "SELECT rows_examined, rows_affected, REPLACE(REPLACE(sql_text, '\\n', ' '), '\\t', ' ') \
-         FROM mysql.slow_log WHERE db = '{}' AND sql_text NOT LIKE '%slow_log%' \
-         AND sql_text NOT LIKE 'SET time_zone%';",
-        db.name()
-    ));
-    let statement = |line: &str| {
-        let mut parts = line.splitn(3, '\t');
-        let mut next = || parts.next().unwrap().to_owned();
-        Statement {
-            examined: next().parse().unwrap(),
-            affected: next().parse().unwrap(),
-            text: next(),
-        }
-    };
-    text.lines().map(statement).collect()
-}
 
 /// Runs `toml` and checks everything that the server saw.
 async fn purge_and_check(db: &MariaDb, toml: &str) -> u64 {
     let policy: Policy = policy(toml);
     let mut store = db.store().await;
     let plan: Plan = plan(&policy, &mut store, true).await;
-    forget(db);
+    db.forget_recorded();
     let report = run(&plan, &mut store, LIMIT).await.unwrap();
-    let statements = recorded(db);
+    let statements = db.recorded();
     let deletes = statements.iter().filter(|s| s.text.starts_with("DELETE"));
     let affected: u64 = deletes.map(|s| s.affected).sum();
     assert_eq!(
@@ -61,7 +22,7 @@ async fn purge_and_check(db: &MariaDb, toml: &str) -> u64 {
         report.deleted(),
         "the server's own count of deleted rows"
     );
-    for Statement {
+    for Recorded {
         examined,
         affected,
         text,
@@ -87,7 +48,7 @@ async fn purge_and_check(db: &MariaDb, toml: &str) -> u64 {
 
 #[tokio::test]
 async fn every_statement_of_a_run_is_bounded() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&[]);
     let db = MariaDb::on(&server);
 
     series(&db, 20_000);
@@ -121,7 +82,7 @@ async fn every_statement_of_a_run_is_bounded() {
 /// One second with far more rows than a chunk, all of them expired.
 #[tokio::test]
 async fn one_second_with_many_rows_is_bounded() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&[]);
     let db = MariaDb::on(&server);
     let table = tables::tagente_datos();
     db.create(&table);
@@ -138,7 +99,7 @@ async fn one_second_with_many_rows_is_bounded() {
 
 #[tokio::test]
 async fn cascades_are_bounded() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&[]);
     let db = MariaDb::on(&server);
     let family: [Table; 4] = [
         tables::tevento(),
@@ -189,7 +150,7 @@ async fn cascades_are_bounded() {
 /// Estimates look at a bounded number of rows; exact counts go in bounded steps.
 #[tokio::test]
 async fn every_statement_of_a_plan_is_bounded() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&[]);
     let db = MariaDb::on(&server);
     series(&db, 150_000);
     let audit = tables::tsesion();
@@ -198,11 +159,11 @@ async fn every_statement_of_a_plan_is_bounded() {
     let policy = policy(&(rule("tagente_datos", "") + &rule("tsesion", "")));
     let mut store = db.store().await;
     for (exact, most) in [(false, 20_000), (true, 50_000)] {
-        forget(&db);
+        db.forget_recorded();
         plan(&policy, &mut store, exact).await;
-        let statements = recorded(&db);
+        let statements = db.recorded();
         assert!(statements.len() > 5);
-        for Statement {
+        for Recorded {
             examined,
             affected,
             text,
@@ -222,7 +183,7 @@ async fn every_statement_of_a_plan_is_bounded() {
 
 #[tokio::test]
 async fn one_second_with_many_rows_and_a_filter_is_bounded() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&[]);
     let db = MariaDb::on(&server);
     let table = tables::tevento();
     db.create(&table);

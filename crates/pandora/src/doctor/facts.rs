@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use elpis_maint_core::housekeeping::{Task, Work};
-use elpis_mysql::{Error, Flavour, Params, Session, Value, now, role};
+use elpis_mysql::{Error, Flavour, Params, Session, now, role};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::schema::SchemaVersion;
-use crate::server::{Denied, denied, last_maintenance, may_create_progress};
+use crate::server::{Denied, denied, last_maintenance, lossy, may_create_progress, one};
 use crate::tasks::{HousekeepingSettings, catalogue};
 use crate::tokens::Tokens;
 
@@ -229,12 +229,7 @@ async fn keyless_in_cluster(session: &mut Session) -> Result<Vec<String>, Error>
 fn tables(tasks: &[Task], at: Timestamp) -> BTreeSet<String> {
     let all = catalogue(&HousekeepingSettings::everything(), &TimeZone::UTC, at);
     let works = tasks.iter().chain(&all).flat_map(|task| &task.work);
-    let tables = works.filter_map(|work| match work {
-        Work::Retention(rule) => Some(rule.name.clone()),
-        Work::Sweep(rule) => Some(rule.table.clone()),
-        Work::Program(_) | Work::Skip { .. } => None,
-    });
-    tables.collect()
+    works.filter_map(Work::table).map(str::to_owned).collect()
 }
 
 async fn unknown_tables(
@@ -262,12 +257,4 @@ async fn unknown_tables(
         .filter(|found| !known.contains(&found.table) && !SETTLED.contains(&found.table.as_str()))
         .filter(|found| !ours(&found.table))
         .collect())
-}
-
-fn one(value: impl Into<Value>) -> Params {
-    Params::Positional(vec![value.into()])
-}
-
-fn lossy(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
 }

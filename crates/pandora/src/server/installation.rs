@@ -1,7 +1,8 @@
 //! What is known of an installation before a plan is made.
 
-use elpis_mysql::{Error, Params, Session, Value};
+use elpis_mysql::{Error, Params, Session};
 
+use super::{lossy, one};
 use crate::tokens::Tokens;
 
 /// What Elpis asks of the product's database, in a handful of short reads.
@@ -97,12 +98,4 @@ async fn columns(session: &mut Session, table: &str) -> Result<Vec<String>, Erro
                WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position";
     let rows: Vec<Vec<u8>> = session.rows(sql, one(table)).await?;
     Ok(rows.into_iter().map(lossy).collect())
-}
-
-fn one(value: impl Into<Value>) -> Params {
-    Params::Positional(vec![value.into()])
-}
-
-fn lossy(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
 }

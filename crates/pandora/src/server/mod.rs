@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use elpis_mysql::{Params, Value};
+
 mod installation;
 mod maintenance;
 mod master;
@@ -48,3 +50,13 @@ pub fn is_brief(lock: &str) -> bool {
 
 /// How long the product's tool waits for a lock (`pandora_db.pl`).
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The only parameter of a statement.
+pub(crate) fn one(value: impl Into<Value>) -> Params {
+    Params::Positional(vec![value.into()])
+}
+
+/// A name as the server holds it.
+pub(crate) fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}

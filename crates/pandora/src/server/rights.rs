@@ -4,11 +4,13 @@ mod need;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use elpis_maint_core::SeriesRule;
 use elpis_maint_core::housekeeping::{HousekeepingPlan, PartPlan, Task};
+use elpis_maint_core::store::STATE_TABLE;
 use elpis_maint_core::sweep::HeldBy;
-use elpis_maint_core::{Mode, SeriesRule};
 use elpis_mysql::{Error, Params, Session};
 
+use super::one;
 use need::{Need, of_part, of_work};
 
 /// Something that the account may not do.
@@ -78,7 +80,7 @@ pub(crate) async fn denied(
     let mut needs: BTreeSet<Need> = works.flat_map(of_work).collect();
     needs.insert(Need::insert("tconfig", "value"));
     needs.insert(Need::update("tconfig", "value"));
-    needs.insert(Need::update("tagente_datos", "datos"));
+    needs.extend(on_progress());
     let seen = "SELECT CAST(table_name AS BINARY) FROM information_schema.tables \
                 WHERE table_schema = DATABASE()";
     let seen: Vec<Vec<u8>> = session.rows(seen, Params::Empty).await?;
@@ -99,7 +101,8 @@ pub(crate) async fn denied(
     Ok(denied)
 }
 
-/// The privilege that compaction by `rules` lacks, in words, if it lacks one.
+/// The privilege that compaction by `rules`, which keep values as they are
+/// ([`Mode::Envelope`](elpis_maint_core::Mode::Envelope)), lacks, in words, if it lacks one.
 ///
 /// # Errors
 /// The session is lost, or the server does not answer.
@@ -115,17 +118,22 @@ pub async fn lacking_for_compaction(
     if may_write_everything(session).await? {
         return Ok(None);
     }
-    let needs = rules.iter().flat_map(|rule| {
-        let mean = rule.mode == Mode::Mean;
-        let update = mean.then(|| Need::update(&rule.table, &rule.value_column));
-        std::iter::once(Need::delete(&rule.table)).chain(update)
-    });
-    for need in needs {
+    let data = rules.iter().map(|rule| Need::delete(&rule.table));
+    // Where the table is yet to come, the server says what is denied before it says what is missing.
+    for need in data.chain(on_progress()) {
         if need.is_denied(session).await? {
             return Ok(Some(format!("{} on {}", need.privilege(), need.table())));
         }
     }
     Ok(None)
+}
+
+/// A row of progress is replaced, which deletes it.
+fn on_progress() -> [Need; 2] {
+    [
+        Need::delete(STATE_TABLE),
+        Need::insert(STATE_TABLE, "table_name"),
+    ]
 }
 
 /// Whether the account may change all tables of the database, by grants of its own that say so
@@ -158,8 +166,9 @@ async fn may_write_everything(session: &mut Session) -> Result<bool, Error> {
 /// The session is lost, or the server does not answer.
 pub(crate) async fn may_create_progress(session: &mut Session) -> Result<Option<bool>, Error> {
     let there = "SELECT COUNT(*) FROM information_schema.tables \
-                 WHERE table_schema = DATABASE() AND table_name = 'elpis_compaction'";
-    if session.first::<i64>(there, Params::Empty).await? > Some(0) {
+                 WHERE table_schema = DATABASE() AND table_name = ?";
+    let there = session.first::<i64>(there, one(STATE_TABLE)).await?;
+    if there > Some(0) {
         return Ok(None);
     }
     let database: Option<Option<String>> =

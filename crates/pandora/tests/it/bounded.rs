@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use elpis_testkit::pandora::Installation;
 use elpis_testkit::pandora::oracle::Oracle;
-use elpis_testkit::{Database, MariaDb};
+use elpis_testkit::pandora::{Installation, QUICK};
+use elpis_testkit::{Database, MariaDb, Recorded};
 
-use crate::support::{Ask, Logged, changed, forget_log, logged, recording_server};
+use crate::support::{Ask, changed, logged};
 
 const LIMIT: u64 = 200;
 
 /// Peers' rows 11, 12 and 16 and statement 6 of the acceptance list, for every task.
 #[tokio::test]
 async fn every_statement_of_every_task_is_bounded() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&QUICK);
     let installation = Installation {
         numeric: 24_000,
         strings: 12_000,
@@ -34,7 +34,7 @@ async fn every_statement_of_every_task_is_bounded() {
         ..Ask::default()
     };
     let plan = ask.plan(&db).await;
-    forget_log(&db);
+    db.forget_recorded();
     let report = ask.carry_out(&plan, &db).await.unwrap();
     assert!(report.changed() > 30_000, "{:?}", changed(&report));
     let statements = logged(&db);
@@ -80,7 +80,7 @@ const LOOK: u64 = 5_000;
 /// walk it.
 #[tokio::test]
 async fn the_looks_of_a_plan_are_bounded() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&QUICK);
     // Far more rows than a look sees, of few modules.
     let many_rows = Installation {
         numeric: 60_000,
@@ -119,7 +119,7 @@ async fn look_and_check(db: &MariaDb, orphans: f64, step: u64) {
         orphans,
         ..Ask::default()
     };
-    forget_log(db);
+    db.forget_recorded();
     let plan = ask.plan(db).await;
     assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
     let statements = logged(db);
@@ -234,7 +234,7 @@ fn explained(db: &MariaDb, kinds: &[String]) -> Vec<Access> {
 }
 
 /// One statement of each kind: those that differ in more than their numbers and texts.
-fn kinds_of(log: &[Logged]) -> Vec<String> {
+fn kinds_of(log: &[Recorded]) -> Vec<String> {
     let texts = log.iter().map(|logged| logged.text.as_str());
     let about_rows = |text: &&str| {
         let verbs = ["SELECT", "DELETE", "UPDATE", "INSERT"];

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use elpis_maint_core::housekeeping::{HousekeepingReport, PartReport};
 use elpis_pandora::{HistoryRetention, history_catalogue};
-use elpis_testkit::pandora::Installation;
 use elpis_testkit::pandora::oracle::Oracle;
-use elpis_testkit::{Database, MariaDb};
+use elpis_testkit::pandora::{Installation, QUICK};
+use elpis_testkit::{Database, MariaDb, Recorded};
 use jiff::tz::TimeZone;
 
-use crate::support::{Ask, Logged, forget_log, logged, recording_server};
+use crate::support::{Ask, logged};
 
 /// Rows of a chunk.
 const ROWS: u64 = 3;
@@ -95,7 +95,7 @@ INSERT INTO tservice_element (id_service) SELECT 78 FROM seq_1_to_5;
 
 #[tokio::test]
 async fn no_statement_of_any_task_exceeds_a_chunk_of_three_rows() {
-    let server = recording_server();
+    let server = MariaDb::recording_server(&QUICK);
     let installation = Installation {
         numeric: 1000,
         strings: 500,
@@ -118,7 +118,7 @@ async fn no_statement_of_any_task_exceeds_a_chunk_of_three_rows() {
         exact: false,
         ..Ask::default()
     };
-    forget_log(&db);
+    db.forget_recorded();
     let report = ask.run(&db).await;
     let mut seen = Seen::default();
     seen.add(&logged(&db));
@@ -129,7 +129,7 @@ async fn no_statement_of_any_task_exceeds_a_chunk_of_three_rows() {
     // A second installation, where `missing_module` has not yet taken what is for `orphan_status`
     // as well, and whose tables serve as those of a history database.
     let other = installation.install_on(&server);
-    forget_log(&other);
+    other.forget_recorded();
     let only = Ask {
         only: vec!["orphan_status".to_owned()],
         ..ask.clone()
@@ -187,8 +187,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, log: &[Logged]) {
-        for Logged { affected, text, .. } in log {
+    fn add(&mut self, log: &[Recorded]) {
+        for Recorded { affected, text, .. } in log {
             let short: String = text.chars().take(300).collect();
             assert!(*affected <= ROWS, "{affected} rows changed by {short}");
             let verb = text.split(' ').next().unwrap_or_default();

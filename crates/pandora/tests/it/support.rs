@@ -8,11 +8,10 @@ use elpis_maint_core::housekeeping::{
     PartPlan, PartReport, Task,
 };
 use elpis_maint_core::{Limits, Rates, Run, ThrottleRules, Unthrottled};
-use elpis_mysql::{PrivateServer, Session, SessionSettings};
+use elpis_mysql::{Session, SessionSettings};
 use elpis_pandora::{HousekeepingSettings, Installation, PandoraSettings, Programs, catalogue};
 use elpis_run::{Holder, MemoryJournal, StopToken, VirtualClock};
-use elpis_testkit::pandora::QUICK;
-use elpis_testkit::{Database, MariaDb, now};
+use elpis_testkit::{MariaDb, Recorded, now};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -204,45 +203,9 @@ pub(crate) fn due(plan: &HousekeepingPlan, table: &str) -> Option<u64> {
     purges.next()
 }
 
-/// A server that records every statement in its slow log.
-pub(crate) fn recording_server() -> PrivateServer {
-    MariaDb::own_server(&[
-        QUICK[0],
-        QUICK[1],
-        "--slow-query-log=1",
-        "--long-query-time=0",
-        "--log-output=TABLE",
-    ])
-}
-
-/// A statement, as the server recorded it.
-pub(crate) struct Logged {
-    pub(crate) affected: u64,
-    pub(crate) examined: u64,
-    pub(crate) text: String,
-}
-
-/// Forgets what was recorded of all databases.
-pub(crate) fn forget_log(db: &MariaDb) {
-    db.sql("TRUNCATE mysql.slow_log;");
-}
-
 /// What was recorded of a database, apart from questions about its structure.
-pub(crate) fn logged(db: &MariaDb) -> Vec<Logged> {
-    let statements = db.sql(&format!(
-        "SELECT rows_affected, rows_examined, REPLACE(sql_text, '\\n', ' ') \
-         FROM mysql.slow_log WHERE db = '{}' AND sql_text NOT LIKE '%slow_log%' \
-         AND sql_text NOT LIKE 'SET time_zone%' AND sql_text NOT LIKE '%information_schema%';",
-        db.name()
-    ));
-    let statement = |line: &str| {
-        let mut parts = line.splitn(3, '\t');
-        let mut next = || parts.next().unwrap().to_owned();
-        Logged {
-            affected: next().parse().unwrap(),
-            examined: next().parse().unwrap(),
-            text: next(),
-        }
-    };
-    statements.lines().map(statement).collect()
+pub(crate) fn logged(db: &MariaDb) -> Vec<Recorded> {
+    let mut log = db.recorded();
+    log.retain(|one| !one.text.contains("information_schema"));
+    log
 }

@@ -9,7 +9,6 @@ use elpis_maint_core::moves::{
     MoveError, MoveEvent, MoveInspection, MovePlan, MovePolicy, MoveReport, MoveRule,
 };
 use elpis_maint_core::store::Count;
-use elpis_maint_core::sweep::{Act, Dependent, Fate};
 use elpis_maint_core::{
     AdaptiveThrottle, Ended, Limits, MySqlStore, RunError, StoreError, ThrottleRules,
 };
@@ -58,7 +57,7 @@ pub(super) fn hold_back(
     let tasks = wanted.housekeeping.tasks.iter_mut();
     let mut held = false;
     for work in tasks.flat_map(|task| &mut task.work) {
-        let losing = losing(work);
+        let losing = work.deletes_from();
         let unmoved = tables.iter().map(AsRef::as_ref);
         if let Some(table) = unmoved.clone().find(|table| losing.contains(table)) {
             let why =
@@ -73,30 +72,6 @@ pub(super) fn hold_back(
     held || wanted.compaction.series.len() < before
 }
 
-/// The tables that a part of a task deletes from, also as what hangs on the rows that go.
-fn losing(work: &Work) -> Vec<&str> {
-    fn hanging<'a>(dependents: &'a [Dependent], into: &mut Vec<&'a str>) {
-        for one in dependents.iter().filter(|one| one.fate == Fate::Delete) {
-            into.push(&one.table);
-            hanging(&one.dependents, into);
-        }
-    }
-    let mut tables = Vec::new();
-    match work {
-        Work::Retention(rule) => tables.push(rule.name.as_str()),
-        Work::Sweep(rule) => match &rule.act {
-            Act::Delete { dependents, .. } => {
-                tables.push(&rule.table);
-                hanging(dependents, &mut tables);
-            }
-            Act::Clear { dependents } => hanging(dependents, &mut tables),
-            Act::Insert { .. } | Act::Set { .. } => {}
-        },
-        Work::Program(_) | Work::Skip { .. } => {}
-    }
-    tables
-}
-
 /// What is to move: what was chosen, and what a chosen task would otherwise delete or compact.
 pub(super) fn policy(
     settings: &Settings,
@@ -109,7 +84,7 @@ pub(super) fn policy(
         let tasks = wanted.housekeeping.tasks.iter();
         let mut works = tasks.flat_map(|task| &task.work);
         let mut series = wanted.compaction.series.iter();
-        works.any(|work| losing(work).contains(&rule.table.as_str()))
+        works.any(|work| work.deletes_from().contains(&rule.table.as_str()))
             || series.any(|own| own.table == rule.table)
     };
     let rules = move_rules(place, &pandora.zone).into_iter();

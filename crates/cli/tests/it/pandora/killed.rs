@@ -12,7 +12,7 @@ use elpis_testkit::pandora::Installation;
 use elpis_testkit::{Database, MariaDb};
 use jiff::Timestamp;
 
-use super::moved::Moving;
+use super::moved::{EVERYTHING, HISTORY_LIMITS, Moving};
 use super::{Site, alone, json};
 use crate::crash::wait_for_free_lock;
 
@@ -100,15 +100,6 @@ pub(super) fn completed(one: &Site, other: &Site) -> Vec<String> {
 /// An installation in which every part of a run has something to do, and whose history database is
 /// purged and compacted by settings of its own.
 fn made(now: Timestamp) -> Moving {
-    let tokens = [
-        ("days_compact", "20"),
-        ("days_purge", "35"),
-        ("history_db_days", "30"),
-        ("string_purge", "12"),
-        ("history_db_string_days", "10"),
-        ("event_purge", "12"),
-        ("history_event_days", "10"),
-    ];
     let installation = Installation {
         now,
         numeric: 8000,
@@ -116,11 +107,8 @@ fn made(now: Timestamp) -> Moving {
         events: 2400,
         ..Installation::small()
     };
-    let moving = Moving::of(installation, (Site::server(), Site::server()), &tokens);
-    moving.history.sql(
-        "INSERT INTO tconfig (token, value) VALUES ('days_purge', '50'), ('days_compact', '40'), \
-           ('step_compact', '6'), ('string_purge', '13'), ('event_purge', '13');",
-    );
+    let moving = Moving::of(installation, (Site::server(), Site::server()), &EVERYTHING);
+    moving.history.sql(HISTORY_LIMITS);
     // What passes a limit while all this goes on is moved by one before it is compacted, or swept
     // with its module, by the other.
     for (table, days) in [

@@ -24,6 +24,21 @@ const TABLES: [&str; 4] = [
 const ONLY: &str = "history,numeric_data,strings,events";
 const PASSWORD: &str = "p4ss of its own";
 
+/// Limits with which every part of a run has something to do.
+pub(super) const EVERYTHING: [(&str, &str); 7] = [
+    ("days_compact", "20"),
+    ("days_purge", "35"),
+    ("history_db_days", "30"),
+    ("string_purge", "12"),
+    ("history_db_string_days", "10"),
+    ("event_purge", "12"),
+    ("history_event_days", "10"),
+];
+
+/// Puts the history database's own beside them.
+pub(super) const HISTORY_LIMITS: &str = "INSERT INTO tconfig (token, value) VALUES ('days_purge', '50'), ('days_compact', '40'), \
+       ('step_compact', '6'), ('string_purge', '13'), ('event_purge', '13');";
+
 /// An installation and its history database, on one server or on two.
 pub(super) struct Moving {
     pub(super) site: Site,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::json;
-use super::moved::Moving;
+use super::moved::{EVERYTHING, HISTORY_LIMITS, Moving};
 
 /// Quick at commits, with a binary log.
 const SERVER: [&str; 2] = ["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"];
@@ -27,20 +27,11 @@ const PLANS: [&[&str]; 6] = [
 
 /// Moves, purge and compaction are due, and purge and compaction of the history database, too.
 fn with_everything_due(active: &PrivateServer, history: &PrivateServer) -> Moving {
-    let tokens = [
-        ("days_compact", "20"),
-        ("days_purge", "35"),
-        ("history_db_days", "30"),
-        ("string_purge", "12"),
-        ("history_db_string_days", "10"),
-        ("event_purge", "12"),
-        ("history_event_days", "10"),
-    ];
     let installation = Installation {
         now: Timestamp::now(),
         ..Installation::small()
     };
-    let moving = Moving::of(installation, (active, history), &tokens);
+    let moving = Moving::of(installation, (active, history), &EVERYTHING);
     // Modules whose series get smaller; the history database knows none of them by itself.
     let ids = moving.site.db.sql(
         "SELECT id_agente_modulo FROM tagente_modulo WHERE id_tipo_modulo = 1 \
@@ -52,8 +43,7 @@ fn with_everything_due(active: &PrivateServer, history: &PrivateServer) -> Movin
     // A row every 20 minutes, of 80 days.
     let age = "UNIX_TIMESTAMP() - seq * 1200";
     moving.history.sql(&format!(
-        "INSERT INTO tconfig (token, value) VALUES ('days_purge', '50'), ('days_compact', '40'), \
-           ('step_compact', '6'), ('string_purge', '13'), ('event_purge', '13'); \
+        "{HISTORY_LIMITS} \
          INSERT INTO tagente_datos SELECT {module}, seq % 11, {age} FROM seq_1_to_5760; \
          INSERT INTO tagente_datos_string SELECT {module}, 'x', {age} FROM seq_1_to_5760; \
          INSERT INTO tevento (id_evento, utimestamp, evento) \

@@ -46,6 +46,38 @@ fn without_create_nothing_is_compacted_and_the_rest_is_done() {
     assert_eq!((site.number(pending), site.last_run().len()), (0, 1));
 }
 
+/// It deletes values that no chart shows, and replaces rows of the table of its progress.
+#[test]
+fn without_delete_nothing_is_compacted() {
+    let site = Site::with(&[("days_compact", "20")]);
+    let name = site.db.name();
+    let account = format!("'{name}'@'localhost'");
+    site.db.sql(&format!(
+        "REVOKE ALL ON {name}.* FROM {account}; \
+         GRANT SELECT, INSERT, CREATE ON {name}.* TO {account};"
+    ));
+    let data = "tagente_datos";
+    let needs = [data, "elpis_compaction"];
+    // A table that is yet to come can have a grant that lets it be made.
+    let all = needs.map(|table| format!("CREATE, DELETE ON {name}.{table}"));
+    for one in &all {
+        site.db.sql(&format!("GRANT {one} TO {account};"));
+    }
+    let before = site.db.checksum(data);
+    for (table, one) in needs.iter().zip(&all) {
+        site.db.sql(&format!("REVOKE {one} FROM {account};"));
+        let said = site.run(&["run", "--only", "compact", "--no-throttle"]);
+        assert_eq!(said.code, 7, "{said:?}");
+        let told = format!("lacks DELETE on {table}: nothing is compacted");
+        assert!(said.err.contains(&told), "{told}: {}", said.err);
+        assert_eq!(site.db.checksum(data), before);
+        site.db.sql(&format!("GRANT {one} TO {account};"));
+    }
+    let said = site.run(&["run", "--only", "compact", "--no-throttle"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_ne!(site.db.checksum(data), before);
+}
+
 #[test]
 fn what_the_account_may_not_do_is_told_and_the_rest_is_done() {
     let site = limited();

@@ -6,8 +6,8 @@ use super::{MySqlStore, Tries, begin, end, failed, schema};
 use crate::compact::{CompactTask, Span};
 use crate::store::sql::{Dialect, Sql, series};
 use crate::store::{
-    BucketPreview, BucketRollup, Compacted, Mark, Pass, PastLength, SeriesChunk, SeriesStore,
-    StoreError, Survey, rollup_work, series_work as work,
+    BucketPreview, BucketRollup, Compacted, Mark, Pass, PastLength, STATE_TABLE, SeriesChunk,
+    SeriesStore, StoreError, Survey, rollup_work, series_work as work,
     walk::{self, Executor},
 };
 
@@ -76,14 +76,14 @@ impl SeriesStore for MySqlStore {
     }
 
     async fn mark(&mut self, task: &CompactTask, pass: Pass) -> Result<Option<Mark>, StoreError> {
-        if !self.has_table(series::STATE_TABLE).await? {
+        if !self.has_table(STATE_TABLE).await? {
             return Ok(None);
         }
         work::mark(&mut self.session, task, pass).await
     }
 
     async fn past_lengths(&mut self, table: &str) -> Result<Vec<PastLength>, StoreError> {
-        if !self.has_table(series::STATE_TABLE).await? {
+        if !self.has_table(STATE_TABLE).await? {
             return Ok(Vec::new());
         }
         work::past_lengths(&mut self.session, table).await

@@ -2,11 +2,8 @@
 
 use super::builder::{Dialect, Sql};
 use crate::compact::{CompactTask, Span};
-use crate::store::{Mark, Pass, SeriesChunk, StoreError};
+use crate::store::{Mark, Pass, STATE_TABLE, SeriesChunk, StoreError};
 use crate::{Exception, Scalar};
-
-/// Where the progress of every pass is kept.
-pub(in crate::store) const STATE_TABLE: &str = "elpis_compaction";
 
 /// Makes the state table.
 pub(in crate::store) fn create_state(dialect: Dialect) -> Result<Sql, StoreError> {

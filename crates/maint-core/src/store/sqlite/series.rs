@@ -4,8 +4,8 @@ use super::{SqliteStore, begin, end};
 use crate::compact::{CompactTask, Span};
 use crate::store::sql::{Dialect, Sql, series};
 use crate::store::{
-    BucketPreview, BucketRollup, Compacted, Mark, Pass, PastLength, SeriesChunk, SeriesStore,
-    StoreError, Survey, rollup_work, series_work as work, walk,
+    BucketPreview, BucketRollup, Compacted, Mark, Pass, PastLength, STATE_TABLE, SeriesChunk,
+    SeriesStore, StoreError, Survey, rollup_work, series_work as work, walk,
 };
 
 /// Whether there is a table of this name.
@@ -33,7 +33,7 @@ impl SeriesStore for SqliteStore {
     async fn mark(&mut self, task: &CompactTask, pass: Pass) -> Result<Option<Mark>, StoreError> {
         let task = task.clone();
         self.blocking(async move |mut c| {
-            if !has_table(&mut c, series::STATE_TABLE).await? {
+            if !has_table(&mut c, STATE_TABLE).await? {
                 return Ok(None);
             }
             work::mark(&mut c, &task, pass).await
@@ -44,7 +44,7 @@ impl SeriesStore for SqliteStore {
     async fn past_lengths(&mut self, table: &str) -> Result<Vec<PastLength>, StoreError> {
         let table = table.to_owned();
         self.blocking(async move |mut c| {
-            if !has_table(&mut c, series::STATE_TABLE).await? {
+            if !has_table(&mut c, STATE_TABLE).await? {
                 return Ok(Vec::new());
             }
             work::past_lengths(&mut c, &table).await

@@ -79,17 +79,14 @@ fn update<T>(table: &str, values: &[(String, T)]) -> Option<Need> {
 
 /// What happens to the rows of other tables when a row goes.
 fn on_others(dependents: &[Dependent], marks: &[Mark]) -> Vec<Need> {
-    let mut needs = Vec::new();
-    for one in dependents {
-        needs.push(match one.fate {
-            Fate::Delete => Need::delete(&one.table),
-            Fate::Detach => Need::update(&one.table, &one.column),
-        });
-        needs.extend(on_others(&one.dependents, &[]));
-    }
-    let marked = marks.iter();
-    needs.extend(marked.filter_map(|mark| update(&mark.table, &mark.values)));
-    needs
+    let dependents = Dependent::on_all_levels(dependents).into_iter();
+    let hanging = dependents.map(|one| match one.fate {
+        Fate::Delete => Need::delete(&one.table),
+        Fate::Detach => Need::update(&one.table, &one.column),
+    });
+    let marks = marks.iter();
+    let marked = marks.filter_map(|mark| update(&mark.table, &mark.values));
+    hanging.chain(marked).collect()
 }
 
 impl Need {
