@@ -9,6 +9,7 @@
 //!
 //! Installations differ: a task whose tables or columns are not there is skipped with a word.
 
+mod effect;
 mod event;
 mod facts;
 mod inspect;

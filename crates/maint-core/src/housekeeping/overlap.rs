@@ -1,10 +1,11 @@
 //! Which counts of a plan hold only as long as nothing else happens: those of rows that an earlier
 //! part of the same plan takes, makes or changes. Pure.
 
+use super::effect::Effect;
 use super::{PartPlan, TaskPlan};
 use crate::TablePlan;
 use crate::store::Count;
-use crate::sweep::{Dependent, Fate, SweepAct, SweepPlan};
+use crate::sweep::{SweepAct, SweepPlan};
 
 /// Enters into each part the earlier tasks that touch rows which it counts.
 pub(super) fn overlap(tasks: &mut [TaskPlan]) {
@@ -26,25 +27,15 @@ pub(super) fn overlap(tasks: &mut [TaskPlan]) {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    /// Rows may be gone.
-    Deleted,
-    /// There may be more rows.
-    Added,
-    /// Values may be others.
-    Changed,
-}
-
-/// What the parts so far do, in their order: how, to which table, in which task.
+/// What the parts so far do, in their order, and in which task.
 #[derive(Default)]
-struct Before(Vec<(How, String, String)>);
+struct Before(Vec<(Effect, String)>);
 
 impl Before {
-    fn tasks(&self, touches: impl Fn(How, &str) -> bool) -> Vec<String> {
+    fn tasks(&self, touches: impl Fn(&Effect) -> bool) -> Vec<String> {
         let mut tasks: Vec<String> = Vec::new();
-        for (how, table, task) in &self.0 {
-            if touches(*how, table) && !tasks.contains(task) {
+        for (effect, task) in &self.0 {
+            if touches(effect) && !tasks.contains(task) {
                 tasks.push(task.clone());
             }
         }
@@ -57,8 +48,10 @@ impl Before {
             return Vec::new();
         }
         let children = plan.task.cascaded_tables();
-        self.tasks(|how, table| {
-            how == How::Deleted && (table == plan.task.table || children.contains(&table))
+        self.tasks(|effect| {
+            let table = effect.table();
+            matches!(effect, Effect::Gone { .. })
+                && (table == plan.task.table || children.contains(&table))
         })
     }
 
@@ -66,34 +59,24 @@ impl Before {
     /// nothing meets them, something may then.
     fn sweep(&self, plan: &SweepPlan) -> Vec<String> {
         let task = &plan.task;
-        let missing = |table: &str| task.missing.iter().any(|join| join.table == table);
-        let present = |table: &str| task.present.iter().any(|join| join.table == table);
-        let gains = |how: How, table: &str| match how {
-            How::Deleted => missing(table),
-            How::Added => table == task.table || present(table),
-            How::Changed => table == task.table || present(table) || missing(table),
-        };
         if is_idle(plan) {
-            return self.tasks(gains);
+            return self.tasks(|effect| effect.gives_work_to(task));
         }
-        let children = task.dependent_tables();
-        self.tasks(|how, table| {
-            gains(how, table)
-                || table == task.table
-                || missing(table)
-                || present(table)
-                || children.contains(&table)
-        })
+        let joined = task.missing.iter().chain(&task.present);
+        let mut tables = task.dependent_tables();
+        tables.push(&task.table);
+        tables.extend(joined.map(|join| join.table.as_str()));
+        self.tasks(|effect| tables.contains(&effect.table()))
     }
 
     fn purged(&mut self, task: &str, plan: &TablePlan) {
         if plan.cutoff.is_none() || none(plan.due) {
             return;
         }
-        self.enter(How::Deleted, &plan.task.table, task);
-        for table in plan.task.cascaded_tables() {
-            if has_rows(table, plan.cascaded.as_deref()) {
-                self.enter(How::Deleted, table, task);
+        for effect in Effect::of_purge(&plan.task) {
+            let table = effect.table();
+            if table == plan.task.table || has_rows(table, plan.cascaded.as_deref()) {
+                self.0.push((effect, task.to_owned()));
             }
         }
     }
@@ -103,40 +86,16 @@ impl Before {
         if is_idle(plan) && plan.overlaps.is_empty() {
             return;
         }
-        let own = &plan.task.table;
-        match &plan.task.act {
-            SweepAct::Delete { dependents, marks } => {
-                self.enter(How::Deleted, own, task);
-                self.released(task, dependents, plan);
-                for mark in marks {
-                    self.enter(How::Changed, &mark.table, task);
-                }
-            }
-            SweepAct::Clear { dependents } => self.released(task, dependents, plan),
-            SweepAct::Insert { into, .. } => self.enter(How::Added, into, task),
-            SweepAct::Set { .. } => self.enter(How::Changed, own, task),
-        }
-    }
-
-    fn released(&mut self, task: &str, dependents: &[Dependent], plan: &SweepPlan) {
         // Of a part that may get more to do, nobody has counted what hangs on that.
         let counted = match plan.overlaps.is_empty() {
             true => plan.facts.dependents.as_deref(),
             false => None,
         };
-        for one in Dependent::on_all_levels(dependents) {
-            if has_rows(&one.table, counted) {
-                let how = match one.fate {
-                    Fate::Delete => How::Deleted,
-                    Fate::Detach => How::Changed,
-                };
-                self.enter(how, &one.table, task);
-            }
-        }
-    }
-
-    fn enter(&mut self, how: How, table: &str, task: &str) {
-        self.0.push((how, table.to_owned(), task.to_owned()));
+        let dependents = Effect::of_dependents(&plan.task).into_iter();
+        let dependents = dependents.filter(|effect| has_rows(effect.table(), counted));
+        let effects = Effect::of_rows(&plan.task).into_iter().chain(dependents);
+        self.0
+            .extend(effects.map(|effect| (effect, task.to_owned())));
     }
 }
 

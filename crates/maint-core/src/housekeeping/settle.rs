@@ -1,100 +1,39 @@
 //! Of which sweeps of a plan it is settled what they have to do, so that the run need not look
 //! again. Pure.
 
-use std::collections::BTreeSet;
-
+use super::effect::Effect;
 use super::{PartPlan, TaskPlan};
-use crate::TablePlan;
-use crate::sweep::{Dependent, Fate, SweepAct, SweepPlan};
 
 /// Settles what is meant by the sweeps whose table was looked at as a whole and that no earlier part
 /// can give more work.
 pub(super) fn settle(tasks: &mut [TaskPlan]) {
-    let mut done = Effects::default();
+    let mut done: Vec<Effect> = Vec::new();
     for part in tasks.iter_mut().flat_map(|task| &mut task.parts) {
         match part {
-            PartPlan::Purge(plan) => done.purged(plan),
-            PartPlan::Sweep(plan) => {
-                let found = plan.facts.found.clone();
-                plan.settled = found.filter(|_| !done.may_concern(plan));
-                let idle = plan.settled.as_ref().is_some_and(Vec::is_empty);
-                if !idle {
-                    done.swept(plan);
-                    if done.may_concern_itself(plan) {
-                        plan.settled = None;
-                    }
+            PartPlan::Purge(plan) => {
+                let nothing = plan.cutoff.is_none() || (plan.due.exact && plan.due.rows == 0);
+                if !nothing {
+                    done.extend(Effect::of_purge(&plan.task));
                 }
             }
+            PartPlan::Sweep(plan) => {
+                let task = &plan.task;
+                let found = plan.facts.found.clone();
+                let mut settled =
+                    found.filter(|_| !done.iter().any(|effect| effect.gives_work_to(task)));
+                let idle = settled.as_ref().is_some_and(Vec::is_empty);
+                if !idle {
+                    let mut own = Effect::of_rows(task);
+                    own.extend(Effect::of_dependents(task));
+                    // What it deletes may be what it misses: the next row of a chain.
+                    if own.iter().any(|effect| effect.shows_through_joins_of(task)) {
+                        settled = None;
+                    }
+                    done.extend(own);
+                }
+                plan.settled = settled;
+            }
             PartPlan::Program(_) | PartPlan::Skipped { .. } | PartPlan::Held { .. } => {}
-        }
-    }
-}
-
-/// What the parts so far may have done to tables, by name.
-#[derive(Default)]
-struct Effects {
-    /// Rows of these may be gone.
-    deleted: BTreeSet<String>,
-    /// These may have more rows.
-    added: BTreeSet<String>,
-    /// Values of these may be others.
-    changed: BTreeSet<String>,
-}
-
-impl Effects {
-    /// Whether rows of a table that was in order may meet the conditions now. Rows that are gone
-    /// give work only to those who miss them; rows that came, to those who look for them.
-    fn may_concern(&self, plan: &SweepPlan) -> bool {
-        let task = &plan.task;
-        let has = |tables: &BTreeSet<String>, table: &String| tables.contains(table);
-        let mut missing = task.missing.iter().map(|join| &join.table);
-        let present = task.present.iter().map(|join| &join.table);
-        let mut looked_for = present.chain([&task.table]);
-        missing.any(|table| has(&self.deleted, table) || has(&self.changed, table))
-            || looked_for.any(|table| has(&self.added, table) || has(&self.changed, table))
-    }
-
-    /// Whether what the sweep itself deletes is what it misses: the next row of a chain.
-    fn may_concern_itself(&self, plan: &SweepPlan) -> bool {
-        let mut missing = plan.task.missing.iter();
-        missing.any(|join| self.deleted.contains(&join.table) || self.changed.contains(&join.table))
-    }
-
-    fn purged(&mut self, plan: &TablePlan) {
-        let nothing = plan.cutoff.is_none() || (plan.due.exact && plan.due.rows == 0);
-        if !nothing {
-            let tables = plan.task.cascaded_tables().into_iter();
-            let tables = tables.chain([plan.task.table.as_str()]);
-            self.deleted.extend(tables.map(str::to_owned));
-        }
-    }
-
-    fn swept(&mut self, plan: &SweepPlan) {
-        let table = &plan.task.table;
-        match &plan.task.act {
-            SweepAct::Delete { dependents, marks } => {
-                self.deleted.insert(table.clone());
-                self.released(dependents);
-                let marked = marks.iter().map(|mark| mark.table.clone());
-                self.changed.extend(marked);
-            }
-            SweepAct::Clear { dependents } => self.released(dependents),
-            SweepAct::Insert { into, .. } => {
-                self.added.insert(into.clone());
-            }
-            SweepAct::Set { .. } => {
-                self.changed.insert(table.clone());
-            }
-        }
-    }
-
-    fn released(&mut self, dependents: &[Dependent]) {
-        for one in Dependent::on_all_levels(dependents) {
-            let effect = match one.fate {
-                Fate::Delete => &mut self.deleted,
-                Fate::Detach => &mut self.changed,
-            };
-            effect.insert(one.table.clone());
         }
     }
 }
@@ -104,9 +43,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Scalar;
     use crate::housekeeping::Group;
     use crate::store::Count;
-    use crate::sweep::{Join, SweepFacts, SweepTask, SweepWalk};
+    use crate::sweep::{
+        Dependent, Expr, Fate, Join, SweepAct, SweepFacts, SweepPlan, SweepTask, SweepWalk,
+    };
 
     fn joins(tables: &[&str]) -> Vec<Join> {
         let join = |table: &&str| Join {
@@ -141,7 +83,7 @@ mod tests {
                 due: Count::exact(due),
                 dependents: None,
                 rows: Count::exact(100),
-                found: Some((0..due).map(|id| vec![crate::Scalar::UInt(id)]).collect()),
+                found: Some((0..due).map(|id| vec![Scalar::UInt(id)]).collect()),
                 looked: None,
             },
             notes: Vec::new(),
@@ -248,9 +190,24 @@ mod tests {
         let after = |busy: PartPlan| settled([busy].into_iter().chain(others()).collect());
         let insert = sweep("modules", (&["states"], NO), insert, 1);
         assert_eq!(after(insert), [true, true, true, false, false]);
-        let set = sweep("states", (NO, NO), SweepAct::Set { values: Vec::new() }, 1);
-        assert_eq!(after(set), [true, false, true, false, false]);
-        let detach = sweep("plugins", (NO, NO), delete(&[("states", Fate::Detach)]), 1);
-        assert_eq!(after(detach), [true, false, true, false, false]);
+        let set = |column: &str| {
+            let values = vec![(column.to_owned(), Expr::Value(Scalar::Int(0)))];
+            sweep("states", (NO, NO), SweepAct::Set { values }, 1)
+        };
+        assert_eq!(after(set("id")), [true, false, true, false, false]);
+        assert_eq!(after(set("seen")), [true; 5]);
+        let detach = |column: &str| {
+            let one = Dependent {
+                fate: Fate::Detach,
+                ..Dependent::new("states", column, "id")
+            };
+            let act = SweepAct::Delete {
+                dependents: vec![one],
+                marks: Vec::new(),
+            };
+            sweep("plugins", (NO, NO), act, 1)
+        };
+        assert_eq!(after(detach("id")), [true, false, true, false, false]);
+        assert_eq!(after(detach("plugin")), [true; 5]);
     }
 }

@@ -28,7 +28,7 @@ const NO_ROWS: [&str; 7] = [
 ];
 
 /// More than a chunk of everything that the installation has less of: agents of both kinds that are
-/// to go, modules without values and of unknown state; and of all that hangs on one module, agent,
+/// to go, modules without values, of unknown state and without one; and of all that hangs on one module, agent,
 /// downtime, message, event or part of a report that goes; and of what points at nothing.
 const MORE: &str = "
 SET foreign_key_checks = 0, sql_mode = '';
@@ -38,6 +38,7 @@ UPDATE tagente SET disabled = 1, modo = 2, ultimo_contacto = '2000-01-01 00:00:0
   WHERE id_agente BETWEEN 5045 AND 5048;
 UPDATE tagente_estado SET estado = 4, utimestamp = 0 WHERE id_agente_modulo BETWEEN 478 AND 484;
 UPDATE tagente_estado SET estado = 3, utimestamp = 0 WHERE id_agente_modulo BETWEEN 488 AND 494;
+DELETE FROM tagente_estado WHERE id_agente_modulo BETWEEN 510 AND 515;
 UPDATE tagente_modulo SET parent_module_id = 5900000 WHERE id_agente_modulo BETWEEN 500 AND 505;
 UPDATE tagente SET cascade_protection_module = 5900001, safe_mode_module = 5900001
   WHERE id_agente BETWEEN 1 AND 5;
