@@ -28,10 +28,21 @@ pub struct Foreground {
 
 impl Foreground {
     pub fn start(runtime: &Runtime, options: ConnectOptions) -> Foreground {
+        Foreground::on(runtime, options, (1..=MODULES).collect())
+    }
+
+    /// The same for these modules, of which there must be one.
+    pub fn on(runtime: &Runtime, options: ConnectOptions, modules: Vec<u64>) -> Foreground {
         let stop = Arc::new(AtomicBool::new(false));
         let latencies = Arc::new(Mutex::new(Latencies::default()));
-        let inserts = inserts(options.clone(), Arc::clone(&stop), Arc::clone(&latencies));
-        let reads = reads(options, Arc::clone(&stop), Arc::clone(&latencies));
+        let modules: Arc<[u64]> = modules.into();
+        let inserts = inserts(
+            options.clone(),
+            Arc::clone(&modules),
+            Arc::clone(&stop),
+            Arc::clone(&latencies),
+        );
+        let reads = reads(options, modules, Arc::clone(&stop), Arc::clone(&latencies));
         let tasks = vec![runtime.spawn(inserts), runtime.spawn(reads)];
         Foreground {
             stop,
@@ -61,6 +72,7 @@ impl Foreground {
 
 async fn inserts(
     options: ConnectOptions,
+    modules: Arc<[u64]>,
     stop: Arc<AtomicBool>,
     latencies: Arc<Mutex<Latencies>>,
 ) -> Result<()> {
@@ -69,8 +81,8 @@ async fn inserts(
     let mut module = 0;
     while !stop.load(Ordering::Relaxed) {
         tick.tick().await;
-        module = (module + 7919) % MODULES;
-        let params = Params::Positional(vec![Value::UInt(module + 1), Value::Double(0.5)]);
+        module = (module + 7919) % modules.len();
+        let params = Params::Positional(vec![Value::UInt(modules[module]), Value::Double(0.5)]);
         let begun = Instant::now();
         session
             .execute(
@@ -87,6 +99,7 @@ async fn inserts(
 
 async fn reads(
     options: ConnectOptions,
+    modules: Arc<[u64]>,
     stop: Arc<AtomicBool>,
     latencies: Arc<Mutex<Latencies>>,
 ) -> Result<()> {
@@ -95,8 +108,8 @@ async fn reads(
     let mut module = 0;
     while !stop.load(Ordering::Relaxed) {
         tick.tick().await;
-        module = (module + 104_729) % MODULES;
-        let params = Params::Positional(vec![Value::UInt(module + 1)]);
+        module = (module + 104_729) % modules.len();
+        let params = Params::Positional(vec![Value::UInt(modules[module])]);
         let begun = Instant::now();
         let _: Vec<Row> = session
             .rows(

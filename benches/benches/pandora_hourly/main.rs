@@ -82,7 +82,7 @@ fn main() -> Result<()> {
 
 /// What the foreground takes by itself.
 fn idle(runtime: &tokio::runtime::Runtime, site: &Site) -> Result<()> {
-    let foreground = Foreground::start(runtime, site.options());
+    let foreground = Foreground::on(runtime, site.options(), site.monitored()?);
     std::thread::sleep(Duration::from_secs(2));
     foreground.reset();
     std::thread::sleep(Duration::from_secs(15));
@@ -102,7 +102,7 @@ fn measure(
 ) -> Result<()> {
     let before = site.rows();
     site.forget_statements();
-    let foreground = Foreground::start(runtime, site.options());
+    let foreground = Foreground::on(runtime, site.options(), site.monitored()?);
     // Let the foreground settle, so that its connection does not count; and a short run must not
     // be all there is of it.
     std::thread::sleep(Duration::from_secs(2));

@@ -69,6 +69,21 @@ impl Site {
         self.site.db()
     }
 
+    /// The modules that have values and keep them. A server knows of no others: values of modules
+    /// that are gone would be orphans for the run after this one.
+    pub(crate) fn monitored(&self) -> Result<Vec<u64>> {
+        let modules = self.db().sql(
+            "SELECT m.id_agente_modulo FROM tagente_modulo AS m \
+               JOIN tagente AS a ON a.id_agente = m.id_agente \
+               JOIN tagente_estado AS e ON e.id_agente_modulo = m.id_agente_modulo \
+             WHERE m.delete_pending = 0 AND m.disabled = 0 AND a.disabled = 0 \
+             GROUP BY m.id_agente_modulo HAVING MAX(e.estado) <= 2;",
+        );
+        let modules: Vec<u64> = modules.lines().map(str::parse).collect::<Result<_, _>>()?;
+        ensure!(!modules.is_empty(), "no module is monitored");
+        Ok(modules)
+    }
+
     /// What an hour makes due, in the proportions of the installation.
     pub(crate) fn an_hour_later(&self) {
         let of = &self.installation;
