@@ -10,7 +10,7 @@ mod pandora;
 mod server;
 mod usage;
 
-pub use contestant::{elpis_maint, program, pt_archiver};
+pub use contestant::{PlainLoop, elpis_maint, plain_loop, program, pt_archiver};
 pub use foreground::{Foreground, Latencies};
 pub use group::run_group;
 pub use kept::KeptServer;

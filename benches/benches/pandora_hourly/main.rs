@@ -9,12 +9,13 @@
 
 mod site;
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
 
-use elpis_benches::{Foreground, HEAD, cpu_seconds};
+use elpis_benches::{Foreground, HEAD, PlainLoop, cpu_seconds};
 use site::Site;
 
 #[derive(Parser)]
@@ -22,8 +23,13 @@ struct Args {
     /// Numeric rows; everything else keeps its proportion to them.
     #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
-    /// Only these kinds of run.
-    #[arg(long, value_delimiter = ',', default_value = "unthrottled,default")]
+    /// Only these kinds of run. `loop` is the yardstick for how quick the host is: the numeric rows
+    /// that the first run deletes, and nothing else, deleted by the plainest loop.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "loop,unthrottled,default"
+    )]
     only: Vec<String>,
     /// How often each kind is measured.
     #[arg(long, default_value_t = 1)]
@@ -35,6 +41,8 @@ struct Args {
     /// each statement makes a run a little slower.
     #[arg(long, default_value_t = 0)]
     kinds: u32,
+    #[command(flatten)]
+    plain_loop: PlainLoop,
     /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -45,6 +53,9 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    if runtime.block_on(args.plain_loop.ran())? {
+        return Ok(());
+    }
     let mut site = Site::create(args.rows)?;
     let show = |site: &Site| {
         site.show_longest(args.longest);
@@ -56,23 +67,31 @@ fn main() -> Result<()> {
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     site.restore()?;
     idle(&runtime, &site)?;
+    let chosen = |kind: &str| args.only.iter().any(|only| only == kind);
     for _ in 0..args.repeat {
+        if chosen("loop") {
+            let title = "numeric rows alone, plain loop, LIMIT 10000";
+            site.restore()?;
+            measure(&runtime, &site, title, site.plain_loop()?)?;
+        }
         for (kind, more) in [("unthrottled", &["--no-throttle"][..]), ("default", &[])] {
-            if !args.only.iter().any(|only| only == kind) {
+            if !chosen(kind) {
                 continue;
             }
             site.restore()?;
             if args.kinds > 0 {
                 site.record_all_statements();
             }
-            measure(&runtime, &site, &format!("first, {kind}"), more)?;
+            let run = site.command(more)?;
+            measure(&runtime, &site, &format!("first, {kind}"), run)?;
             show(&site);
             for (state, age) in [("steady (an hour is due)", true), ("nothing is due", false)] {
                 if age {
                     site.an_hour_later();
                 }
                 site.wait_until_cleared_up()?;
-                measure(&runtime, &site, &format!("{state}, {kind}"), more)?;
+                let run = site.command(more)?;
+                measure(&runtime, &site, &format!("{state}, {kind}"), run)?;
                 show(&site);
             }
         }
@@ -98,7 +117,7 @@ fn measure(
     runtime: &tokio::runtime::Runtime,
     site: &Site,
     title: &str,
-    more: &[&str],
+    contestant: Command,
 ) -> Result<()> {
     let before = site.rows();
     site.forget_statements();
@@ -108,7 +127,7 @@ fn measure(
     std::thread::sleep(Duration::from_secs(2));
     foreground.reset();
     let server_cpu = cpu_seconds(site.pid()).unwrap_or_default();
-    let usage = elpis_benches::run(site.command(more)?)?;
+    let usage = elpis_benches::run(contestant)?;
     let server_cpu = cpu_seconds(site.pid()).unwrap_or_default() - server_cpu;
     std::thread::sleep(Duration::from_secs(2));
     let latencies = foreground.stop(runtime)?;

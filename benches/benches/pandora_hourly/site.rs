@@ -22,6 +22,9 @@ const COUNTED: [&str; 8] = [
     "tsessions_php",
 ];
 
+/// How many days numeric values are kept.
+const NUMERIC_DAYS: i64 = 30;
+
 pub(crate) struct Site {
     site: PandoraSite,
     installation: Installation,
@@ -106,7 +109,7 @@ impl Site {
              UPDATE tagente_modulo SET delete_pending = 1 \
                WHERE id_agente_modulo > 3000 AND delete_pending = 0 \
                ORDER BY id_agente_modulo LIMIT 3;",
-            age(30),
+            age(NUMERIC_DAYS),
             hours(of.numeric, of.days.numeric),
             age(7),
             hours(of.strings, of.days.strings),
@@ -191,6 +194,12 @@ impl Site {
                 ))
             );
         }
+    }
+
+    /// Deletes the numeric rows that the first run deletes for their age.
+    pub(crate) fn plain_loop(&self) -> Result<Command> {
+        let cutoff = Timestamp::now().as_second() - NUMERIC_DAYS * 86_400;
+        elpis_benches::plain_loop(&self.site.socket(), self.db().name(), cutoff)
     }
 
     pub(crate) fn command(&self, more: &[&str]) -> Result<Command> {

@@ -5,8 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use elpis_benches::{elpis_maint, pt_archiver};
-use elpis_mysql::{ConnectOptions, Params, Session, SessionSettings};
+use elpis_benches::{elpis_maint, plain_loop, pt_archiver};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Contestant {
@@ -41,14 +40,7 @@ impl Contestant {
             Contestant::Elpis => elpis(socket, work, throttle, &[]),
             Contestant::Unthrottled => elpis(socket, work, &[], &["--no-throttle"]),
             Contestant::PtArchiver => Ok(pt_archiver(socket, cutoff)),
-            Contestant::Loop => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command
-                    .arg("--plain-loop")
-                    .arg(socket)
-                    .args(["--cutoff", &cutoff.to_string()]);
-                Ok(command)
-            }
+            Contestant::Loop => plain_loop(socket, "bench", cutoff),
         }
     }
 }
@@ -61,20 +53,4 @@ fn elpis(socket: &Path, work: &Path, throttle: &[String], more: &[&str]) -> Resu
         throttle.join("\n"),
     );
     elpis_maint(socket, work, &policy, more)
-}
-
-/// The plainest loop that a script would have.
-pub(crate) async fn plain_loop(socket: &Path, cutoff: i64) -> Result<()> {
-    let options = ConnectOptions {
-        socket: Some(socket.to_owned()),
-        user: "root".to_owned(),
-        database: Some("bench".to_owned()),
-        ..ConnectOptions::default()
-    };
-    let mut session = Session::open(&options, &SessionSettings::default()).await?;
-    let sql = format!(
-        "DELETE FROM tagente_datos WHERE utimestamp < {cutoff} ORDER BY utimestamp LIMIT 10000"
-    );
-    while session.execute(&sql, Params::Empty).await? > 0 {}
-    Ok(())
 }

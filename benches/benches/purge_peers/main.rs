@@ -16,7 +16,7 @@ use clap::Parser;
 use jiff::Timestamp;
 
 use contestant::Contestant;
-use elpis_benches::{Bench, Data, Foreground, HEAD, cpu_seconds};
+use elpis_benches::{Bench, Data, Foreground, HEAD, PlainLoop, cpu_seconds};
 
 #[derive(Parser)]
 struct Args {
@@ -32,12 +32,8 @@ struct Args {
     /// Lines for the `[policy.throttle]` table of the throttled contestant, such as `duty=0.4`.
     #[arg(long)]
     throttle: Vec<String>,
-    /// Works as the plain loop on this socket (used by the benchmark itself).
-    #[arg(long, hide = true)]
-    plain_loop: Option<String>,
-    /// The cutoff of the plain loop.
-    #[arg(long, hide = true, default_value_t = 0)]
-    cutoff: i64,
+    #[command(flatten)]
+    plain_loop: PlainLoop,
     /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -48,8 +44,8 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    if let Some(socket) = &args.plain_loop {
-        return runtime.block_on(contestant::plain_loop(socket.as_ref(), args.cutoff));
+    if runtime.block_on(args.plain_loop.ran())? {
+        return Ok(());
     }
     let mut bench = Bench::create(&runtime, Data::SixtyDays, args.rows)?;
     let idle = bench.restore(&runtime).and_then(|()| {
