@@ -111,15 +111,15 @@ struct Half {
     begun: bool,
 }
 
-impl moves::Moved {
-    /// A run that goes no further.
-    fn half(&self, ended: Ended) -> Half {
+impl Half {
+    /// Nothing was done.
+    fn idle(ended: Ended, left: Limits) -> Half {
         Half {
             ended,
             concerns: Vec::new(),
             by_share: false,
-            left: self.left,
-            begun: self.begun,
+            left,
+            begun: false,
         }
     }
 }
@@ -142,9 +142,9 @@ impl Stage<'_> {
         }
         let moved = self.moves(pandora, &journal, &mut store).await;
         let main = match moved.ended {
-            Ended::Done if moved.left.are_spent() => Ok(moved.half(all_taken())),
+            Ended::Done if moved.left.are_spent() => Ok(Half::idle(all_taken(), moved.left)),
             Ended::Done => self.main(server, &journal, &mut store, moved.left).await,
-            ref ended => Ok(moved.half(ended.clone())),
+            ref ended => Ok(Half::idle(ended.clone(), moved.left)),
         };
         // The locks go with the session anyway; a session that is lost cannot give them back.
         let _ = store.unlock().await;
@@ -303,13 +303,7 @@ impl Stage<'_> {
         store: &mut MySqlStore,
     ) -> Result<Half> {
         if plan.tasks.is_empty() {
-            return Ok(Half {
-                ended: Ended::Done,
-                concerns: Vec::new(),
-                by_share: false,
-                left: limits,
-                begun: false,
-            });
+            return Ok(Half::idle(Ended::Done, limits));
         }
         let printer = self.job.printer;
         let clock = RealClock::new();

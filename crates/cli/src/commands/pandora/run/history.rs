@@ -24,11 +24,8 @@ impl Stage<'_> {
     ) -> Half {
         let done = self.history_run(places, limits, journal).await;
         let left_alone = |error: anyhow::Error| Half {
-            ended: Ended::Done,
             concerns: vec![format!("the history database: {error:#}")],
-            by_share: false,
-            left: limits,
-            begun: false,
+            ..Half::idle(Ended::Done, limits)
         };
         done.unwrap_or_else(left_alone)
     }
@@ -51,13 +48,7 @@ impl Stage<'_> {
         let names = (&history.wanted.locks[..], database.as_str());
         let taken = locks::take(&mut history.store, names, journal, printer, interrupt);
         if taken.await?.is_err() {
-            return Ok(Half {
-                ended: Ended::Interrupted,
-                concerns: Vec::new(),
-                by_share: false,
-                left: limits,
-                begun: false,
-            });
+            return Ok(Half::idle(Ended::Interrupted, limits));
         }
         let rates = Measured::read(journal, history.store.target())?;
         let exact = self.job.options.exact;
