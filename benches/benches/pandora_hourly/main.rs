@@ -120,8 +120,9 @@ fn measure(
     contestant: Command,
 ) -> Result<()> {
     let before = site.rows();
+    let modules = site.monitored()?;
     site.forget_statements();
-    let foreground = Foreground::on(runtime, site.options(), site.monitored()?);
+    let foreground = Foreground::on(runtime, site.options(), modules);
     // Let the foreground settle, so that its connection does not count; and a short run must not
     // be all there is of it.
     std::thread::sleep(Duration::from_secs(2));

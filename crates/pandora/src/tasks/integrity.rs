@@ -88,7 +88,7 @@ pub(super) fn orphan_modules() -> Task {
     task(Group::Integrity, id, "Deleting orphan modules.", work)
 }
 
-/// The status of modules that went since the consistency check looked.
+/// The status of modules that are gone, also where the consistency check was not chosen.
 pub(super) fn orphan_status() -> Task {
     let status = ("tagente_estado", "id_agente_modulo");
     let rule = orphans("orphan_status", status, MODULE, OrNone::Never);

@@ -4,7 +4,7 @@ use elpis_testkit::pandora::Installation;
 use elpis_testkit::pandora::oracle::{Mentioned, Oracle, RULES, mentions};
 use elpis_testkit::{Database, MariaDb};
 
-use elpis_maint_core::housekeeping::PartPlan;
+use elpis_maint_core::housekeeping::{HousekeepingPlan, PartPlan};
 
 use crate::support::{Ask, changed, counted, due, parts_of};
 
@@ -169,6 +169,55 @@ async fn a_run_that_only_looks_first_does_the_same() {
     assert!(report.changed() > 10_000, "{:?}", changed(&report));
 
     let plan = ask.plan(&db).await;
+    assert_nothing_due(&plan);
+    let again = ask.carry_out(&plan, &db).await.unwrap();
+    assert_eq!(again.changed(), 0, "{:?}", changed(&again));
+    assert_as_expected(&oracle, "the second run");
+}
+
+/// Modules that go take along what belongs to them, so that tasks about that need not look again; and
+/// nothing is left for the next run.
+#[tokio::test]
+async fn modules_that_go_give_no_work_to_those_who_look_for_what_went_with_them() {
+    let installation = Installation::small();
+    let db = installation.install();
+    let ask = Ask {
+        exact: false,
+        ..Ask::default()
+    };
+    ask.run(&db).await;
+    db.sql(
+        "UPDATE tagente_modulo AS m JOIN (SELECT id_agente_modulo FROM tagente_estado \
+           WHERE estado = 0 ORDER BY id_agente_modulo LIMIT 3) AS e USING (id_agente_modulo) \
+         SET m.delete_pending = 1;",
+    );
+    let plan = ask.plan(&db).await;
+    let parts = plan.tasks.iter().flat_map(|task| &task.parts);
+    let looks_again: Vec<(&str, &str)> = parts
+        .filter_map(|part| match part {
+            PartPlan::Sweep(plan) if plan.settled.is_none() => {
+                Some((plan.task.table.as_str(), plan.name.as_str()))
+            }
+            _ => None,
+        })
+        .collect();
+    let of_modules = |table: &str| table.starts_with("tagente_") || table == "ttag_module";
+    let again: Vec<_> = looks_again
+        .iter()
+        .filter(|(table, _)| of_modules(table))
+        .collect();
+    // Modules whose parent went stay.
+    let parents = "orphan_references/tagente_modulo.parent_module_id";
+    assert_eq!(again, [&("tagente_modulo", parents)], "{looks_again:?}");
+    let report = ask.carry_out(&plan, &db).await.unwrap();
+    assert!(report.changed() >= 3, "{:?}", changed(&report));
+    let gone = "SELECT COUNT(*) FROM tagente_modulo WHERE delete_pending = 1;";
+    assert_eq!(db.number(gone), 0);
+    assert_nothing_due(&ask.plan(&db).await);
+}
+
+/// All of it was looked at, and there is nothing to do.
+fn assert_nothing_due(plan: &HousekeepingPlan) {
     for part in plan.tasks.iter().flat_map(|task| &task.parts) {
         match part {
             PartPlan::Sweep(plan) => {
@@ -182,7 +231,4 @@ async fn a_run_that_only_looks_first_does_the_same() {
             PartPlan::Program(_) | PartPlan::Skipped { .. } | PartPlan::Held { .. } => {}
         }
     }
-    let again = ask.carry_out(&plan, &db).await.unwrap();
-    assert_eq!(again.changed(), 0, "{:?}", changed(&again));
-    assert_as_expected(&oracle, "the second run");
 }

@@ -235,18 +235,20 @@ async fn more_orphans_than_are_believed_wait_for_a_person() {
         let report = runner(&journal, &()).run(&planned, &mut store).await;
         assert_eq!((report.ended, db.number(orphans)), (Ended::Done, 6000));
     }
-    // They came after the plan was made: what it allows goes, and no more.
+    // They came after the plan was made, which knew of more than it remembers, so that the run looks
+    // again: what the plan allows goes, and no more.
     let all = orphans.replace("SELECT COUNT(*)", "DELETE");
     db.sql(&format!(
-        "{all} UPDATE modules SET pending = 1 WHERE id = 7; ANALYZE TABLE states;"
+        "{all} INSERT INTO states (module, state) SELECT 200000 + seq, 0 FROM seq_1_to_1200; \
+         ANALYZE TABLE states;"
     ));
     let planned = plan_of(&believing(0.5), &mut store, true).await;
-    db.sql("INSERT INTO states (module, state) SELECT 100000 + seq, 0 FROM seq_1_to_6000;");
+    db.sql("INSERT INTO states (module, state) SELECT 100000 + seq, 0 FROM seq_1_to_4800;");
     let report = runner(&journal, &()).run(&planned, &mut store).await;
     let PartReport::Sweep(swept) = &parts(&report, "orphans")[1] else {
         panic!("no sweep")
     };
-    assert!(!swept.complete && swept.changed < 2000, "{swept:?}");
+    assert!(!swept.complete && swept.changed < 3000, "{swept:?}");
     assert_eq!(db.number(orphans), 6000 - swept.changed);
     assert!(report.concerns()[0].contains("states"), "{report:?}");
     // With consent all of it goes.
